@@ -1,0 +1,62 @@
+//! Who is asking, and what of it they may touch.
+
+use crate::UserId;
+
+/// What a bearer may touch: all, or one user's things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// The operator: everything, of every user and of none.
+    Admin,
+    /// One user's things and nothing else.
+    User(UserId),
+}
+
+/// The bearer asked for what belongs to somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this belongs to another user")]
+pub struct Forbidden;
+
+impl Access {
+    /// Passes if a thing that belongs to `owner` (`None`: to no single user) may be touched.
+    ///
+    /// # Errors
+    /// It belongs to another user, or to nobody and the bearer is no operator.
+    pub fn check(&self, owner: Option<&UserId>) -> Result<(), Forbidden> {
+        match (self, owner) {
+            (Self::Admin, _) => Ok(()),
+            (Self::User(user), Some(owner)) if user == owner => Ok(()),
+            (Self::User(_), _) => Err(Forbidden),
+        }
+    }
+
+    /// Whose things a list shows when `wanted` was asked for: `None` is everyone's.
+    ///
+    /// # Errors
+    /// A user asked for another user's things.
+    pub fn narrow(&self, wanted: Option<UserId>) -> Result<Option<UserId>, Forbidden> {
+        match (self, wanted) {
+            (Self::Admin, wanted) => Ok(wanted),
+            (Self::User(user), None) => Ok(Some(user.clone())),
+            (Self::User(user), Some(wanted)) if *user == wanted => Ok(Some(wanted)),
+            (Self::User(_), Some(_)) => Err(Forbidden),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_touches_their_own_things_only() {
+        let (alice, bob): (UserId, UserId) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        let access = Access::User(alice.clone());
+        assert_eq!(access.check(Some(&alice)), Ok(()));
+        assert_eq!(access.check(Some(&bob)), Err(Forbidden));
+        assert_eq!(access.check(None), Err(Forbidden));
+        assert_eq!(access.narrow(None), Ok(Some(alice)));
+        assert_eq!(access.narrow(Some(bob.clone())), Err(Forbidden));
+        assert_eq!(Access::Admin.check(None), Ok(()));
+        assert_eq!(Access::Admin.narrow(Some(bob.clone())), Ok(Some(bob)));
+    }
+}

@@ -1,0 +1,126 @@
+//! Leases: how a worker holds what it pulled, and how that ends.
+
+use std::time::Duration;
+
+use rand_core::Rng;
+
+use crate::Timestamp;
+use crate::limits::LEASE_SECONDS_MAX;
+
+/// Proof that a pulled delivery is held: whoever has the token may complete, fail or extend it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LeaseToken(String);
+
+impl LeaseToken {
+    /// A fresh token of 128 random bits.
+    pub fn new(rng: &mut impl Rng) -> Self {
+        let mut random = [0; 16];
+        rng.fill_bytes(&mut random);
+        Self(format!("lse_{}", hex::encode(random)))
+    }
+
+    /// The token as the worker sends it back.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for LeaseToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("lse_…")
+    }
+}
+
+/// A claim on a delivery by a worker: a token and a deadline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Who holds it.
+    pub token: LeaseToken,
+    /// Until when.
+    pub deadline: Timestamp,
+}
+
+/// Why a worker's word on a lease does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StaleLease {
+    /// The deadline has passed; the delivery is, or soon will be, somebody else's.
+    #[error("the lease ended at {0}")]
+    Lapsed(Timestamp),
+    /// The token is of an earlier lease.
+    #[error("the delivery is held under another lease")]
+    Superseded,
+}
+
+impl Lease {
+    /// A lease of `seconds` from `now`, brought within 1 to [`LEASE_SECONDS_MAX`].
+    pub fn grant(seconds: u32, now: Timestamp, rng: &mut impl Rng) -> Self {
+        Self { token: LeaseToken::new(rng), deadline: deadline(seconds, now) }
+    }
+
+    /// Passes if `token` still holds the delivery at `now`.
+    ///
+    /// # Errors
+    /// The lease has lapsed, or the token is another's.
+    pub fn check(&self, token: &str, now: Timestamp) -> Result<(), StaleLease> {
+        if self.token.as_str() != token {
+            Err(StaleLease::Superseded)
+        } else if self.deadline <= now {
+            Err(StaleLease::Lapsed(self.deadline))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The same lease, lasting `seconds` from `now`. It may end earlier than before: the worker knows best.
+    ///
+    /// # Errors
+    /// As [`Lease::check`].
+    pub fn extend(self, token: &str, seconds: u32, now: Timestamp) -> Result<Self, StaleLease> {
+        self.check(token, now)?;
+        Ok(Self { deadline: deadline(seconds, now), ..self })
+    }
+}
+
+fn deadline(seconds: u32, now: Timestamp) -> Timestamp {
+    now.plus(Duration::from_secs(seconds.clamp(1, LEASE_SECONDS_MAX).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::SmallRng;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    #[test]
+    fn holds_until_its_deadline_and_can_be_extended_before_it() {
+        let rng = &mut SmallRng::seed_from_u64(7);
+        let lease = Lease::grant(60, at(0), rng);
+        let token = lease.token.as_str().to_owned();
+        assert_eq!(lease.check(&token, at(59)), Ok(()));
+        let lease = lease.extend(&token, 60, at(59)).unwrap();
+        assert_eq!(lease.check(&token, at(118)), Ok(()));
+        assert_eq!(lease.check(&token, at(119)), Err(StaleLease::Lapsed(at(119))));
+        assert!(lease.extend(&token, 60, at(119)).is_err(), "what lapsed is not revived");
+    }
+
+    #[test]
+    fn belongs_to_one_token() {
+        let rng = &mut SmallRng::seed_from_u64(7);
+        let (mine, other) = (Lease::grant(60, at(0), rng), Lease::grant(60, at(0), rng));
+        assert_eq!(mine.check(other.token.as_str(), at(1)), Err(StaleLease::Superseded));
+        assert!(!format!("{mine:?}").contains(mine.token.as_str()));
+    }
+
+    #[test]
+    fn is_never_longer_than_the_limit_nor_empty() {
+        let rng = &mut SmallRng::seed_from_u64(7);
+        assert_eq!(Lease::grant(u32::MAX, at(0), rng).deadline, at(3_600));
+        assert_eq!(Lease::grant(0, at(0), rng).deadline, at(1));
+    }
+}

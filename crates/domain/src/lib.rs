@@ -1,0 +1,28 @@
+//! What Waystation knows, without doing anything: the vocabulary and the rules of its state machines.
+//!
+//! **Promise.** Nothing here reads a clock, draws a random number, opens a socket or touches a disk. Time comes in as
+//! a [`Timestamp`] and chance as an [`rand_core::Rng`], so the whole life of a delivery can be replayed from a seed.
+//! A rule returns its decision as a value; the crates around this one carry it out.
+//!
+//! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`delivery`] and [`attempt`] (what is owed to whom,
+//! and how that ends), [`retry`] (when it is tried again), [`lease`] (how workers hold what they pulled), [`signing`]
+//! (how a subscriber knows that it was us).
+
+#![warn(missing_docs)]
+
+pub mod access;
+pub mod attempt;
+pub mod delivery;
+pub mod event;
+pub mod id;
+pub mod lease;
+pub mod limits;
+pub mod retry;
+pub mod signing;
+pub mod subscription;
+pub mod time;
+
+pub use access::Access;
+pub use event::{Event, EventType, UserId};
+pub use id::{DeliveryId, EventId, KeyId, NodeId, SubscriptionId};
+pub use time::Timestamp;
