@@ -37,6 +37,8 @@ pub struct Delivery {
     pub event_type: EventType,
     /// The event's user.
     pub user_id: Option<UserId>,
+    /// The subscription's user: whose this delivery is. `None`: the operator's.
+    pub owner_id: Option<UserId>,
     /// Who is owed it.
     pub subscription_id: SubscriptionId,
     /// Where it stands.
@@ -179,6 +181,7 @@ impl Delivery {
             event_id: event.id,
             event_type: event.event_type.clone(),
             user_id: event.user_id.clone(),
+            owner_id: subscription.user_id.clone(),
             subscription_id: subscription.id,
             state: if subscription.holds() { State::Held } else { State::Pending { due_at: now } },
             attempt_count: 0,
@@ -195,15 +198,7 @@ impl Delivery {
     /// The name of its state.
     #[must_use]
     pub const fn status(&self) -> Status {
-        match self.state {
-            State::Pending { .. } => Status::Pending,
-            State::Processing(_) => Status::Processing,
-            State::Retrying { .. } => Status::Retrying,
-            State::Held => Status::Held,
-            State::Success => Status::Success,
-            State::Failed => Status::Failed,
-            State::Cancelled => Status::Cancelled,
-        }
+        self.state.status()
     }
 
     /// When it may be claimed next, where it waits for that.
@@ -349,6 +344,22 @@ impl Delivery {
     }
 }
 
+impl State {
+    /// Its name.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::Pending { .. } => Status::Pending,
+            Self::Processing(_) => Status::Processing,
+            Self::Retrying { .. } => Status::Retrying,
+            Self::Held => Status::Held,
+            Self::Success => Status::Success,
+            Self::Failed => Status::Failed,
+            Self::Cancelled => Status::Cancelled,
+        }
+    }
+}
+
 impl Status {
     /// Every status, in the order of a delivery's life.
     pub const ALL: [Self; 7] = [
@@ -385,6 +396,23 @@ impl Status {
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl Holder {
+    /// The holder as it is kept: a node's id, or a lease's token.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Node(node) => node.to_string(),
+            Self::Worker(token) => token.as_str().to_owned(),
+        }
+    }
+
+    /// Reads what [`Holder::to_text`] wrote.
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Worker(LeaseToken::known(text)), Self::Node)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -131,7 +132,7 @@ impl FromStr for EventType {
 
 /// A whole JSON document, byte for byte as it came: UTF-8, well formed, and nested at most [`JSON_DEPTH_MAX`] deep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Json(Box<str>);
+pub struct Json(Arc<str>);
 
 /// Why bytes are no JSON document that we keep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -172,14 +173,20 @@ impl Json {
 
     /// Takes a document that was checked when it was first read, such as one that comes back from the store.
     #[must_use]
-    pub fn trusted(text: String) -> Self {
-        Self(text.into_boxed_str())
+    pub fn trusted(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
     }
 
     /// The document's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The document's text, shared rather than copied.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 }
 

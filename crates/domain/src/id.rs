@@ -41,6 +41,13 @@ macro_rules! id {
             /// What every id of this kind begins with.
             pub const PREFIX: &str = $prefix;
 
+            /// The least id that can be made at `moment`: with it a span of time is a span of ids.
+            #[must_use]
+            pub fn first_at(moment: Timestamp) -> Self {
+                let millis = u128::try_from(moment.as_millis()).unwrap_or(0);
+                Self(Uuid::from_u128(millis << 80))
+            }
+
             /// A fresh id.
             pub fn new(now: Timestamp, rng: &mut impl Rng) -> Self {
                 Self(fresh(now, rng))
@@ -132,5 +139,8 @@ mod tests {
         let ids: Vec<_> =
             (0..100).map(|s| EventId::new(Timestamp::from_seconds(s), rng).to_string()).collect();
         assert!(ids.is_sorted());
+        let id = EventId::new(Timestamp::from_seconds(5), rng);
+        assert!(EventId::first_at(Timestamp::from_seconds(5)) <= id);
+        assert!(id < EventId::first_at(Timestamp::from_micros(5_001_000)));
     }
 }

@@ -19,6 +19,12 @@ impl LeaseToken {
         Self(format!("lse_{}", hex::encode(random)))
     }
 
+    /// A token that was handed out before.
+    #[must_use]
+    pub fn known(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The token as the worker sends it back.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -1,0 +1,119 @@
+-- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came. Text is compared byte by
+-- byte (collation "C"), as SQLite does: ids then sort by time, and indexes do not depend on the system's locales.
+
+-- The head of the log, in one row: the last position given out, and the version of the set of subscriptions. Every append
+-- moves it, and so does every change of a subscription; that puts the two in one order.
+CREATE TABLE log (
+    only_row       BIGINT PRIMARY KEY CHECK (only_row = 1),
+    position       BIGINT NOT NULL,
+    routes_version BIGINT NOT NULL
+);
+INSERT INTO log VALUES (1, 0, 0);
+
+CREATE TABLE events (
+    position    BIGINT PRIMARY KEY,
+    id          TEXT COLLATE "C" NOT NULL,
+    event_type  TEXT COLLATE "C" NOT NULL,
+    user_id     TEXT COLLATE "C",
+    source      TEXT COLLATE "C" NOT NULL,
+    provider    TEXT COLLATE "C",
+    occurred_at BIGINT NOT NULL,
+    received_at BIGINT NOT NULL,
+    dedupe_key  BYTEA,
+    data        TEXT COLLATE "C" NOT NULL,
+    raw         BYTEA
+);
+-- Ids begin with the time of receipt, so these serve every list by time as well.
+CREATE UNIQUE INDEX events_id ON events (id);
+CREATE UNIQUE INDEX events_dedupe_key ON events (dedupe_key) WHERE dedupe_key IS NOT NULL;
+CREATE INDEX events_user ON events (user_id, id);
+CREATE INDEX events_type ON events (event_type, id);
+
+CREATE TABLE idempotency (
+    key        BYTEA PRIMARY KEY,
+    body       BYTEA NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+
+CREATE TABLE deliveries (
+    id              TEXT COLLATE "C" PRIMARY KEY,
+    event_id        TEXT COLLATE "C" NOT NULL,
+    event_type      TEXT COLLATE "C" NOT NULL,
+    user_id         TEXT COLLATE "C",
+    owner_id        TEXT COLLATE "C",
+    subscription_id TEXT COLLATE "C" NOT NULL,
+    status          TEXT COLLATE "C" NOT NULL,
+    next_attempt_at BIGINT,
+    claimed_by      TEXT COLLATE "C",
+    claim_deadline  BIGINT,
+    attempt_count   BIGINT NOT NULL,
+    max_attempts    BIGINT NOT NULL,
+    lapses          BIGINT NOT NULL,
+    cause           TEXT COLLATE "C" NOT NULL,
+    created_at      BIGINT NOT NULL,
+    completed_at    BIGINT,
+    response_status BIGINT,
+    error           TEXT COLLATE "C"
+);
+-- A delivery changes at least once, soon after it was made: room on its page keeps that cheap.
+ALTER TABLE deliveries SET (fillfactor = 70);
+CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
+    WHERE status IN ('pending', 'retrying');
+CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
+CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
+CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
+CREATE INDEX deliveries_event ON deliveries (event_id);
+CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
+CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
+
+CREATE TABLE attempts (
+    delivery_id      TEXT COLLATE "C" NOT NULL,
+    number           BIGINT NOT NULL,
+    at               BIGINT NOT NULL,
+    cause            TEXT COLLATE "C" NOT NULL,
+    duration_us      BIGINT NOT NULL,
+    response_status  BIGINT,
+    response_headers TEXT COLLATE "C",
+    response_body    BYTEA,
+    error            TEXT COLLATE "C",
+    error_code       TEXT COLLATE "C",
+    PRIMARY KEY (delivery_id, number)
+);
+
+CREATE TABLE subscriptions (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    user_id    TEXT COLLATE "C",
+    target     TEXT COLLATE "C" NOT NULL,
+    address    TEXT COLLATE "C" NOT NULL,
+    terms      TEXT COLLATE "C" NOT NULL,
+    is_active  BIGINT NOT NULL,
+    paused     BIGINT NOT NULL,
+    sealed_key BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
+
+-- Apart from the subscription, since it changes with every batch of deliveries.
+CREATE TABLE subscription_statistics (
+    subscription_id  TEXT COLLATE "C" PRIMARY KEY,
+    successful       BIGINT NOT NULL,
+    failed           BIGINT NOT NULL,
+    cancelled        BIGINT NOT NULL,
+    last_delivery_at BIGINT,
+    last_success_at  BIGINT,
+    last_failure_at  BIGINT
+);
+
+CREATE TABLE nodes (
+    id   TEXT COLLATE "C" PRIMARY KEY,
+    beat BIGINT NOT NULL
+);
+
+CREATE TABLE api_keys (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    name       TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C",
+    digest     BYTEA NOT NULL UNIQUE,
+    created_at BIGINT NOT NULL
+);

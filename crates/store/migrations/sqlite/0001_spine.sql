@@ -1,0 +1,116 @@
+-- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came.
+
+-- The head of the log, in one row: the last position given out, and the version of the set of subscriptions. Every append
+-- moves it, and so does every change of a subscription; that puts the two in one order.
+CREATE TABLE log (
+    only_row       INTEGER PRIMARY KEY CHECK (only_row = 1),
+    position       INTEGER NOT NULL,
+    routes_version INTEGER NOT NULL
+) STRICT;
+INSERT INTO log VALUES (1, 0, 0);
+
+CREATE TABLE events (
+    position    INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL,
+    event_type  TEXT NOT NULL,
+    user_id     TEXT,
+    source      TEXT NOT NULL,
+    provider    TEXT,
+    occurred_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    dedupe_key  BLOB,
+    data        TEXT NOT NULL,
+    raw         BLOB
+) STRICT;
+-- Ids begin with the time of receipt, so these serve every list by time as well.
+CREATE UNIQUE INDEX events_id ON events (id);
+CREATE UNIQUE INDEX events_dedupe_key ON events (dedupe_key) WHERE dedupe_key IS NOT NULL;
+CREATE INDEX events_user ON events (user_id, id);
+CREATE INDEX events_type ON events (event_type, id);
+
+CREATE TABLE idempotency (
+    key        BLOB PRIMARY KEY,
+    body       BLOB NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deliveries (
+    id              TEXT PRIMARY KEY,
+    event_id        TEXT NOT NULL,
+    event_type      TEXT NOT NULL,
+    user_id         TEXT,
+    owner_id        TEXT,
+    subscription_id TEXT NOT NULL,
+    status          TEXT NOT NULL,
+    next_attempt_at INTEGER,
+    claimed_by      TEXT,
+    claim_deadline  INTEGER,
+    attempt_count   INTEGER NOT NULL,
+    max_attempts    INTEGER NOT NULL,
+    lapses          INTEGER NOT NULL,
+    cause           TEXT NOT NULL,
+    created_at      INTEGER NOT NULL,
+    completed_at    INTEGER,
+    response_status INTEGER,
+    error           TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
+    WHERE status IN ('pending', 'retrying');
+CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
+CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
+CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
+CREATE INDEX deliveries_event ON deliveries (event_id);
+CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
+CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
+
+CREATE TABLE attempts (
+    delivery_id      TEXT NOT NULL,
+    number           INTEGER NOT NULL,
+    at               INTEGER NOT NULL,
+    cause            TEXT NOT NULL,
+    duration_us      INTEGER NOT NULL,
+    response_status  INTEGER,
+    response_headers TEXT,
+    response_body    BLOB,
+    error            TEXT,
+    error_code       TEXT,
+    PRIMARY KEY (delivery_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE subscriptions (
+    id         TEXT PRIMARY KEY,
+    user_id    TEXT,
+    target     TEXT NOT NULL,
+    address    TEXT NOT NULL,
+    terms      TEXT NOT NULL,
+    is_active  INTEGER NOT NULL,
+    paused     INTEGER NOT NULL,
+    sealed_key BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
+
+-- Apart from the subscription, since it changes with every batch of deliveries.
+CREATE TABLE subscription_statistics (
+    subscription_id  TEXT PRIMARY KEY,
+    successful       INTEGER NOT NULL,
+    failed           INTEGER NOT NULL,
+    cancelled        INTEGER NOT NULL,
+    last_delivery_at INTEGER,
+    last_success_at  INTEGER,
+    last_failure_at  INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE nodes (
+    id   TEXT PRIMARY KEY,
+    beat INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+    id         TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    user_id    TEXT,
+    digest     BLOB NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

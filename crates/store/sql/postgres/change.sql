@@ -1,0 +1,55 @@
+-- Decisions, the attempts behind them and what they add to the statistics, in one statement. A change counts only if the
+-- delivery is as the decision found it; the statistics' rows are locked in the order of their ids.
+WITH change AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
+                         $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
+        AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
+                   max_attempts, lapses, cause, completed_at, response_status, error)
+),
+written AS (
+    UPDATE deliveries
+    SET status = change.status, next_attempt_at = change.next_attempt_at, claimed_by = change.claimed_by,
+        claim_deadline = change.claim_deadline, attempt_count = change.attempt_count,
+        max_attempts = change.max_attempts, lapses = change.lapses, cause = change.cause,
+        completed_at = change.completed_at, response_status = change.response_status, error = change.error
+    FROM change
+    WHERE deliveries.id = change.id
+      AND deliveries.status = change.from_status
+      AND deliveries.claimed_by IS NOT DISTINCT FROM change.from_holder
+    RETURNING deliveries.id, deliveries.subscription_id, change.from_status, change.status, change.completed_at
+),
+tried AS (
+    INSERT INTO attempts
+        (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
+         error_code)
+    SELECT attempt.*
+    FROM unnest($15::text[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[], $20::bigint[], $21::text[],
+                $22::bytea[], $23::text[], $24::text[])
+        AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
+                    error, error_code)
+    JOIN written ON written.id = attempt.delivery_id
+    ON CONFLICT (delivery_id, number) DO NOTHING
+    RETURNING delivery_id, CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at
+),
+counted AS (
+    INSERT INTO subscription_statistics
+        (subscription_id, successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at)
+    SELECT subscription_id,
+           count(*) FILTER (WHERE status = 'success'),
+           count(*) FILTER (WHERE status = 'failed') - count(*) FILTER (WHERE from_status = 'failed'),
+           count(*) FILTER (WHERE status = 'cancelled') - count(*) FILTER (WHERE from_status = 'cancelled'),
+           max(completed_at),
+           max(completed_at) FILTER (WHERE status = 'success'),
+           max(failed_at)
+    FROM written LEFT JOIN tried ON tried.delivery_id = written.id
+    GROUP BY subscription_id
+    ORDER BY subscription_id
+    ON CONFLICT (subscription_id) DO UPDATE SET
+        successful = subscription_statistics.successful + excluded.successful,
+        failed = subscription_statistics.failed + excluded.failed,
+        cancelled = subscription_statistics.cancelled + excluded.cancelled,
+        last_delivery_at = greatest(subscription_statistics.last_delivery_at, excluded.last_delivery_at),
+        last_success_at = greatest(subscription_statistics.last_success_at, excluded.last_success_at),
+        last_failure_at = greatest(subscription_statistics.last_failure_at, excluded.last_failure_at)
+)
+SELECT id FROM written

@@ -1,0 +1,408 @@
+//! The contract: what every store can do, and what each thing means.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::attempt::Attempt;
+use domain::delivery::{Claim, Delivery, Status};
+use domain::event::DedupeKey;
+use domain::subscription::Subscription;
+use domain::{DeliveryId, Event, EventId, EventType, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+
+/// Everything that is kept.
+///
+/// Each method is one transaction: it happens as a whole or not at all, and has happened for good once it answers.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Adds events to the log, each with its dedupe key and every delivery it owes.
+    ///
+    /// The deliveries were decided under `routes`. Where subscriptions have changed since, nothing is written and the
+    /// answer is [`Appended::StaleRoutes`]: no event can miss a subscription that was there before it.
+    ///
+    /// An event whose dedupe key is known is not written again; the answer names the one that was kept. An append
+    /// whose idempotency key was used for another body is refused by itself, and the others are kept.
+    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
+
+    /// Events after `after` in the order of the log, at most `limit`. What is not returned and lies before the last
+    /// position that is returned will never appear: a reader cannot step over a late commit.
+    async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
+
+    /// The position of the newest event; [`Position::START`] while there is none.
+    async fn head(&self) -> Result<Position>;
+
+    /// One event.
+    async fn event(&self, id: EventId) -> Result<Option<Logged>>;
+
+    /// Events, the newest first.
+    async fn events(&self, filter: &EventFilter, page: &Page<EventId>) -> Result<Vec<Logged>>;
+
+    /// How many events came in, by bucket of time, source and type, the oldest bucket first.
+    async fn event_counts(&self, counted: &Counted) -> Result<Vec<EventCount>>;
+
+    /// Claims deliveries that are due, the longest due first, for each lane at most as many as it has room for.
+    /// No delivery is ever given to two claimants at once.
+    async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
+
+    /// Which subscriptions have deliveries waiting, each with the time at which the first is due.
+    async fn waiting(&self) -> Result<Vec<Waiting>>;
+
+    /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
+    /// written: a change whose delivery is no longer as the decision found it is left out.
+    async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
+
+    /// Deliveries whose claim has passed its deadline, or is held by `dead`.
+    async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>>;
+
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
+
+    /// The attempts of a delivery, the first first.
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>>;
+
+    /// Deliveries, the newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &Page<DeliveryId>) -> Result<Vec<Delivery>>;
+
+    /// Every subscription, with the version that [`Store::append`] compares.
+    async fn routes(&self) -> Result<Routes>;
+
+    /// Adds a subscription.
+    async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
+
+    /// One subscription.
+    async fn subscription(&self, id: SubscriptionId) -> Result<Option<StoredSubscription>>;
+
+    /// Subscriptions, the newest first.
+    async fn subscriptions(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<SubscriptionId>,
+    ) -> Result<Vec<StoredSubscription>>;
+
+    /// Writes a subscription that exists; false where it does not. Its waiting deliveries are held or let go at `now`
+    /// as the subscription now says.
+    async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
+
+    /// Removes a subscription; false where there is none. Its open deliveries are cancelled, its history stays.
+    async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+
+    /// How a subscription's deliveries have ended so far.
+    async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
+
+    /// Says that a node lives. Each call counts its beat up by one.
+    async fn beat(&self, node: NodeId) -> Result<()>;
+
+    /// Every node that has said that it lives, with its beat.
+    async fn nodes(&self) -> Result<Vec<(NodeId, i64)>>;
+
+    /// Forgets a node, if its beat is still `beat`; false where it was not.
+    async fn forget_node(&self, node: NodeId, beat: i64) -> Result<bool>;
+
+    /// Adds an API key.
+    async fn create_key(&self, key: &ApiKey) -> Result<()>;
+
+    /// The API key with that digest.
+    async fn key(&self, digest: &KeyDigest) -> Result<Option<ApiKey>>;
+
+    /// API keys, the newest first.
+    async fn keys(&self, page: &Page<KeyId>) -> Result<Vec<ApiKey>>;
+
+    /// Revokes an API key; false where there is none.
+    async fn delete_key(&self, id: KeyId) -> Result<bool>;
+
+    /// How often each statement has run.
+    fn statements(&self) -> Vec<(&'static str, u64)>;
+
+    /// Whether other nodes may be at work on the same data.
+    fn is_shared(&self) -> bool;
+
+    /// Finishes what is under way and lets go of the data.
+    async fn close(&self);
+}
+
+/// What a store answers.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// Why a store could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The data is out of reach for now. Nothing was changed, or nobody can tell: ask again.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The store will not take this, now or later.
+    #[error("the store refused: {0}")]
+    Refused(String),
+    /// What is stored is not what was once written.
+    #[error("the store holds something unreadable: {0}")]
+    Corrupt(String),
+    /// The data was written by a later version of the program.
+    #[error(
+        "the database has schema version {found}, and this program knows versions up to {known}: run a newer waystation"
+    )]
+    NewerSchema {
+        /// The data's version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+}
+
+/// A place in the log. Positions only grow, in the order in which appends became durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub i64);
+
+impl Position {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+}
+
+/// Which set of subscriptions a decision was made under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RoutesVersion(pub i64);
+
+/// Events of one request, kept together or not at all.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// What came in.
+    pub events: Vec<NewEvent>,
+    /// The request's idempotency key.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An event with all that is written with it.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The event.
+    pub event: Arc<Event>,
+    /// What tells a repeat of it; `None` where every event is new.
+    pub dedupe_key: Option<DedupeKey>,
+    /// What is owed since it came in.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A caller's word that two requests with this key are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Idempotency {
+    /// The key, with its user.
+    pub key: DedupeKey,
+    /// The digest of the body that it stands for.
+    pub body: [u8; 16],
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// What became of [`Store::append`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// It is durable: for each append, in order, what was kept.
+    Durable(Vec<Kept>),
+    /// Subscriptions have changed; nothing was written.
+    StaleRoutes,
+}
+
+/// What was kept of one [`Append`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// Its events, in order.
+    Events(Vec<KeptEvent>),
+    /// Nothing: its idempotency key stands for another body.
+    KeyTaken,
+}
+
+/// Where an event is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptEvent {
+    /// The event that is in the log; for a repeat, the first.
+    pub id: EventId,
+    /// Where.
+    pub position: Position,
+    /// Whether this append put it there.
+    pub is_new: bool,
+}
+
+/// An event in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Logged {
+    /// Where in the log.
+    pub position: Position,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// Which events are meant; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields are those of an event")]
+pub struct EventFilter {
+    pub user_id: Option<UserId>,
+    pub event_type: Option<EventType>,
+    pub source: Option<String>,
+    /// Received at or after.
+    pub since: Option<Timestamp>,
+    /// Received before.
+    pub until: Option<Timestamp>,
+}
+
+/// Which deliveries are meant; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields are those of a delivery")]
+pub struct DeliveryFilter {
+    pub owner_id: Option<UserId>,
+    pub subscription_id: Option<SubscriptionId>,
+    pub event_id: Option<EventId>,
+    pub status: Option<Status>,
+    pub event_type: Option<EventType>,
+    /// Made at or after.
+    pub since: Option<Timestamp>,
+    /// Made before.
+    pub until: Option<Timestamp>,
+}
+
+/// A piece of a list that runs from the newest to the oldest.
+#[derive(Debug, Clone, Copy)]
+pub struct Page<Id> {
+    /// Only what is older than this.
+    pub before: Option<Id>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl<Id> Page<Id> {
+    /// The first `limit`.
+    #[must_use]
+    pub const fn first(limit: u32) -> Self {
+        Self { before: None, limit }
+    }
+}
+
+/// What is to be counted.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// Whose events; `None`: everyone's.
+    pub user_id: Option<UserId>,
+    /// Received at or after.
+    pub since: Timestamp,
+    /// Received before.
+    pub until: Timestamp,
+    /// How long a bucket is.
+    pub bucket_seconds: u32,
+}
+
+/// How many events of a kind came in within a bucket of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCount {
+    /// When the bucket begins.
+    pub bucket: Timestamp,
+    /// Where they came in.
+    pub source: String,
+    /// What kind.
+    pub event_type: EventType,
+    /// How many.
+    pub count: i64,
+}
+
+/// A subscription with room for deliveries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Whose deliveries.
+    pub subscription_id: SubscriptionId,
+    /// At most so many.
+    pub room: u32,
+}
+
+/// A delivery that is now the claimant's, with what is to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimed {
+    /// The delivery, processing.
+    pub delivery: Delivery,
+    /// The event it carries.
+    pub event: Arc<Event>,
+}
+
+/// A subscription for which deliveries wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// Whose.
+    pub subscription_id: SubscriptionId,
+    /// When the first of them is due.
+    pub due_at: Timestamp,
+}
+
+/// A decision about a delivery.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// How the decision found it.
+    pub from: Fence,
+    /// How it is to be.
+    pub to: Delivery,
+    /// The attempt that led to it.
+    pub attempt: Option<Attempt>,
+}
+
+/// What must still be so for a decision to count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    /// The delivery's status.
+    pub status: Status,
+    /// Who holds it, if it is claimed.
+    pub holder: Option<String>,
+}
+
+impl Fence {
+    /// Nobody else has touched `delivery`.
+    #[must_use]
+    pub fn of(delivery: &Delivery) -> Self {
+        Self { status: delivery.status(), holder: delivery.claimed().map(|claim| claim.holder.to_text()) }
+    }
+}
+
+/// A subscription with its secret, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSubscription {
+    /// What everyone may see.
+    pub subscription: Subscription,
+    /// The signing key, sealed.
+    pub sealed_key: Vec<u8>,
+}
+
+/// Every subscription, at one moment.
+#[derive(Debug, Clone)]
+pub struct Routes {
+    /// Which moment.
+    pub version: RoutesVersion,
+    /// The subscriptions.
+    pub subscriptions: Vec<StoredSubscription>,
+}
+
+/// How a subscription's deliveries have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Statistics {
+    /// All of them, whether or not they have ended.
+    pub total: i64,
+    /// Those that arrived.
+    pub successful: i64,
+    /// Those that were given up.
+    pub failed: i64,
+    /// When one last ended.
+    pub last_delivery_at: Option<Timestamp>,
+    /// When one last arrived.
+    pub last_success_at: Option<Timestamp>,
+    /// When an attempt last failed.
+    pub last_failure_at: Option<Timestamp>,
+}
+
+/// SHA-256 of an API key. A key has 256 random bits, so a plain digest tells nothing about it.
+pub type KeyDigest = [u8; 32];
+
+/// An API key, without the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its name for programs.
+    pub id: KeyId,
+    /// Its name for people.
+    pub name: String,
+    /// Whose things it opens; `None`: all.
+    pub user_id: Option<UserId>,
+    /// What is known of the key itself.
+    pub digest: KeyDigest,
+    /// When it was made.
+    pub created_at: Timestamp,
+}

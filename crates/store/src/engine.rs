@@ -1,0 +1,155 @@
+//! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
+
+use async_trait::async_trait;
+use domain::attempt::Attempt;
+use domain::delivery::{Claim, Delivery};
+use domain::{DeliveryId, EventId, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+
+use crate::sql::{Counters, Sql};
+use crate::tables::{deliveries, keys, log, nodes, subscriptions};
+use crate::*;
+
+/// A store over one of the SQL engines.
+#[derive(Debug)]
+pub struct SqlStore<E>(pub(crate) E);
+
+/// What each engine does in its own words.
+#[async_trait]
+pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
+    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
+    async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
+    async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
+    async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
+    async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
+    async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn close(&self);
+    fn counters(&self) -> &Counters;
+    const IS_SHARED: bool;
+}
+
+#[async_trait]
+impl<E: Engine> Store for SqlStore<E> {
+    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+        self.0.append(appends, routes, now).await
+    }
+
+    async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        log::read(&self.0, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position> {
+        log::head(&self.0).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Logged>> {
+        log::event(&self.0, id).await
+    }
+
+    async fn events(&self, filter: &EventFilter, page: &Page<EventId>) -> Result<Vec<Logged>> {
+        log::events(&self.0, filter, page).await
+    }
+
+    async fn event_counts(&self, counted: &Counted) -> Result<Vec<EventCount>> {
+        log::counts(&self.0, counted).await
+    }
+
+    async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
+        self.0.claim(lanes, claim, now).await
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        deliveries::waiting(&self.0).await
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
+        self.0.change(changes).await
+    }
+
+    async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>> {
+        deliveries::lapsed(&self.0, dead, now, limit).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        deliveries::one(&self.0, id).await
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>> {
+        deliveries::attempts(&self.0, id).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &Page<DeliveryId>) -> Result<Vec<Delivery>> {
+        deliveries::list(&self.0, filter, page).await
+    }
+
+    async fn routes(&self) -> Result<Routes> {
+        subscriptions::routes(&self.0).await
+    }
+
+    async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
+        self.0.create_subscription(subscription).await
+    }
+
+    async fn subscription(&self, id: SubscriptionId) -> Result<Option<StoredSubscription>> {
+        subscriptions::one(&self.0, id).await
+    }
+
+    async fn subscriptions(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<SubscriptionId>,
+    ) -> Result<Vec<StoredSubscription>> {
+        subscriptions::list(&self.0, user, page).await
+    }
+
+    async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
+        self.0.change_subscription(subscription, now).await
+    }
+
+    async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
+        self.0.delete_subscription(id, now).await
+    }
+
+    async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
+        subscriptions::statistics(&self.0, id).await
+    }
+
+    async fn beat(&self, node: NodeId) -> Result<()> {
+        nodes::beat(&self.0, node).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<(NodeId, i64)>> {
+        nodes::all(&self.0).await
+    }
+
+    async fn forget_node(&self, node: NodeId, beat: i64) -> Result<bool> {
+        nodes::forget(&self.0, node, beat).await
+    }
+
+    async fn create_key(&self, key: &ApiKey) -> Result<()> {
+        keys::create(&self.0, key).await
+    }
+
+    async fn key(&self, digest: &KeyDigest) -> Result<Option<ApiKey>> {
+        keys::by_digest(&self.0, digest).await
+    }
+
+    async fn keys(&self, page: &Page<KeyId>) -> Result<Vec<ApiKey>> {
+        keys::list(&self.0, page).await
+    }
+
+    async fn delete_key(&self, id: KeyId) -> Result<bool> {
+        keys::delete(&self.0, id).await
+    }
+
+    fn statements(&self) -> Vec<(&'static str, u64)> {
+        self.0.counters().all()
+    }
+
+    fn is_shared(&self) -> bool {
+        E::IS_SHARED
+    }
+
+    async fn close(&self) {
+        self.0.close().await;
+    }
+}

@@ -1,0 +1,212 @@
+//! The contract in memory: the shortest way to say what each method does.
+//!
+//! It defines what the engines that know SQL must do, and the simulator runs on it. So it is plain rather than fast:
+//! sorted maps behind one lock, which makes every method a transaction.
+
+mod deliveries;
+mod log;
+mod subscriptions;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use domain::attempt::Attempt;
+use domain::delivery::{Claim, Delivery};
+use domain::event::DedupeKey;
+use domain::{DeliveryId, Event, EventId, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+
+use crate::{
+    ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter, Idempotency,
+    KeyDigest, Lane, Logged, Page, Position, Result, Routes, RoutesVersion, Statistics, Store, StoreError,
+    StoredSubscription, Waiting,
+};
+
+/// A store that forgets everything when it is dropped.
+#[derive(Debug, Default)]
+pub struct Model {
+    data: Mutex<Data>,
+    /// How often each method has been called.
+    calls: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// What is kept. Whatever the maps sort by is the order in which the contract lists it.
+#[derive(Debug, Default)]
+struct Data {
+    log: BTreeMap<Position, Arc<Event>>,
+    positions: BTreeMap<EventId, Position>,
+    kept_under: BTreeMap<DedupeKey, EventId>,
+    idempotency: BTreeMap<DedupeKey, Idempotency>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    attempts: BTreeMap<(DeliveryId, u16), Attempt>,
+    subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
+    /// Goes up by one whenever `subscriptions` changes.
+    routes_version: i64,
+    statistics: BTreeMap<SubscriptionId, Statistics>,
+    nodes: BTreeMap<NodeId, i64>,
+    keys: BTreeMap<KeyId, ApiKey>,
+}
+
+impl Model {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The data, for the method `called`.
+    fn data(&self, called: &'static str) -> MutexGuard<'_, Data> {
+        *lock(&self.calls).entry(called).or_default() += 1;
+        lock(&self.data)
+    }
+}
+
+/// A test that fails while it holds the lock says so itself; the others need not fail with it.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The part of a list, given from the newest to the oldest, that `page` asks for.
+fn paged<Id: Ord, T>(
+    newest_first: impl Iterator<Item = T>,
+    page: &Page<Id>,
+    id_of: impl Fn(&T) -> Id,
+) -> Vec<T> {
+    let is_older = |item: &T| page.before.as_ref().is_none_or(|before| id_of(item) < *before);
+    newest_first.filter(is_older).take(page.limit as usize).collect()
+}
+
+#[async_trait]
+impl Store for Model {
+    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+        Ok(self.data("append").append(appends, routes, now))
+    }
+
+    async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        Ok(self.data("read_log").read_log(after, limit))
+    }
+
+    async fn head(&self) -> Result<Position> {
+        Ok(self.data("head").head())
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Logged>> {
+        Ok(self.data("event").event(id))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: &Page<EventId>) -> Result<Vec<Logged>> {
+        Ok(self.data("events").events(filter, page))
+    }
+
+    async fn event_counts(&self, counted: &Counted) -> Result<Vec<EventCount>> {
+        Ok(self.data("event_counts").event_counts(counted))
+    }
+
+    async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
+        Ok(self.data("claim").claim(lanes, claim, now))
+    }
+
+    async fn waiting(&self) -> Result<Vec<Waiting>> {
+        Ok(self.data("waiting").waiting())
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
+        let mut data = self.data("change");
+        Ok(changes.iter().map(|change| data.change(change)).collect())
+    }
+
+    async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>> {
+        Ok(self.data("lapsed").lapsed(dead, now, limit))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        Ok(self.data("delivery").deliveries.get(&id).cloned())
+    }
+
+    async fn attempts(&self, id: DeliveryId) -> Result<Vec<Attempt>> {
+        let data = self.data("attempts");
+        Ok(data.attempts.range((id, 0)..=(id, u16::MAX)).map(|(_, attempt)| attempt.clone()).collect())
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &Page<DeliveryId>) -> Result<Vec<Delivery>> {
+        Ok(self.data("deliveries").deliveries(filter, page))
+    }
+
+    async fn routes(&self) -> Result<Routes> {
+        Ok(self.data("routes").routes())
+    }
+
+    async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
+        self.data("create_subscription").create_subscription(subscription)
+    }
+
+    async fn subscription(&self, id: SubscriptionId) -> Result<Option<StoredSubscription>> {
+        Ok(self.data("subscription").subscriptions.get(&id).cloned())
+    }
+
+    async fn subscriptions(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<SubscriptionId>,
+    ) -> Result<Vec<StoredSubscription>> {
+        Ok(self.data("subscriptions").subscriptions(user, page))
+    }
+
+    async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
+        Ok(self.data("change_subscription").change_subscription(subscription, now))
+    }
+
+    async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
+        Ok(self.data("delete_subscription").delete_subscription(id, now))
+    }
+
+    async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
+        Ok(self.data("statistics").statistics.get(&id).copied().unwrap_or_default())
+    }
+
+    async fn beat(&self, node: NodeId) -> Result<()> {
+        *self.data("beat").nodes.entry(node).or_default() += 1;
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<(NodeId, i64)>> {
+        Ok(self.data("nodes").nodes.iter().map(|(&node, &beat)| (node, beat)).collect())
+    }
+
+    async fn forget_node(&self, node: NodeId, beat: i64) -> Result<bool> {
+        let mut data = self.data("forget_node");
+        let is_silent = data.nodes.get(&node) == Some(&beat);
+        Ok(is_silent && data.nodes.remove(&node).is_some())
+    }
+
+    async fn create_key(&self, key: &ApiKey) -> Result<()> {
+        let mut data = self.data("create_key");
+        if data.keys.values().any(|known| known.id == key.id || known.digest == key.digest) {
+            return Err(StoreError::Refused(format!("{} exists already", key.id)));
+        }
+        data.keys.insert(key.id, key.clone());
+        Ok(())
+    }
+
+    async fn key(&self, digest: &KeyDigest) -> Result<Option<ApiKey>> {
+        Ok(self.data("key").keys.values().find(|key| key.digest == *digest).cloned())
+    }
+
+    async fn keys(&self, page: &Page<KeyId>) -> Result<Vec<ApiKey>> {
+        Ok(paged(self.data("keys").keys.values().rev().cloned(), page, |key| key.id))
+    }
+
+    async fn delete_key(&self, id: KeyId) -> Result<bool> {
+        Ok(self.data("delete_key").keys.remove(&id).is_some())
+    }
+
+    fn statements(&self) -> Vec<(&'static str, u64)> {
+        lock(&self.calls).iter().map(|(&name, &count)| (name, count)).collect()
+    }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) {}
+}

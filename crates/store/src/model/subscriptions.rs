@@ -1,0 +1,69 @@
+//! Who wants which events.
+
+use domain::delivery::Delivery;
+use domain::{SubscriptionId, Timestamp, UserId};
+
+use super::{Data, paged};
+use crate::{Page, Result, Routes, RoutesVersion, StoreError, StoredSubscription};
+
+impl Data {
+    pub(super) fn routes(&self) -> Routes {
+        Routes {
+            version: RoutesVersion(self.routes_version),
+            subscriptions: self.subscriptions.values().cloned().collect(),
+        }
+    }
+
+    pub(super) fn create_subscription(&mut self, created: &StoredSubscription) -> Result<()> {
+        let id = created.subscription.id;
+        if self.subscriptions.contains_key(&id) {
+            return Err(StoreError::Refused(format!("{id} exists already")));
+        }
+        self.subscriptions.insert(id, created.clone());
+        self.routes_version += 1;
+        Ok(())
+    }
+
+    pub(super) fn subscriptions(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<SubscriptionId>,
+    ) -> Vec<StoredSubscription> {
+        let is_meant = |stored: &&StoredSubscription| {
+            user.is_none_or(|user| stored.subscription.user_id.as_ref() == Some(user))
+        };
+        let newest_first = self.subscriptions.values().rev().filter(is_meant).cloned();
+        paged(newest_first, page, |stored| stored.subscription.id)
+    }
+
+    pub(super) fn change_subscription(&mut self, changed: &StoredSubscription, now: Timestamp) -> bool {
+        let id = changed.subscription.id;
+        let Some(current) = self.subscriptions.get_mut(&id) else { return false };
+        current.clone_from(changed);
+        self.routes_version += 1;
+        for delivery in self.deliveries_of(id) {
+            if changed.subscription.holds() {
+                delivery.hold();
+            } else {
+                delivery.release(now);
+            }
+        }
+        true
+    }
+
+    pub(super) fn delete_subscription(&mut self, id: SubscriptionId, now: Timestamp) -> bool {
+        if self.subscriptions.remove(&id).is_none() {
+            return false;
+        }
+        self.routes_version += 1;
+        for delivery in self.deliveries_of(id) {
+            // What has ended already stays as it ended.
+            let _ = delivery.cancel(now);
+        }
+        true
+    }
+
+    fn deliveries_of(&mut self, id: SubscriptionId) -> impl Iterator<Item = &mut Delivery> {
+        self.deliveries.values_mut().filter(move |delivery| delivery.subscription_id == id)
+    }
+}

@@ -1,0 +1,181 @@
+//! PostgreSQL: many nodes over one database.
+//!
+//! Every write is one statement and so one transaction and one round trip. Nothing rests on `LISTEN`, advisory locks or
+//! session state.
+
+mod write;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::delivery::Claim;
+use domain::{SubscriptionId, Timestamp};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::{
+    Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
+    TypeInfo as _, ValueRef as _,
+};
+
+use crate::engine::{Engine, SqlStore};
+use crate::migrate::{Migration, migrations, pending};
+use crate::sql::{Counters, Row, Sql, Statement, Value, classify};
+use crate::*;
+
+const MIGRATIONS: &[Migration] = migrations!("postgres": 1 "0001_spine");
+
+/// Connections of one node. Appends use one at a time and settling another; the rest is for people who look.
+const CONNECTIONS_MAX: u32 = 10;
+
+/// How long to wait for a connection before the store counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A store in a PostgreSQL database, version 15 or later.
+pub type PostgresStore = SqlStore<Postgres>;
+
+/// The engine below a [`PostgresStore`].
+#[derive(Debug)]
+pub struct Postgres {
+    pool: PgPool,
+    /// Commits here are not waited for to reach the disk. For what can be done again: a delivery whose end is lost is
+    /// made once more, with the same id, after the database server itself has crashed.
+    relaxed: PgPool,
+    counters: Counters,
+}
+
+impl PostgresStore {
+    /// Connects to the database at `url` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The URL is not one, the server is out of reach, or a later program has written the database.
+    pub async fn open(url: &str) -> Result<Self> {
+        let options: PgConnectOptions = url.parse().map_err(classify)?;
+        let options = options
+            .application_name("waystation")
+            .statement_cache_capacity(256)
+            .options([("statement_timeout", "30s"), ("jit", "off")])
+            .disable_statement_logging();
+        migrate(&mut options.connect().await.map_err(classify)?).await?;
+        let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
+        let relaxed = options.clone().options([("synchronous_commit", "off")]);
+        Ok(SqlStore(Postgres {
+            pool: pool(CONNECTIONS_MAX).connect_lazy_with(options),
+            relaxed: pool(2).connect_lazy_with(relaxed),
+            counters: Counters::default(),
+        }))
+    }
+}
+
+/// Applies what is missing. The version's row is locked for the while, so that nodes that start together take turns.
+async fn migrate(connection: &mut PgConnection) -> Result<()> {
+    const TABLE: &str =
+        "CREATE TABLE IF NOT EXISTS schema_version (only_row BIGINT PRIMARY KEY, version BIGINT NOT NULL)";
+    // Two nodes may both find the table missing; the second then finds it there.
+    if sqlx::raw_sql(TABLE).execute(&mut *connection).await.is_err() {
+        sqlx::raw_sql(TABLE).execute(&mut *connection).await.map_err(classify)?;
+    }
+    let mut transaction = connection.begin().await.map_err(classify)?;
+    sqlx::raw_sql("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
+        .execute(&mut *transaction)
+        .await
+        .map_err(classify)?;
+    let found: i64 = sqlx::query_scalar("SELECT version FROM schema_version FOR UPDATE")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(classify)?;
+    for migration in pending(MIGRATIONS, found)? {
+        let script =
+            format!("{}; UPDATE schema_version SET version = {};", migration.script, migration.version);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(classify)?;
+    }
+    transaction.commit().await.map_err(classify)
+}
+
+fn bind(args: Vec<Value>) -> Result<PgArguments> {
+    let mut bound = PgArguments::default();
+    for arg in args {
+        let added = match arg {
+            // Text, which the server then reads as whatever the place calls for, except for numbers and bytes; those
+            // are never null in a statement that both engines share, unless the column is text.
+            Value::Null => bound.add(None::<&str>),
+            Value::Int(value) => bound.add(value),
+            Value::Text(value) => bound.add(&*value),
+            Value::Bytes(value) => bound.add(value),
+        };
+        added.map_err(|error| classify(sqlx::Error::Encode(error)))?;
+    }
+    Ok(bound)
+}
+
+fn unpack(row: &PgRow) -> Result<Row> {
+    let column = |index: usize| {
+        let value = row.try_get_raw(index)?;
+        if value.is_null() {
+            return Ok(Value::Null);
+        }
+        let kind = value.type_info();
+        Ok(match kind.name() {
+            "INT8" => Value::Int(row.try_get(index)?),
+            "BYTEA" => Value::Bytes(row.try_get(index)?),
+            _ => Value::Text(row.try_get::<&str, _>(index)?.into()),
+        })
+    };
+    let columns: Result<_, sqlx::Error> = row.columns().iter().map(|c| column(c.ordinal())).collect();
+    Ok(Row::new(columns.map_err(classify)?))
+}
+
+#[async_trait]
+impl Sql for Postgres {
+    async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
+        self.counters.count(statement.name);
+        let query = sqlx::query_with(statement.sql(), bind(args)?);
+        let rows = query.fetch_all(&self.pool).await.map_err(classify)?;
+        rows.iter().map(unpack).collect()
+    }
+
+    async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
+        self.counters.count(statement.name);
+        let query = sqlx::query_with(statement.sql(), bind(args)?);
+        Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
+    }
+}
+
+#[async_trait]
+impl Engine for Postgres {
+    const IS_SHARED: bool = true;
+
+    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+        write::append(self, appends, routes, now).await
+    }
+
+    async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
+        write::claim(self, lanes, claim, now).await
+    }
+
+    async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
+        write::change(self, changes).await
+    }
+
+    async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
+        write::create_subscription(self, subscription).await
+    }
+
+    async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
+        write::change_subscription(self, subscription, now).await
+    }
+
+    async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
+        write::delete_subscription(self, id, now).await
+    }
+
+    async fn close(&self) {
+        self.relaxed.close().await;
+        self.pool.close().await;
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,286 @@
+//! What PostgreSQL does in its own words: every write, each as one statement over arrays.
+
+use std::collections::{HashMap, HashSet};
+
+use const_format::str_replace;
+use domain::attempt::Attempt;
+use domain::delivery::{Claim, Delivery};
+use domain::{EventId, SubscriptionId, Timestamp};
+use sqlx::postgres::{PgArguments, Postgres as Pg};
+use sqlx::query::Query;
+
+use super::{Postgres, unpack};
+use crate::rows::{StateColumns, state_columns};
+use crate::sql::{Row, Sql as _, Statement, args, classify};
+use crate::*;
+
+macro_rules! statements {
+    ($($name:ident = $label:literal $text:expr;)*) => {
+        $(const $name: Statement = Statement::new($label, $text);)*
+        #[cfg(test)]
+        pub(super) const STATEMENTS: &[&Statement] = &[$(&$name),*];
+    };
+}
+
+statements! {
+    APPEND = "append" include_str!("../../sql/postgres/append.sql");
+    TAKE_KEYS = "take_keys" include_str!("../../sql/postgres/take_keys.sql");
+    REPEATED = "repeated" "SELECT dedupe_key, id, position FROM events WHERE dedupe_key = ANY($1::bytea[])";
+    CLAIM = "claim" str_replace!(
+        str_replace!(include_str!("../../sql/postgres/claim.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
+        "{events}",
+        rows::EVENT_OF_TABLE
+    );
+    CHANGE = "change" include_str!("../../sql/postgres/change.sql");
+    CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
+        include_str!("../../sql/postgres/create_subscription.sql"),
+        "{insert}",
+        tables::subscriptions::INSERT
+    );
+    CHANGE_SUBSCRIPTION = "change_subscription" str_replace!(
+        include_str!("../../sql/postgres/change_subscription.sql"),
+        "{update}",
+        tables::subscriptions::UPDATE
+    );
+    DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+}
+
+/// Gathers a column of an array of rows.
+macro_rules! column {
+    ($rows:expr, $row:ident => $value:expr) => {
+        $rows.iter().map(|$row| $value).collect::<Vec<_>>()
+    };
+}
+
+type Bound<'q> = Query<'q, Pg, PgArguments>;
+
+async fn fetch(
+    postgres: &Postgres,
+    pool: &sqlx::PgPool,
+    name: &'static str,
+    query: Bound<'_>,
+) -> Result<Vec<Row>> {
+    postgres.counters.count(name);
+    let rows = query.fetch_all(pool).await.map_err(classify)?;
+    rows.iter().map(unpack).collect()
+}
+
+pub(super) async fn append(
+    postgres: &Postgres,
+    appends: &[Append],
+    routes: RoutesVersion,
+    now: Timestamp,
+) -> Result<Appended> {
+    let taken = taken_keys(postgres, appends, now).await?;
+    let wanted = appends.iter().zip(&taken).filter(|&(_, &is_taken)| !is_taken).map(|(append, _)| append);
+    let events: Vec<&NewEvent> = wanted.flat_map(|append| &append.events).collect();
+    let Some(new) = insert(postgres, &events, routes).await? else { return Ok(Appended::StaleRoutes) };
+    let mut kept = tell_repeats(postgres, &events, &new).await?.into_iter();
+    let answer = |(append, is_taken): (&Append, bool)| match is_taken {
+        true => Kept::KeyTaken,
+        false => Kept::Events(kept.by_ref().take(append.events.len()).collect()),
+    };
+    Ok(Appended::Durable(appends.iter().zip(taken).map(answer).collect()))
+}
+
+/// Which appends come with a key that stands for another body.
+///
+/// The keys are taken before the events are written. Should nothing follow, a key only stands for a body that the same
+/// caller may send again.
+async fn taken_keys(postgres: &Postgres, appends: &[Append], now: Timestamp) -> Result<Vec<bool>> {
+    let mut first: HashMap<&[u8], &Idempotency> = HashMap::new();
+    for idempotency in appends.iter().filter_map(|append| append.idempotency.as_ref()) {
+        first.entry(idempotency.key.as_bytes()).or_insert(idempotency);
+    }
+    if first.is_empty() {
+        return Ok(vec![false; appends.len()]);
+    }
+    let keys: Vec<_> = first.into_values().collect();
+    let query = sqlx::query(TAKE_KEYS.sql())
+        .bind(column!(keys, key => key.key.as_bytes().as_slice()))
+        .bind(column!(keys, key => key.body.as_slice()))
+        .bind(column!(keys, key => key.expires_at.as_micros()))
+        .bind(now.as_micros());
+    let mut stands_for = HashMap::new();
+    for mut row in fetch(postgres, &postgres.pool, TAKE_KEYS.name, query).await? {
+        stands_for.insert(row.bytes()?, row.bytes()?);
+    }
+    let is_taken = |append: &Append| {
+        append.idempotency.as_ref().is_some_and(|Idempotency { key, body, .. }| {
+            stands_for.get(key.as_bytes().as_slice()).map(Vec::as_slice) != Some(body.as_slice())
+        })
+    };
+    Ok(appends.iter().map(is_taken).collect())
+}
+
+/// Writes the events that are new with what they owe. `None`: the routes are stale.
+async fn insert(
+    postgres: &Postgres,
+    events: &[&NewEvent],
+    routes: RoutesVersion,
+) -> Result<Option<HashMap<EventId, Position>>> {
+    let query = sqlx::query(APPEND.sql()).bind(events.len() as i64).bind(routes.0);
+    let query = bind_events(query, events);
+    let owed: Vec<&Delivery> = events.iter().flat_map(|new| &new.deliveries).collect();
+    let query = bind_deliveries(query, &owed);
+    let rows = fetch(postgres, &postgres.pool, APPEND.name, query).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let mut kept = HashMap::with_capacity(rows.len());
+    for mut row in rows {
+        // A head alone: every event is a repeat.
+        if !row.is_null() {
+            kept.insert(row.parsed()?, Position(row.int()?));
+        }
+    }
+    Ok(Some(kept))
+}
+
+fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
+    query
+        .bind((1..=events.len() as i64).collect::<Vec<_>>())
+        .bind(column!(events, new => new.event.id.to_string()))
+        .bind(column!(events, new => new.event.event_type.as_str()))
+        .bind(column!(events, new => new.event.user_id.as_ref().map(|user| user.as_str())))
+        .bind(column!(events, new => new.event.source.as_str()))
+        .bind(column!(events, new => new.event.provider.as_deref()))
+        .bind(column!(events, new => new.event.occurred_at.as_micros()))
+        .bind(column!(events, new => new.event.received_at.as_micros()))
+        .bind(column!(events, new => new.dedupe_key.as_ref().map(|key| key.as_bytes().as_slice())))
+        .bind(column!(events, new => new.event.data.as_str()))
+        .bind(column!(events, new => new.event.raw.as_deref()))
+}
+
+fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
+    let states = column!(owed, delivery => state_columns(&delivery.state));
+    query
+        .bind(column!(owed, delivery => delivery.id.to_string()))
+        .bind(column!(owed, delivery => delivery.event_id.to_string()))
+        .bind(column!(owed, delivery => delivery.event_type.as_str()))
+        .bind(column!(owed, delivery => delivery.user_id.as_ref().map(|user| user.as_str())))
+        .bind(column!(owed, delivery => delivery.owner_id.as_ref().map(|owner| owner.as_str())))
+        .bind(column!(owed, delivery => delivery.subscription_id.to_string()))
+        .bind(column!(states, state => state.status))
+        .bind(column!(states, state => state.next_attempt_at))
+        .bind(column!(states, state => state.claimed_by.as_deref()))
+        .bind(column!(states, state => state.claim_deadline))
+        .bind(column!(owed, delivery => i64::from(delivery.max_attempts)))
+        .bind(column!(owed, delivery => delivery.trigger.as_str()))
+        .bind(column!(owed, delivery => delivery.created_at.as_micros()))
+}
+
+/// Says of each event where it is: where it was just put, or where it has been before.
+async fn tell_repeats(
+    postgres: &Postgres,
+    events: &[&NewEvent],
+    new: &HashMap<EventId, Position>,
+) -> Result<Vec<KeptEvent>> {
+    let repeats = events.iter().filter(|event| !new.contains_key(&event.event.id));
+    let keys: Vec<_> = repeats.filter_map(|event| event.dedupe_key.as_ref()).collect();
+    let mut first: HashMap<Vec<u8>, (EventId, Position)> = HashMap::new();
+    if !keys.is_empty() {
+        let query = sqlx::query(REPEATED.sql()).bind(column!(keys, key => key.as_bytes().as_slice()));
+        for mut row in fetch(postgres, &postgres.pool, REPEATED.name, query).await? {
+            first.insert(row.bytes()?, (row.parsed()?, Position(row.int()?)));
+        }
+    }
+    let place = |event: &&NewEvent| {
+        let own = event.event.id;
+        if let Some(&position) = new.get(&own) {
+            return Ok(KeptEvent { id: own, position, is_new: true });
+        }
+        let known = event.dedupe_key.as_ref().and_then(|key| first.get(key.as_bytes().as_slice()));
+        let &(id, position) = known.ok_or_else(|| {
+            StoreError::Unavailable("a repeat's first event has just been removed".to_owned())
+        })?;
+        Ok(KeptEvent { id, position, is_new: false })
+    };
+    events.iter().map(place).collect()
+}
+
+pub(super) async fn claim(
+    postgres: &Postgres,
+    lanes: &[Lane],
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Vec<Claimed>> {
+    let query = sqlx::query(CLAIM.sql())
+        .bind(column!(lanes, lane => lane.subscription_id.to_string()))
+        .bind(column!(lanes, lane => i64::from(lane.room)))
+        .bind(claim.holder.to_text())
+        .bind(claim.deadline.as_micros())
+        .bind(now.as_micros());
+    let rows = fetch(postgres, &postgres.pool, CLAIM.name, query).await?;
+    rows.into_iter().map(|mut row| row.claimed()).collect()
+}
+
+pub(super) async fn change(postgres: &Postgres, changes: &[Change]) -> Result<Vec<bool>> {
+    let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
+    let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
+    let mut written = HashSet::with_capacity(changes.len());
+    for mut row in fetch(postgres, &postgres.relaxed, CHANGE.name, query).await? {
+        written.insert(row.text()?);
+    }
+    Ok(changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect())
+}
+
+fn bind_changes<'q>(query: Bound<'q>, changes: &[Change]) -> Bound<'q> {
+    let states: Vec<StateColumns> = column!(changes, change => state_columns(&change.to.state));
+    query
+        .bind(column!(changes, change => change.to.id.to_string()))
+        .bind(column!(changes, change => change.from.status.as_str()))
+        .bind(column!(changes, change => change.from.holder.as_deref()))
+        .bind(column!(states, state => state.status))
+        .bind(column!(states, state => state.next_attempt_at))
+        .bind(column!(states, state => state.claimed_by.as_deref()))
+        .bind(column!(states, state => state.claim_deadline))
+        .bind(column!(changes, change => i64::from(change.to.attempt_count)))
+        .bind(column!(changes, change => i64::from(change.to.max_attempts)))
+        .bind(column!(changes, change => i64::from(change.to.lapses)))
+        .bind(column!(changes, change => change.to.trigger.as_str()))
+        .bind(column!(changes, change => change.to.completed_at.map(Timestamp::as_micros)))
+        .bind(column!(changes, change => change.to.response_status.map(i64::from)))
+        .bind(column!(changes, change => change.to.error.as_deref()))
+}
+
+fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
+    query
+        .bind(column!(attempts, attempt => attempt.delivery_id.to_string()))
+        .bind(column!(attempts, attempt => i64::from(attempt.number)))
+        .bind(column!(attempts, attempt => attempt.at.as_micros()))
+        .bind(column!(attempts, attempt => attempt.trigger.as_str()))
+        .bind(column!(attempts, attempt => attempt.duration.as_micros() as i64))
+        .bind(column!(attempts, attempt => attempt.response_status.map(i64::from)))
+        .bind(column!(attempts, attempt => attempt.response_headers.as_deref()))
+        .bind(column!(attempts, attempt => attempt.response_body.as_deref()))
+        .bind(column!(attempts, attempt => attempt.error.as_deref()))
+        .bind(column!(attempts, attempt => attempt.error_code.map(|code| code.as_str())))
+}
+
+pub(super) async fn create_subscription(
+    postgres: &Postgres,
+    subscription: &StoredSubscription,
+) -> Result<()> {
+    let args = tables::subscriptions::insert_args(subscription)?;
+    postgres.write(&CREATE_SUBSCRIPTION, args).await.map(|_| ())
+}
+
+pub(super) async fn change_subscription(
+    postgres: &Postgres,
+    stored: &StoredSubscription,
+    now: Timestamp,
+) -> Result<bool> {
+    let mut args = tables::subscriptions::update_args(stored)?;
+    args.extend(args![stored.subscription.holds(), now.as_micros()]);
+    Ok(!postgres.read(&CHANGE_SUBSCRIPTION, args).await?.is_empty())
+}
+
+pub(super) async fn delete_subscription(
+    postgres: &Postgres,
+    id: SubscriptionId,
+    now: Timestamp,
+) -> Result<bool> {
+    let args = args![id.to_string(), now.as_micros()];
+    Ok(!postgres.read(&DELETE_SUBSCRIPTION, args).await?.is_empty())
+}

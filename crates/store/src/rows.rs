@@ -1,0 +1,211 @@
+//! How the domain's words are read from rows, and the columns in which they lie.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::attempt::{Attempt, ErrorCode};
+use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
+use domain::event::Json;
+use domain::subscription::{Subscription, Target};
+use domain::{Event, Timestamp, UserId};
+
+use crate::sql::Row;
+use crate::{ApiKey, Claimed, Logged, Position, Result, StoreError, StoredSubscription};
+
+pub(crate) const EVENT: &str =
+    "position, id, event_type, user_id, source, provider, occurred_at, received_at, data, raw";
+
+pub(crate) const DELIVERY: &str = "id, event_id, event_type, user_id, owner_id, subscription_id, status, \
+     next_attempt_at, claimed_by, claim_deadline, attempt_count, max_attempts, lapses, cause, created_at, \
+     completed_at, response_status, error";
+
+/// The columns of [`DELIVERY`] and [`EVENT`] where both tables are in play.
+pub(crate) const DELIVERY_OF_TABLE: &str = "deliveries.id, deliveries.event_id, deliveries.event_type, \
+     deliveries.user_id, deliveries.owner_id, deliveries.subscription_id, deliveries.status, \
+     deliveries.next_attempt_at, deliveries.claimed_by, deliveries.claim_deadline, deliveries.attempt_count, \
+     deliveries.max_attempts, deliveries.lapses, deliveries.cause, deliveries.created_at, deliveries.completed_at, \
+     deliveries.response_status, deliveries.error";
+pub(crate) const EVENT_OF_TABLE: &str = "events.position, events.id, events.event_type, events.user_id, \
+     events.source, events.provider, events.occurred_at, events.received_at, events.data, events.raw";
+
+pub(crate) const ATTEMPT: &str = "delivery_id, number, at, cause, duration_us, response_status, response_headers, \
+     response_body, error, error_code";
+
+pub(crate) const SUBSCRIPTION: &str =
+    "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at";
+
+pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
+
+impl Row {
+    pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
+        parse(&self.text()?)
+    }
+
+    fn parsed_or_null<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<Option<T>> {
+        self.text_or_null()?.map(|text| parse(&text)).transpose()
+    }
+
+    pub(crate) fn time(&mut self) -> Result<Timestamp> {
+        Ok(Timestamp::from_micros(self.int()?))
+    }
+
+    pub(crate) fn time_or_null(&mut self) -> Result<Option<Timestamp>> {
+        Ok(self.int_or_null()?.map(Timestamp::from_micros))
+    }
+
+    fn count(&mut self) -> Result<u16> {
+        narrow(self.int()?)
+    }
+
+    fn owned_text_or_null(&mut self) -> Result<Option<String>> {
+        Ok(self.text_or_null()?.map(|text| text.to_string()))
+    }
+
+    pub(crate) fn event(&mut self) -> Result<Logged> {
+        let position = Position(self.int()?);
+        let event = Event {
+            id: self.parsed()?,
+            event_type: self.parsed()?,
+            user_id: self.parsed_or_null()?,
+            source: self.text()?.to_string(),
+            provider: self.owned_text_or_null()?,
+            occurred_at: self.time()?,
+            received_at: self.time()?,
+            data: Json::trusted(self.text()?),
+            raw: self.bytes_or_null()?,
+        };
+        Ok(Logged { position, event: Arc::new(event) })
+    }
+
+    pub(crate) fn delivery(&mut self) -> Result<Delivery> {
+        Ok(Delivery {
+            id: self.parsed()?,
+            event_id: self.parsed()?,
+            event_type: self.parsed()?,
+            user_id: self.parsed_or_null()?,
+            owner_id: self.parsed_or_null()?,
+            subscription_id: self.parsed()?,
+            state: self.state()?,
+            attempt_count: self.count()?,
+            max_attempts: self.count()?,
+            lapses: self.count()?,
+            trigger: self.trigger()?,
+            created_at: self.time()?,
+            completed_at: self.time_or_null()?,
+            response_status: self.int_or_null()?.map(narrow).transpose()?,
+            error: self.owned_text_or_null()?,
+        })
+    }
+
+    pub(crate) fn claimed(&mut self) -> Result<Claimed> {
+        Ok(Claimed { delivery: self.delivery()?, event: self.event()?.event })
+    }
+
+    fn state(&mut self) -> Result<State> {
+        let status = self.text()?;
+        let (due_at, holder, deadline) = (self.time_or_null()?, self.text_or_null()?, self.time_or_null()?);
+        let status = Status::ALL.into_iter().find(|known| known.as_str() == &*status);
+        Ok(match (status, due_at, holder, deadline) {
+            (Some(Status::Pending), Some(due_at), _, _) => State::Pending { due_at },
+            (Some(Status::Retrying), Some(due_at), _, _) => State::Retrying { due_at },
+            (Some(Status::Processing), _, Some(holder), Some(deadline)) => {
+                State::Processing(Claim { holder: Holder::from_text(&holder), deadline })
+            }
+            (Some(Status::Held), ..) => State::Held,
+            (Some(Status::Success), ..) => State::Success,
+            (Some(Status::Failed), ..) => State::Failed,
+            (Some(Status::Cancelled), ..) => State::Cancelled,
+            _ => {
+                return Err(StoreError::Corrupt(format!(
+                    "a delivery is {status:?} without what belongs to that"
+                )));
+            }
+        })
+    }
+
+    fn trigger(&mut self) -> Result<Trigger> {
+        let text = self.text()?;
+        known(&text, Trigger::ALL.into_iter().find(|trigger| trigger.as_str() == &*text))
+    }
+
+    pub(crate) fn attempt(&mut self) -> Result<Attempt> {
+        Ok(Attempt {
+            delivery_id: self.parsed()?,
+            number: self.count()?,
+            at: self.time()?,
+            trigger: self.trigger()?,
+            duration: Duration::from_micros(u64::try_from(self.int()?).unwrap_or(0)),
+            response_status: self.int_or_null()?.map(narrow).transpose()?,
+            response_headers: self.owned_text_or_null()?,
+            response_body: self.bytes_or_null()?,
+            error: self.owned_text_or_null()?,
+            error_code: self
+                .text_or_null()?
+                .map(|text| known(&text, ErrorCode::ALL.into_iter().find(|code| code.as_str() == &*text)))
+                .transpose()?,
+        })
+    }
+
+    pub(crate) fn subscription(&mut self) -> Result<StoredSubscription> {
+        let (id, user_id) = (self.parsed()?, self.parsed_or_null::<UserId>()?);
+        let (target, address) = (self.text()?, self.text()?.to_string());
+        let target = match &*target {
+            "pull" => Target::Pull { queue: address },
+            _ => Target::Push { url: address },
+        };
+        let terms = self.text()?;
+        let terms = serde_json::from_str(&terms).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let (is_active, paused) = (self.int()? != 0, self.int()? != 0);
+        let sealed_key = self.bytes()?;
+        let (created_at, updated_at) = (self.time()?, self.time()?);
+        let subscription =
+            Subscription { id, user_id, target, terms, is_active, paused, created_at, updated_at };
+        Ok(StoredSubscription { subscription, sealed_key })
+    }
+
+    pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
+        Ok(ApiKey {
+            id: self.parsed()?,
+            name: self.text()?.to_string(),
+            user_id: self.parsed_or_null()?,
+            digest: self.bytes()?.try_into().map_err(|_| StoreError::Corrupt("a key's digest".to_owned()))?,
+            created_at: self.time()?,
+        })
+    }
+}
+
+/// A delivery's state as its four columns.
+#[derive(Debug)]
+pub(crate) struct StateColumns {
+    pub(crate) status: &'static str,
+    pub(crate) next_attempt_at: Option<i64>,
+    pub(crate) claimed_by: Option<String>,
+    pub(crate) claim_deadline: Option<i64>,
+}
+
+pub(crate) fn state_columns(state: &State) -> StateColumns {
+    let (due_at, claim) = match state {
+        State::Pending { due_at } | State::Retrying { due_at } => (Some(*due_at), None),
+        State::Processing(claim) => (None, Some(claim)),
+        _ => (None, None),
+    };
+    StateColumns {
+        status: state.status().as_str(),
+        next_attempt_at: due_at.map(Timestamp::as_micros),
+        claimed_by: claim.map(|claim| claim.holder.to_text()),
+        claim_deadline: claim.map(|claim| claim.deadline.as_micros()),
+    }
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
+    text.parse().map_err(|error: T::Err| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+fn narrow(value: i64) -> Result<u16> {
+    u16::try_from(value).map_err(|_| StoreError::Corrupt(format!("{value} is out of range")))
+}
+
+fn known<T>(text: &str, found: Option<T>) -> Result<T> {
+    found.ok_or_else(|| StoreError::Corrupt(format!("{text:?} is not known here")))
+}

@@ -1,0 +1,246 @@
+//! What the two SQL engines have in common: statements with a name, values, rows, and a filter that is put together.
+//!
+//! The statements that matter for speed use the engines' own types; all others pass through here and are written once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
+
+use crate::{Result, StoreError};
+
+/// Runs statements that read the same on both engines.
+#[async_trait]
+pub(crate) trait Sql: Send + Sync {
+    /// Rows of a statement that only reads.
+    async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>>;
+
+    /// How many rows a statement has written.
+    async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64>;
+
+    /// The one row of a statement that only reads, if there is one.
+    async fn read_one(&self, statement: &Statement, args: Vec<Value>) -> Result<Option<Row>> {
+        Ok(self.read(statement, args).await?.into_iter().next())
+    }
+}
+
+/// A statement with the name under which its runs are counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Statement {
+    pub(crate) name: &'static str,
+    text: Text,
+}
+
+#[derive(Debug, Clone)]
+enum Text {
+    Fixed(&'static str),
+    Made(Arc<str>),
+}
+
+impl Statement {
+    pub(crate) const fn new(name: &'static str, text: &'static str) -> Self {
+        Self { name, text: Text::Fixed(text) }
+    }
+
+    /// A statement put together from fixed pieces.
+    pub(crate) fn made(name: &'static str, text: impl Into<Arc<str>>) -> Self {
+        Self { name, text: Text::Made(text.into()) }
+    }
+
+    pub(crate) fn sql(&self) -> SqlStr {
+        match &self.text {
+            Text::Fixed(text) => text.into_sql_str(),
+            // Only fixed pieces and numbered placeholders are ever put together; values are always bound.
+            Text::Made(text) => AssertSqlSafe(Arc::clone(text)).into_sql_str(),
+        }
+    }
+}
+
+/// A value to bind, or one that was read.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    Text(Arc<str>),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(value.into())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<Arc<str>> for Value {
+    fn from(value: Arc<str>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
+    }
+}
+
+impl<V: Into<Self>> From<Option<V>> for Value {
+    fn from(value: Option<V>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { vec![$($crate::sql::Value::from($value)),*] };
+}
+pub(crate) use args;
+
+/// A row, read column by column from the left.
+#[derive(Debug)]
+pub(crate) struct Row {
+    columns: std::vec::IntoIter<Value>,
+}
+
+impl Row {
+    pub(crate) fn new(columns: Vec<Value>) -> Self {
+        Self { columns: columns.into_iter() }
+    }
+
+    /// Whether the next column is null; it is not passed over.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.columns.as_slice().first(), Some(Value::Null))
+    }
+
+    pub(crate) fn int(&mut self) -> Result<i64> {
+        self.int_or_null()?.ok_or_else(unexpected)
+    }
+
+    pub(crate) fn int_or_null(&mut self) -> Result<Option<i64>> {
+        match self.columns.next() {
+            Some(Value::Int(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<Arc<str>> {
+        self.text_or_null()?.ok_or_else(unexpected)
+    }
+
+    pub(crate) fn text_or_null(&mut self) -> Result<Option<Arc<str>>> {
+        match self.columns.next() {
+            Some(Value::Text(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+
+    pub(crate) fn bytes(&mut self) -> Result<Vec<u8>> {
+        self.bytes_or_null()?.ok_or_else(unexpected)
+    }
+
+    pub(crate) fn bytes_or_null(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.columns.next() {
+            Some(Value::Bytes(value)) => Ok(Some(value)),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Corrupt("a column is missing or of another type than was written".to_owned())
+}
+
+/// A `SELECT` with conditions that are there or not.
+///
+/// Conditions that are absent are left out rather than made always true: only so can an index serve those that are
+/// present.
+pub(crate) struct Select {
+    text: String,
+    args: Vec<Value>,
+}
+
+impl Select {
+    /// Begins with `SELECT … FROM …`.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), args: Vec::new() }
+    }
+
+    /// Adds `condition`, such as `status =`, for a value that is there.
+    pub(crate) fn and(mut self, condition: &str, value: Option<impl Into<Value>>) -> Self {
+        if let Some(value) = value {
+            let word = if self.args.is_empty() { "WHERE" } else { "AND" };
+            self.args.push(value.into());
+            self.text += &format!("\n{word} {condition} ${}", self.args.len());
+        }
+        self
+    }
+
+    /// Adds an order and a limit, and makes the statement.
+    pub(crate) fn newest_first(mut self, name: &'static str, limit: u32) -> (Statement, Vec<Value>) {
+        self.args.push(Value::Int(limit.into()));
+        self.text += &format!("\nORDER BY id DESC LIMIT ${}", self.args.len());
+        (Statement::made(name, self.text), self.args)
+    }
+}
+
+/// How often each statement has run.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(Mutex<BTreeMap<&'static str, u64>>);
+
+impl Counters {
+    pub(crate) fn count(&self, name: &'static str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default() += 1;
+    }
+
+    pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|(&name, &runs)| (name, runs))
+            .collect()
+    }
+}
+
+/// Tells what will pass from what will not.
+pub(crate) fn classify(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(database) if !is_passing(database.as_ref()) => {
+            StoreError::Refused(error.to_string())
+        }
+        sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// SQLite: busy, locked, out of memory, I/O error, full, cannot open. PostgreSQL: connection trouble (08), deadlock and
+/// serialization failure (40), resources (53), intervention and cancelled (57), system trouble (58).
+fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    match code.parse::<u32>() {
+        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 7 | 10 | 13 | 14),
+        _ => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)),
+    }
+}

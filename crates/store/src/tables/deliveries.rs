@@ -1,0 +1,129 @@
+//! Reading deliveries and their attempts.
+
+use const_format::formatcp;
+use domain::attempt::Attempt;
+use domain::delivery::Delivery;
+use domain::{DeliveryId, NodeId, Timestamp};
+
+use crate::rows::{ATTEMPT, DELIVERY};
+use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::{DeliveryFilter, Page, Result, Waiting};
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&WAITING, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+
+/// Hops from subscription to subscription through the index of what waits, so that a hundred thousand deliveries of one
+/// subscription cost as little as one.
+const WAITING: Statement = Statement::new(
+    "waiting",
+    "WITH RECURSIVE lane (id) AS (
+         SELECT min(subscription_id) FROM deliveries WHERE status IN ('pending', 'retrying')
+         UNION ALL
+         SELECT (SELECT min(subscription_id) FROM deliveries
+                 WHERE status IN ('pending', 'retrying') AND subscription_id > lane.id)
+         FROM lane WHERE lane.id IS NOT NULL
+     )
+     SELECT id, (SELECT min(next_attempt_at) FROM deliveries
+                 WHERE status IN ('pending', 'retrying') AND subscription_id = lane.id)
+     FROM lane WHERE id IS NOT NULL",
+);
+
+pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
+    let rows = sql.read(&WAITING, args![]).await?;
+    let mut lanes = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        let subscription_id = row.parsed()?;
+        // Claimed by somebody between the two halves of the statement.
+        if let Some(due_at) = row.time_or_null()? {
+            lanes.push(Waiting { subscription_id, due_at });
+        }
+    }
+    Ok(lanes)
+}
+
+const LAPSED_BY_DEADLINE: Statement = Statement::new(
+    "lapsed",
+    formatcp!(
+        "SELECT {DELIVERY} FROM deliveries WHERE status = 'processing' AND claim_deadline <= $1 ORDER BY id LIMIT $2"
+    ),
+);
+
+const LAPSED_BY_NODE: Statement = Statement::new(
+    "lapsed_by_node",
+    formatcp!(
+        "SELECT {DELIVERY} FROM deliveries WHERE status = 'processing' AND claimed_by = $1 ORDER BY id LIMIT $2"
+    ),
+);
+
+pub(crate) async fn lapsed(
+    sql: &impl Sql,
+    dead: Option<NodeId>,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<Delivery>> {
+    let limit = i64::from(limit);
+    let rows = match dead {
+        Some(node) => sql.read(&LAPSED_BY_NODE, args![node.to_string(), limit]).await?,
+        None => sql.read(&LAPSED_BY_DEADLINE, args![now.as_micros(), limit]).await?,
+    };
+    rows.into_iter().map(|mut row| row.delivery()).collect()
+}
+
+const ONE: Statement =
+    Statement::new("delivery", formatcp!("SELECT {DELIVERY} FROM deliveries WHERE id = $1"));
+
+pub(crate) async fn one(sql: &impl Sql, id: DeliveryId) -> Result<Option<Delivery>> {
+    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    row.map(|mut row| row.delivery()).transpose()
+}
+
+const ATTEMPTS: Statement = Statement::new(
+    "attempts",
+    formatcp!("SELECT {ATTEMPT} FROM attempts WHERE delivery_id = $1 ORDER BY number"),
+);
+
+pub(crate) async fn attempts(sql: &impl Sql, id: DeliveryId) -> Result<Vec<Attempt>> {
+    let rows = sql.read(&ATTEMPTS, args![id.to_string()]).await?;
+    rows.into_iter().map(|mut row| row.attempt()).collect()
+}
+
+pub(crate) async fn list(
+    sql: &impl Sql,
+    filter: &DeliveryFilter,
+    page: &Page<DeliveryId>,
+) -> Result<Vec<Delivery>> {
+    let (statement, args) = select(filter, page);
+    sql.read(&statement, args).await?.into_iter().map(|mut row| row.delivery()).collect()
+}
+
+fn select(filter: &DeliveryFilter, page: &Page<DeliveryId>) -> (Statement, Vec<Value>) {
+    let first_at = |moment: Timestamp| DeliveryId::first_at(moment).to_string();
+    Select::new(formatcp!("SELECT {DELIVERY} FROM deliveries"))
+        .and("owner_id =", filter.owner_id.as_ref().map(|owner| owner.as_str()))
+        .and("subscription_id =", filter.subscription_id.map(|id| id.to_string()))
+        .and("event_id =", filter.event_id.map(|id| id.to_string()))
+        .and("status =", filter.status.map(|status| status.as_str()))
+        .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
+        .and("id >=", filter.since.map(first_at))
+        .and("id <", filter.until.map(first_at))
+        .and("id <", page.before.map(|id| id.to_string()))
+        .newest_first("deliveries", page.limit)
+}
+
+/// The filter with everything in it, and with nothing.
+#[cfg(test)]
+pub(crate) fn any_filter() -> [Statement; 2] {
+    let moment = Some(Timestamp::from_seconds(0));
+    let full = DeliveryFilter {
+        owner_id: Some("u".parse().expect("a user id")),
+        subscription_id: moment.map(domain::SubscriptionId::first_at),
+        event_id: moment.map(domain::EventId::first_at),
+        status: Some(domain::delivery::Status::Failed),
+        event_type: Some("a.b".parse().expect("a type")),
+        since: moment,
+        until: moment,
+    };
+    let page = Page { before: moment.map(DeliveryId::first_at), limit: 1 };
+    [select(&full, &page).0, select(&DeliveryFilter::default(), &Page::first(1)).0]
+}

@@ -1,0 +1,116 @@
+//! Reading the log.
+
+use const_format::formatcp;
+use domain::{EventId, Timestamp};
+
+use crate::rows::EVENT;
+use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::{Counted, EventCount, EventFilter, Logged, Page, Position, Result};
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&Statement] = &[&READ, &HEAD, &ONE, &COUNT_ALL, &COUNT_OF_USER];
+
+const READ: Statement = Statement::new(
+    "read_log",
+    formatcp!("SELECT {EVENT} FROM events WHERE position > $1 ORDER BY position LIMIT $2"),
+);
+
+pub(crate) async fn read(sql: &impl Sql, after: Position, limit: u32) -> Result<Vec<Logged>> {
+    let rows = sql.read(&READ, args![after.0, i64::from(limit)]).await?;
+    rows.into_iter().map(|mut row| row.event()).collect()
+}
+
+const HEAD: Statement = Statement::new("head", "SELECT position FROM log");
+
+pub(crate) async fn head(sql: &impl Sql) -> Result<Position> {
+    let row = sql.read_one(&HEAD, args![]).await?;
+    Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
+}
+
+const ONE: Statement = Statement::new("event", formatcp!("SELECT {EVENT} FROM events WHERE id = $1"));
+
+pub(crate) async fn event(sql: &impl Sql, id: EventId) -> Result<Option<Logged>> {
+    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    row.map(|mut row| row.event()).transpose()
+}
+
+pub(crate) async fn events(
+    sql: &impl Sql,
+    filter: &EventFilter,
+    page: &Page<EventId>,
+) -> Result<Vec<Logged>> {
+    let (statement, args) = select(filter, page);
+    sql.read(&statement, args).await?.into_iter().map(|mut row| row.event()).collect()
+}
+
+fn select(filter: &EventFilter, page: &Page<EventId>) -> (Statement, Vec<Value>) {
+    let first_at = |moment: Timestamp| EventId::first_at(moment).to_string();
+    Select::new(formatcp!("SELECT {EVENT} FROM events"))
+        .and("user_id =", filter.user_id.as_ref().map(|user| user.as_str()))
+        .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
+        .and("source =", filter.source.as_deref())
+        .and("id >=", filter.since.map(first_at))
+        .and("id <", filter.until.map(first_at))
+        .and("id <", page.before.map(|id| id.to_string()))
+        .newest_first("events", page.limit)
+}
+
+/// The filter with everything in it, and with nothing.
+#[cfg(test)]
+pub(crate) fn any_filter() -> [Statement; 2] {
+    let moment = Some(Timestamp::from_seconds(0));
+    let full = EventFilter {
+        user_id: Some("u".parse().expect("a user id")),
+        event_type: Some("a.b".parse().expect("a type")),
+        source: Some("api".to_owned()),
+        since: moment,
+        until: moment,
+    };
+    let page = Page { before: moment.map(EventId::first_at), limit: 1 };
+    [select(&full, &page).0, select(&EventFilter::default(), &Page::first(1)).0]
+}
+
+macro_rules! count {
+    ($user:literal) => {
+        concat!(
+            "SELECT received_at / $1 * $1 AS bucket, source, event_type, count(*) FROM events ",
+            "WHERE id >= $2 AND id < $3 AND received_at >= $4 AND received_at < $5",
+            $user,
+            " GROUP BY bucket, source, event_type ORDER BY bucket, source, event_type",
+        )
+    };
+}
+
+const COUNT_ALL: Statement = Statement::new("event_counts", count!(""));
+const COUNT_OF_USER: Statement = Statement::new("event_counts_of_user", count!(" AND user_id = $6"));
+
+pub(crate) async fn counts(sql: &impl Sql, counted: &Counted) -> Result<Vec<EventCount>> {
+    let bucket_micros = i64::from(counted.bucket_seconds.max(1)) * 1_000_000;
+    // The ids narrow the span down by the millisecond, the times cut it exactly.
+    let past = Timestamp::from_micros(counted.until.as_micros().saturating_add(1_000));
+    let mut args = args![
+        bucket_micros,
+        EventId::first_at(counted.since).to_string(),
+        EventId::first_at(past).to_string(),
+        counted.since.as_micros(),
+        counted.until.as_micros(),
+    ];
+    let statement = match &counted.user_id {
+        Some(user) => {
+            args.push(user.as_str().into());
+            &COUNT_OF_USER
+        }
+        None => &COUNT_ALL,
+    };
+    let rows = sql.read(statement, args).await?;
+    rows.into_iter()
+        .map(|mut row| {
+            Ok(EventCount {
+                bucket: row.time()?,
+                source: row.text()?.to_string(),
+                event_type: row.parsed()?,
+                count: row.int()?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,22 @@
+//! Statements that read the same on both engines, a file for each subject.
+
+pub(crate) mod deliveries;
+pub(crate) mod keys;
+pub(crate) mod log;
+pub(crate) mod nodes;
+pub(crate) mod subscriptions;
+
+#[cfg(test)]
+use crate::sql::Statement;
+
+/// Every fixed statement, for the test that prepares them on both engines.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<Statement> {
+    [deliveries::STATEMENTS, keys::STATEMENTS, log::STATEMENTS, nodes::STATEMENTS, subscriptions::STATEMENTS]
+        .concat()
+        .into_iter()
+        .cloned()
+        .chain(log::any_filter())
+        .chain(deliveries::any_filter())
+        .collect()
+}

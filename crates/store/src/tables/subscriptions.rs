@@ -1,0 +1,114 @@
+//! Reading subscriptions.
+
+use const_format::formatcp;
+use domain::subscription::Target;
+use domain::{SubscriptionId, UserId};
+
+use crate::rows::SUBSCRIPTION;
+use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::{Page, Result, Routes, RoutesVersion, Statistics, StoreError, StoredSubscription};
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &STATISTICS];
+
+const ONE: Statement =
+    Statement::new("subscription", formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions WHERE id = $1"));
+
+pub(crate) async fn one(sql: &impl Sql, id: SubscriptionId) -> Result<Option<StoredSubscription>> {
+    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    row.map(|mut row| row.subscription()).transpose()
+}
+
+pub(crate) async fn list(
+    sql: &impl Sql,
+    user: Option<&UserId>,
+    page: &Page<SubscriptionId>,
+) -> Result<Vec<StoredSubscription>> {
+    let (statement, args) = Select::new(formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions"))
+        .and("user_id =", user.map(UserId::as_str))
+        .and("id <", page.before.map(|id| id.to_string()))
+        .newest_first("subscriptions", page.limit);
+    sql.read(&statement, args).await?.into_iter().map(|mut row| row.subscription()).collect()
+}
+
+/// The engines wrap these two, since what else has to happen with them differs.
+pub(crate) const INSERT: &str =
+    formatcp!("INSERT INTO subscriptions ({SUBSCRIPTION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+pub(crate) const UPDATE: &str = "UPDATE subscriptions
+     SET target = $2, address = $3, terms = $4, is_active = $5, paused = $6, sealed_key = $7, updated_at = $8
+     WHERE id = $1";
+
+pub(crate) fn insert_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
+    let user = stored.subscription.user_id.as_ref().map(|user| user.as_str());
+    let mut args = update_args(stored)?;
+    args.insert(1, user.into());
+    args.insert(8, stored.subscription.created_at.as_micros().into());
+    Ok(args)
+}
+
+pub(crate) fn update_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
+    let StoredSubscription { subscription, sealed_key } = stored;
+    let (target, address) = match &subscription.target {
+        Target::Push { url } => ("push", url),
+        Target::Pull { queue } => ("pull", queue),
+    };
+    let terms =
+        serde_json::to_string(&subscription.terms).map_err(|error| StoreError::Refused(error.to_string()))?;
+    Ok(args![
+        subscription.id.to_string(),
+        target,
+        address.as_str(),
+        terms,
+        subscription.is_active,
+        subscription.paused,
+        sealed_key.as_slice(),
+        subscription.updated_at.as_micros(),
+    ])
+}
+
+/// The version and the subscriptions in one statement, so that both are of one moment.
+const ROUTES: Statement = Statement::new(
+    "routes",
+    formatcp!("SELECT log.routes_version, {SUBSCRIPTION} FROM log LEFT JOIN subscriptions ON true"),
+);
+
+pub(crate) async fn routes(sql: &impl Sql) -> Result<Routes> {
+    let rows = sql.read(&ROUTES, args![]).await?;
+    let mut version = None;
+    let mut subscriptions = Vec::with_capacity(rows.len());
+    for mut row in rows {
+        version = Some(RoutesVersion(row.int()?));
+        if !row.is_null() {
+            subscriptions.push(row.subscription()?);
+        }
+    }
+    let version = version.ok_or_else(|| StoreError::Corrupt("the log has lost its head".to_owned()))?;
+    Ok(Routes { version, subscriptions })
+}
+
+/// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else.
+const STATISTICS: Statement = Statement::new(
+    "statistics",
+    "SELECT (SELECT count(*) FROM deliveries
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying'))
+          + (SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND status = 'held')
+          + (SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND status = 'processing'),
+            successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at
+     FROM (SELECT 1 AS one) AS always LEFT JOIN subscription_statistics ON subscription_id = $1",
+);
+
+pub(crate) async fn statistics(sql: &impl Sql, id: SubscriptionId) -> Result<Statistics> {
+    let row = sql.read_one(&STATISTICS, vec![Value::from(id.to_string())]).await?;
+    let mut row = row.ok_or_else(|| StoreError::Corrupt("statistics without a row".to_owned()))?;
+    let open = row.int()?;
+    let mut ended = || Ok(row.int_or_null()?.unwrap_or(0));
+    let (successful, failed, cancelled) = (ended()?, ended()?, ended()?);
+    Ok(Statistics {
+        total: open + successful + failed + cancelled,
+        successful,
+        failed,
+        last_delivery_at: row.time_or_null()?,
+        last_success_at: row.time_or_null()?,
+        last_failure_at: row.time_or_null()?,
+    })
+}
