@@ -287,12 +287,25 @@ impl Delivery {
         if self.attempt_count >= self.max_attempts || self.lapses >= LAPSES_MAX {
             self.error = Some("whoever tried it last did not come back in time".to_owned());
             self.end(State::Failed, now);
-        } else if self.attempt_count == 0 {
-            self.state = State::Pending { due_at: now };
         } else {
-            self.state = State::Retrying { due_at: now };
+            self.hand_back(now)?;
         }
         Ok(self.status())
+    }
+
+    /// Takes it back from a holder who will not try it after all, such as a node that is about to stop. It is due at once
+    /// and no worse for it.
+    ///
+    /// # Errors
+    /// Nobody has claimed it.
+    pub fn hand_back(&mut self, now: Timestamp) -> Result<(), Refused> {
+        self.claimed().ok_or(Refused::NotClaimed)?;
+        self.state = if self.attempt_count == 0 {
+            State::Pending { due_at: now }
+        } else {
+            State::Retrying { due_at: now }
+        };
+        Ok(())
     }
 
     /// Holds it back while its subscription is paused or inactive. What is under way, held or ended stays as it is.

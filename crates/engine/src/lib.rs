@@ -1,1 +1,22 @@
-//! engine
+//! What Waystation does all day: takes events in, keeps them, and passes them on.
+//!
+//! **Promise.** This crate performs what `domain` decides, through `store` and over the network. It knows no web
+//! framework. Time comes from a [`clock::Clock`], chance from [`chance`], tasks from [`supervise`], and outgoing
+//! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
+//!
+//! Read in this order: [`ingest`] (a request becomes an event), [`log`] (many events become durable in one commit),
+//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`maintain`] (what happens by itself).
+
+pub mod chance;
+pub mod clock;
+pub mod deliver;
+pub mod ingest;
+pub mod limits;
+pub mod log;
+pub mod maintain;
+mod node;
+pub mod routes;
+pub mod supervise;
+pub mod vault;
+
+pub use node::{Engine, Settings};

@@ -1,0 +1,194 @@
+//! One try of a delivery: the request that a subscriber gets, and what comes back.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use domain::attempt::{Attempt, ErrorCode, Outcome};
+use domain::delivery::Delivery;
+use domain::limits::{ERROR_BYTES_MAX, RESPONSE_EXCERPT_BYTES_MAX};
+use domain::retry::parse_retry_after;
+use domain::{Event, Timestamp};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+
+use super::client::{Client, Failure, explain};
+use crate::clock::Clock;
+use crate::limits::{RESPONSE_BYTES_MAX, RESPONSE_HEADERS_KEPT_MAX};
+use crate::routes::{Route, SigningKey};
+
+/// Makes one attempt and tells how it ended. It takes as long as the subscription allows, and not longer.
+pub(super) async fn attempt(
+    client: &Client,
+    route: &Route,
+    delivery: &Delivery,
+    event: &Event,
+    clock: &dyn Clock,
+) -> (Outcome, Attempt) {
+    let (at, began) = (clock.now(), clock.elapsed());
+    let allowed = Duration::from_secs(route.subscription.terms.timeout_seconds.into());
+    let mut answer = Answer::default();
+    let tried = tokio::time::timeout(allowed, answer.fetch(client, route, delivery, event, at)).await;
+    let outcome = match tried {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(failure)) => answer.failed(failure),
+        Err(_) => answer.failed(Failure::new(
+            ErrorCode::Timeout,
+            format!("no whole answer came within {} seconds", allowed.as_secs()),
+        )),
+    };
+    let attempt = Attempt {
+        delivery_id: delivery.id,
+        number: delivery.attempt_count + 1,
+        at,
+        trigger: delivery.attempt_trigger(),
+        duration: clock.elapsed().saturating_sub(began),
+        response_status: outcome.status(),
+        response_headers: answer.headers,
+        response_body: answer.status.map(|_| answer.excerpt.to_vec()),
+        error: outcome.error().map(|error| shortened(&error)),
+        error_code: outcome.error_code(),
+    };
+    (outcome, attempt)
+}
+
+/// What has come back so far; it is kept even when the rest never comes.
+#[derive(Default)]
+struct Answer {
+    status: Option<u16>,
+    headers: Option<String>,
+    excerpt: BytesMut,
+}
+
+impl Answer {
+    async fn fetch(
+        &mut self,
+        client: &Client,
+        route: &Route,
+        delivery: &Delivery,
+        event: &Event,
+        now: Timestamp,
+    ) -> Result<Outcome, Failure> {
+        let request = request(route, delivery, event, now)?;
+        let response = client.send(request).await?;
+        self.status = Some(response.status().as_u16());
+        self.headers = Some(kept_headers(response.headers()));
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|value| parse_retry_after(value, now));
+        let status = response.status().as_u16();
+        self.read_body(response).await?;
+        Ok(Outcome::Answered { status, retry_after })
+    }
+
+    /// Reads the body to its end, so that the answer is known to be whole and the connection can be used again.
+    async fn read_body(&mut self, response: Response<Incoming>) -> Result<(), Failure> {
+        let mut body = response.into_body();
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| explain(&error))?;
+            let Some(data) = frame.data_ref() else { continue };
+            bytes += data.len();
+            let room = RESPONSE_EXCERPT_BYTES_MAX - self.excerpt.len();
+            self.excerpt.extend_from_slice(&data[..data.len().min(room)]);
+            if bytes > RESPONSE_BYTES_MAX {
+                let message = format!("the answer is longer than {RESPONSE_BYTES_MAX} bytes");
+                return Err(Failure::new(ErrorCode::ResponseTooLarge, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn failed(&self, failure: Failure) -> Outcome {
+        Outcome::Failed { code: failure.code, message: failure.message, status: self.status }
+    }
+}
+
+/// The request that a subscriber gets.
+pub fn request(
+    route: &Route,
+    delivery: &Delivery,
+    event: &Event,
+    now: Timestamp,
+) -> Result<Request<Full<Bytes>>, Failure> {
+    let endpoint = route.endpoint.clone();
+    let endpoint =
+        endpoint.ok_or_else(|| Failure::new(ErrorCode::Connect, "the subscription's URL is not one"))?;
+    let body = body(event);
+    let mut request = Request::new(Full::new(body.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint;
+    *request.headers_mut() = headers(route, delivery, event, now, &body);
+    Ok(request)
+}
+
+/// The body that a subscriber gets: the same bytes on each attempt.
+#[must_use]
+pub fn body(event: &Event) -> Bytes {
+    let text = |value: &str| serde_json::Value::from(value).to_string();
+    let user = event.user_id.as_ref().map_or_else(|| "null".to_owned(), |user| text(user.as_str()));
+    // The data is put in as it came: parsing and writing it again could change what its sender signed or counted on.
+    let body = format!(
+        r#"{{"id":"{}","type":"{}","timestamp":"{}","user_id":{user},"data":{}}}"#,
+        event.id,
+        event.event_type,
+        event.occurred_at,
+        event.data.as_str()
+    );
+    Bytes::from(body)
+}
+
+/// The headers that a subscriber gets: Standard Webhooks, and those of older consumers.
+#[must_use]
+pub fn headers(route: &Route, delivery: &Delivery, event: &Event, now: Timestamp, body: &[u8]) -> HeaderMap {
+    let id = event.id.to_string();
+    let seconds = now.as_seconds();
+    let mut headers = HeaderMap::with_capacity(10);
+    let mut set = |name: HeaderName, value: String| {
+        // All of these are made of visible ASCII.
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    match &route.key {
+        SigningKey::Secret(secret) => {
+            set(WEBHOOK_SIGNATURE, secret.sign(&id, seconds, body));
+            set(X_WEBHOOK_SIGNATURE, format!("sha256={}", secret.sign_body(body)));
+        }
+        SigningKey::KeyPair(pair) => set(WEBHOOK_SIGNATURE, pair.sign(&id, seconds, body)),
+    }
+    set(WEBHOOK_ID, id);
+    set(WEBHOOK_TIMESTAMP, seconds.to_string());
+    set(X_WEBHOOK_EVENT, event.event_type.to_string());
+    set(X_WEBHOOK_DELIVERY, delivery.id.to_string());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Waystation/", env!("CARGO_PKG_VERSION"))));
+    headers
+}
+
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+const X_WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("x-webhook-signature");
+const X_WEBHOOK_EVENT: HeaderName = HeaderName::from_static("x-webhook-event");
+const X_WEBHOOK_DELIVERY: HeaderName = HeaderName::from_static("x-webhook-delivery");
+
+/// The answer's headers as a JSON object, as far as they fit.
+fn kept_headers(headers: &HeaderMap) -> String {
+    let mut kept = serde_json::Map::new();
+    let mut bytes = 0;
+    for (name, value) in headers {
+        bytes += name.as_str().len() + value.len();
+        if bytes > RESPONSE_HEADERS_KEPT_MAX {
+            break;
+        }
+        kept.insert(name.to_string(), String::from_utf8_lossy(value.as_bytes()).into());
+    }
+    serde_json::Value::Object(kept).to_string()
+}
+
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(ERROR_BYTES_MAX);
+    // A name or an answer can hold anything; a store need not take it.
+    text[..end].replace('\0', "\u{fffd}")
+}

@@ -1,0 +1,316 @@
+//! How what is owed gets there: claim what is due, attempt it, settle it.
+//!
+//! ```text
+//! log ──admit──▶ lanes ──▶ workers ──attempt──▶ settler ──▶ store
+//!                  ▲                                          │
+//!                  └───────────── refill: claim what is due ◀─┘
+//! ```
+//!
+//! A fresh delivery comes from the log already claimed. When its lane is full it waits in the store, as do retries, and
+//! [`Deliverer::refill`] claims it when it is due and there is room.
+
+mod attempt;
+mod client;
+mod guard;
+mod lanes;
+mod settle;
+
+use std::sync::Arc;
+
+use domain::attempt::{Attempt, Outcome, Verdict};
+use domain::delivery::{Delivery, Settled};
+use domain::{NodeId, SubscriptionId};
+use store::{Change, Fence, Store, StoreError};
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+pub use attempt::{body, headers};
+pub use client::{Client, Failure};
+pub use guard::Guard;
+pub use lanes::Job;
+use lanes::{Lanes, Next};
+pub(crate) use settle::Settler;
+
+use crate::chance;
+use crate::clock::Clock;
+use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
+use crate::log::claim;
+use crate::routes::{Route, RouteTable};
+use crate::supervise::Supervisor;
+
+/// Delivers what this node has claimed.
+#[derive(Debug, Clone)]
+pub struct Deliverer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    node: NodeId,
+    store: Arc<dyn Store>,
+    routes: Arc<RouteTable>,
+    client: Client,
+    lanes: Lanes,
+    settled: mpsc::Sender<Change>,
+    /// Rung when a lane could do with more from the store.
+    refill: Notify,
+    clock: Arc<dyn Clock>,
+    supervisor: Supervisor,
+}
+
+impl Deliverer {
+    /// A deliverer and the task that writes what it settles.
+    pub(crate) fn new(
+        node: NodeId,
+        store: Arc<dyn Store>,
+        routes: Arc<RouteTable>,
+        client: Client,
+        clock: Arc<dyn Clock>,
+        supervisor: Supervisor,
+        settling_ends: CancellationToken,
+    ) -> (Self, Settler) {
+        let (settled, settler) = Settler::new(Arc::clone(&store), Arc::clone(&clock), settling_ends);
+        let (lanes, refill) = (Lanes::default(), Notify::new());
+        (
+            Self(Arc::new(Inner { node, store, routes, client, lanes, settled, refill, clock, supervisor })),
+            settler,
+        )
+    }
+
+    /// The node that claims are made for.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.0.node
+    }
+
+    /// Promises a place in memory for a delivery to `route` that is about to be committed; false if it has to wait in the
+    /// store.
+    pub(crate) fn reserve(&self, route: &Route) -> bool {
+        let stopping = self.0.supervisor.stopping().is_cancelled();
+        let is_push = route.endpoint.is_some();
+        is_push
+            && !stopping
+            && self.0.lanes.reserve(route.subscription.id, route.subscription.terms.max_concurrency)
+    }
+
+    /// Takes a promise back.
+    pub(crate) fn release(&self, id: SubscriptionId) {
+        self.0.lanes.release(id);
+    }
+
+    /// Takes a delivery that was promised a place and is now durable.
+    pub(crate) fn admit(&self, job: Job) {
+        let id = job.delivery.subscription_id;
+        let concurrency = self.route(id).map_or(1, |route| route.subscription.terms.max_concurrency);
+        if self.0.lanes.admit_reserved(job, concurrency) {
+            self.start_worker(id);
+        }
+    }
+
+    /// Learns of a delivery that waits in the store.
+    pub fn note_waiting(&self, delivery: &Delivery) {
+        if let Some(due_at) = delivery.due_at() {
+            self.note_due(delivery.subscription_id, due_at);
+        }
+    }
+
+    fn note_due(&self, id: SubscriptionId, due_at: domain::Timestamp) {
+        if due_at <= self.0.clock.now() {
+            self.0.lanes.note_behind(id);
+            self.0.refill.notify_one();
+        } else if self.0.lanes.note_due(id, due_at) {
+            self.0.refill.notify_one();
+        }
+    }
+
+    fn route(&self, id: SubscriptionId) -> Option<Arc<Route>> {
+        self.0.routes.current().get(id).cloned()
+    }
+
+    fn start_worker(&self, id: SubscriptionId) {
+        let this = self.clone();
+        self.0.supervisor.spawn(async move { this.work(id).await });
+    }
+
+    /// A worker: one attempt after another, until the lane's queue is empty.
+    async fn work(&self, id: SubscriptionId) {
+        while let Next::Attempt(job) = self.0.lanes.next(id) {
+            let route = self.route(id);
+            let concurrency = route.as_ref().map_or(1, |route| route.subscription.terms.max_concurrency);
+            let stopping = self.0.supervisor.stopping().is_cancelled();
+            let has_arrived = match route {
+                Some(route) if !route.subscription.holds() && !stopping => self.deliver(&route, job).await,
+                _ => {
+                    self.hand_back(job).await;
+                    true
+                }
+            };
+            if self.0.lanes.finished(id, has_arrived, concurrency) {
+                self.0.refill.notify_one();
+            }
+        }
+    }
+
+    /// Makes one attempt and settles it; true if it arrived.
+    async fn deliver(&self, route: &Route, job: Job) -> bool {
+        let (outcome, attempt) = self.attempt(route, &job).await;
+        let Some((change, settled)) = self.settle(route, job.delivery, &outcome, attempt) else {
+            return false;
+        };
+        let id = change.to.subscription_id;
+        // Closed only once nobody settles any more.
+        let _closed = self.0.settled.send(change).await;
+        match settled {
+            Settled::Retrying(due_at) => self.note_due(id, due_at),
+            Settled::Gone => self.deactivate(id).await,
+            Settled::Success | Settled::Failed => {}
+        }
+        outcome.verdict() == Verdict::Success
+    }
+
+    async fn attempt(&self, route: &Route, job: &Job) -> (Outcome, Attempt) {
+        attempt::attempt(&self.0.client, route, &job.delivery, &job.event, self.0.clock.as_ref()).await
+    }
+
+    fn settle(
+        &self,
+        route: &Route,
+        mut delivery: Delivery,
+        outcome: &Outcome,
+        attempt: Attempt,
+    ) -> Option<(Change, Settled)> {
+        let from = Fence::of(&delivery);
+        let policy = &route.subscription.terms.retry_policy;
+        let settled = delivery.settle(outcome, policy, self.0.clock.now(), &mut chance::rng());
+        match settled {
+            Ok(settled) => Some((Change { from, to: delivery, attempt: Some(attempt) }, settled)),
+            Err(error) => {
+                tracing::error!(delivery = %delivery.id, %error, "an attempt ended that nobody had claimed");
+                None
+            }
+        }
+    }
+
+    /// Makes one attempt now and waits until it is settled, for somebody who wants to see the outcome. The delivery must
+    /// be claimed.
+    ///
+    /// # Errors
+    /// The outcome could not be written; the attempt may have been made.
+    pub async fn deliver_now(&self, route: &Route, job: Job) -> Result<(Delivery, Attempt), StoreError> {
+        let (outcome, attempt) = self.attempt(route, &job).await;
+        let settled = self.settle(route, job.delivery, &outcome, attempt.clone());
+        let (change, _) =
+            settled.ok_or_else(|| StoreError::Refused("the delivery is not claimed".to_owned()))?;
+        let delivery = change.to.clone();
+        self.0.store.change(&[change]).await?;
+        Ok((delivery, attempt))
+    }
+
+    /// Gives a delivery back that will not be attempted: its subscription is held or gone, or the program is stopping.
+    async fn hand_back(&self, mut job: Job) {
+        let from = Fence::of(&job.delivery);
+        let holds = self.route(job.delivery.subscription_id).is_some_and(|route| route.subscription.holds());
+        if job.delivery.hand_back(self.0.clock.now()).is_ok() {
+            if holds {
+                job.delivery.hold();
+            }
+            let _closed = self.0.settled.send(Change { from, to: job.delivery, attempt: None }).await;
+        }
+    }
+
+    /// Gives back all that is claimed and not yet under way.
+    pub(crate) async fn hand_back_queued(&self) {
+        for job in self.0.lanes.drain() {
+            self.hand_back(job).await;
+        }
+    }
+
+    /// `410 Gone`: the subscriber wants no more.
+    async fn deactivate(&self, id: SubscriptionId) {
+        let deactivated = async {
+            let Some(mut stored) = self.0.store.subscription(id).await? else { return Ok(()) };
+            let now = self.0.clock.now();
+            stored.subscription.is_active = false;
+            stored.subscription.updated_at = now;
+            self.0.store.change_subscription(&stored, now).await?;
+            self.0.routes.reload().await
+        };
+        match deactivated.await {
+            Ok(()) => tracing::info!(subscription = %id, "its endpoint answered 410 Gone: deactivated"),
+            // It will answer 410 again.
+            Err(error) => {
+                tracing::warn!(subscription = %id, %error, "could not be deactivated after 410 Gone")
+            }
+        }
+    }
+
+    /// Keeps the lanes supplied from the store until the program is told to stop.
+    pub(crate) async fn refill(&self) {
+        let stopping = self.0.supervisor.stopping();
+        let mut polled_at = None;
+        while !stopping.is_cancelled() {
+            // Registered before looking, so that what comes in meanwhile is not missed.
+            let rung = self.0.refill.notified();
+            let is_poll_due =
+                polled_at.is_none_or(|at| self.0.clock.elapsed().saturating_sub(at) >= DUE_POLL_EVERY);
+            let refilled = self.refill_once(is_poll_due).await;
+            if is_poll_due && refilled.is_ok() {
+                polled_at = Some(self.0.clock.elapsed());
+            }
+            let pause = match refilled {
+                Ok(true) => continue,
+                Ok(false) => self.pause(),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot look for what is due");
+                    STORE_RETRY_AFTER
+                }
+            };
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = rung => {}
+                () = self.0.clock.sleep(pause) => {}
+            }
+        }
+    }
+
+    /// How long nothing will be due, at most until the next poll.
+    fn pause(&self) -> std::time::Duration {
+        let now = self.0.clock.now();
+        let until_due = self.0.lanes.next_due().map_or(DUE_POLL_EVERY, |due| due.since(now));
+        until_due.clamp(DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY)
+    }
+
+    /// Claims what is due for lanes with room; true if more may be there at once.
+    async fn refill_once(&self, poll: bool) -> Result<bool, StoreError> {
+        let routes = self.0.routes.current();
+        if poll {
+            for waiting in self.0.store.waiting().await? {
+                if routes.get(waiting.subscription_id).is_some_and(|route| route.endpoint.is_some()) {
+                    self.note_due(waiting.subscription_id, waiting.due_at);
+                }
+            }
+        }
+        let now = self.0.clock.now();
+        let concurrency = |id| routes.get(id).map(|route| route.subscription.terms.max_concurrency);
+        let wants = self.0.lanes.wants(now, concurrency);
+        if wants.is_empty() {
+            return Ok(false);
+        }
+        let claimed = self.0.store.claim(&wants, &claim(self.0.node, now), now).await?;
+        let mut may_be_more = false;
+        for want in wants {
+            let found = claimed.iter().filter(|c| c.delivery.subscription_id == want.subscription_id).count();
+            if found < want.room as usize {
+                self.0.lanes.note_caught_up(want.subscription_id);
+            } else {
+                may_be_more = true;
+            }
+        }
+        for claimed in claimed {
+            let id = claimed.delivery.subscription_id;
+            let job = Job { delivery: claimed.delivery, event: claimed.event };
+            if self.0.lanes.admit_claimed(job, concurrency(id).unwrap_or(1)) {
+                self.start_worker(id);
+            }
+        }
+        Ok(may_be_more)
+    }
+}

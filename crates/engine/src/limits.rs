@@ -1,0 +1,70 @@
+//! What bounds the engine. Each queue, batch and wait takes its limit from here, with its reason.
+
+use std::time::Duration;
+
+/// Appends that wait for the next commit. Beyond it callers wait in line, which is what slows a flood down.
+pub const APPENDS_WAITING_MAX: usize = 8_192;
+
+/// Appends in one commit. A batch this large costs a few milliseconds; a larger one would only make its first wait.
+pub const APPENDS_PER_COMMIT_MAX: usize = 512;
+
+/// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
+pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
+
+/// How long a request waits for its commit before it is told to come back.
+pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Deliveries that a node holds claimed in memory, over all subscriptions. The rest waits in the store.
+pub const CLAIMED_MAX: usize = 16_384;
+
+/// Deliveries that a node holds claimed in memory for one subscription that takes them well.
+pub const LANE_ROOM_MAX: usize = 1_024;
+
+/// How long a claim lasts. Nobody waits for it: the death of a node is noticed within seconds. It stands against a
+/// delivery that a living node has lost sight of.
+pub const CLAIM_LASTS: Duration = Duration::from_secs(3_600);
+
+/// Settled deliveries that wait to be written.
+pub const SETTLED_WAITING_MAX: usize = 4_096;
+
+/// Settled deliveries written at once.
+pub const SETTLED_PER_WRITE_MAX: usize = 512;
+
+/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics.
+pub const SETTLE_LINGERS: Duration = Duration::from_millis(5);
+
+/// How long until a write that failed is tried again.
+pub const STORE_RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// How often the store is asked what is due: every wake-up may be lost, and other nodes leave work behind.
+pub const DUE_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// The shortest time between two looks at what is due, so that a thousand retries in one second are a few looks.
+pub const DUE_POLL_AT_MOST_EVERY: Duration = Duration::from_millis(20);
+
+/// How often a node says that it lives.
+pub const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// A node whose beat has stood still for so long is dead. Ten beats: a database that stops for a while kills nobody.
+pub const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// Lapsed deliveries taken back in one go.
+pub const LAPSED_PER_SWEEP_MAX: u32 = 1_000;
+
+/// Bytes of an answer that are read. A receiver that has more to say is no receiver of webhooks.
+pub const RESPONSE_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Bytes of an answer's status line and headers.
+pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1_024;
+
+/// Bytes of an answer's headers that are kept for people to see.
+pub const RESPONSE_HEADERS_KEPT_MAX: usize = 8 * 1_024;
+
+/// Connections kept open to one receiver while nothing is sent.
+pub const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 256;
+
+/// How long an idle connection is kept. Shorter than most receivers' own limit, so that it is rarely closed under us.
+pub const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
+
+/// How long attempts may go on once the program was told to stop.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);

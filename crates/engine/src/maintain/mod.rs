@@ -1,0 +1,5 @@
+//! What happens by itself.
+
+mod rescue;
+
+pub(crate) use rescue::Rescuer;

@@ -1,0 +1,120 @@
+//! Work of the dead is taken over.
+//!
+//! Every node counts up a beat in the store. Whoever sees another's beat stand still for [`DEAD_AFTER`], by its own
+//! monotonic clock, takes back what that node had claimed. No two clocks are ever compared, so none of them can lie.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::NodeId;
+use domain::delivery::Delivery;
+use store::{Change, Fence, Store, StoreError};
+
+use crate::clock::Clock;
+use crate::deliver::Deliverer;
+use crate::limits::{DEAD_AFTER, LAPSED_PER_SWEEP_MAX};
+
+/// Watches other nodes, and says that this one lives.
+#[derive(Debug)]
+pub(crate) struct Rescuer {
+    node: NodeId,
+    store: Arc<dyn Store>,
+    deliverer: Deliverer,
+    clock: Arc<dyn Clock>,
+    /// Every other node's last beat, and since when it has stood still.
+    beats: Mutex<HashMap<NodeId, (i64, Duration)>>,
+}
+
+impl Rescuer {
+    pub(crate) fn new(store: Arc<dyn Store>, deliverer: Deliverer, clock: Arc<dyn Clock>) -> Self {
+        let node = deliverer.node();
+        Self { node, store, deliverer, clock, beats: Mutex::default() }
+    }
+
+    /// Says that this node lives, and takes over from nodes that no longer do.
+    pub(crate) async fn step(&self) {
+        if let Err(error) = self.try_step().await {
+            tracing::warn!(%error, "cannot look after other nodes' work");
+        }
+    }
+
+    async fn try_step(&self) -> Result<(), StoreError> {
+        self.store.beat(self.node).await?;
+        let nodes = self.store.nodes().await?;
+        for (node, beat) in self.dead_among(&nodes) {
+            self.bury(node, beat).await?;
+        }
+        self.take_back(None).await
+    }
+
+    /// Nodes whose beat has stood still for too long.
+    fn dead_among(&self, nodes: &[(NodeId, i64)]) -> Vec<(NodeId, i64)> {
+        let now = self.clock.elapsed();
+        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        beats.retain(|known, _| nodes.iter().any(|(node, _)| node == known));
+        let mut dead = Vec::new();
+        for &(node, beat) in nodes.iter().filter(|&&(node, _)| node != self.node) {
+            let (last, since) = beats.entry(node).or_insert((beat, now));
+            if *last != beat {
+                (*last, *since) = (beat, now);
+            } else if now.saturating_sub(*since) >= DEAD_AFTER {
+                dead.push((node, beat));
+            }
+        }
+        dead
+    }
+
+    /// Takes over from every other node at once: the data is ours alone, so whoever was here before is dead.
+    pub(crate) async fn bury_all_others(&self) -> Result<(), StoreError> {
+        for (node, beat) in self.store.nodes().await? {
+            if node != self.node {
+                self.bury(node, beat).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn bury(&self, node: NodeId, beat: i64) -> Result<(), StoreError> {
+        tracing::info!(%node, "is gone: taking its deliveries over");
+        self.take_back(Some(node)).await?;
+        // Last, so that a rescuer that dies half-way leaves the rest to the next one.
+        self.store.forget_node(node, beat).await.map(|_| ())
+    }
+
+    /// Takes back what `dead` held, or what has lapsed by its deadline.
+    async fn take_back(&self, dead: Option<NodeId>) -> Result<(), StoreError> {
+        loop {
+            let now = self.clock.now();
+            let lapsed = self.store.lapsed(dead, now, LAPSED_PER_SWEEP_MAX).await?;
+            let count = lapsed.len();
+            let changes: Vec<Change> =
+                lapsed.into_iter().filter_map(|delivery| expired(delivery, now)).collect();
+            if changes.is_empty() {
+                return Ok(());
+            }
+            tracing::info!(deliveries = changes.len(), "taken back from a holder that did not come back");
+            self.store.change(&changes).await?;
+            changes.iter().for_each(|change| self.deliverer.note_waiting(&change.to));
+            if count < LAPSED_PER_SWEEP_MAX as usize {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Leaves nothing to be rescued: hands back what this node still holds, and takes it off the list.
+    pub(crate) async fn retire(&self) -> Result<(), StoreError> {
+        let nodes = self.store.nodes().await?;
+        let own = nodes.into_iter().find(|&(node, _)| node == self.node);
+        match own {
+            Some((node, beat)) => self.bury(node, beat).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn expired(mut delivery: Delivery, now: domain::Timestamp) -> Option<Change> {
+    let from = Fence::of(&delivery);
+    delivery.expire(now).ok()?;
+    Some(Change { from, to: delivery, attempt: None })
+}

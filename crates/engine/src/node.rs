@@ -1,0 +1,141 @@
+//! The engine as one thing: what it needs, how it starts, and how it stops.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::NodeId;
+use store::{Store, StoreError};
+
+use crate::chance;
+use crate::clock::Clock;
+use crate::deliver::{Client, Deliverer, Failure, Guard};
+use crate::ingest::Intake;
+use crate::limits::{BEAT_EVERY, SHUTDOWN_GRACE};
+use crate::log::Log;
+use crate::maintain::Rescuer;
+use crate::routes::RouteTable;
+use crate::supervise::Supervisor;
+use crate::vault::Vault;
+
+/// What the engine needs to be told.
+#[derive(Debug)]
+pub struct Settings {
+    /// By provider: what its requests may be signed with.
+    pub provider_secrets: HashMap<&'static str, Vec<String>>,
+    /// Which addresses may be called.
+    pub guard: Guard,
+}
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStarted {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing can be sent.
+    #[error(transparent)]
+    Client(#[from] Failure),
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    /// Where events come in.
+    pub intake: Intake,
+    /// The log, for those who append to it by themselves.
+    pub log: Log,
+    /// What delivers.
+    pub deliverer: Deliverer,
+    /// Who is owed what.
+    pub routes: Arc<RouteTable>,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Seals secrets.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way out, for checking a URL before it is used.
+    pub client: Client,
+    /// Runs what a request has begun and must finish.
+    pub supervisor: Supervisor,
+    /// Runs the settler alone: it goes on until all others have ended.
+    last: Supervisor,
+    rescuer: Arc<Rescuer>,
+}
+
+impl Engine {
+    /// Starts the engine over `store`.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the system's resolver is not configured.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, NotStarted> {
+        let node = NodeId::new(clock.now(), &mut chance::rng());
+        let supervisor = Supervisor::new(Arc::clone(&clock));
+        let last = Supervisor::new(Arc::clone(&clock));
+        let client = Client::new(settings.guard)?;
+        let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
+        let (deliverer, settler) = Deliverer::new(
+            node,
+            Arc::clone(&store),
+            Arc::clone(&routes),
+            client.clone(),
+            Arc::clone(&clock),
+            supervisor.clone(),
+            last.stopping(),
+        );
+        let (log, committer) = Log::new(
+            Arc::clone(&store),
+            Arc::clone(&routes),
+            deliverer.clone(),
+            Arc::clone(&clock),
+            supervisor.stopping(),
+        );
+        let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
+        store.beat(node).await?;
+        if !store.is_shared() {
+            rescuer.bury_all_others().await?;
+        }
+
+        let (committer, settler) = (Arc::new(committer), Arc::new(settler));
+        supervisor.keep("commit", move || run(Arc::clone(&committer), |c| async move { c.run().await }));
+        last.keep("settle", move || run(Arc::clone(&settler), |s| async move { s.run().await }));
+        let refiller = deliverer.clone();
+        supervisor.keep("refill", move || run(refiller.clone(), |d| async move { d.refill().await }));
+        let beating = Arc::clone(&rescuer);
+        supervisor.repeat("rescue", BEAT_EVERY, move || {
+            run(Arc::clone(&beating), |r| async move { r.step().await })
+        });
+
+        let intake = Intake::new(log.clone(), Arc::clone(&clock), settings.provider_secrets);
+        Ok(Self { intake, log, deliverer, routes, store, vault, clock, client, supervisor, last, rescuer })
+    }
+
+    /// Stops: what is under way may finish within a bound, the rest is given back for others, or for the next start.
+    /// Nothing must be appended any more.
+    pub async fn stop(&self) {
+        self.supervisor.stop();
+        self.deliverer.hand_back_queued().await;
+        if !self.supervisor.ended_within(SHUTDOWN_GRACE).await {
+            tracing::warn!("some attempts did not end in time; they are left to whoever comes next");
+        }
+        self.last.stop();
+        if !self.last.ended_within(SHUTDOWN_GRACE).await {
+            tracing::warn!(
+                "not all that was delivered could be written down; some of it will be delivered again"
+            );
+        }
+        if let Err(error) = self.rescuer.retire().await {
+            tracing::warn!(%error, "could not give back what was claimed; it will be taken over");
+        }
+        self.store.close().await;
+    }
+}
+
+fn run<S, F>(subject: S, step: impl FnOnce(S) -> F) -> F {
+    step(subject)
+}

@@ -1,0 +1,95 @@
+//! Tasks with a name, that are watched and waited for.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+
+/// How long a task that panicked is left before it is started again.
+const RESTART_AFTER: Duration = Duration::from_millis(500);
+
+/// Starts tasks and, in the end, waits for them.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    clock: Arc<dyn Clock>,
+}
+
+impl Supervisor {
+    /// A supervisor of nothing yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { tasks: TaskTracker::new(), stopping: CancellationToken::new(), clock }
+    }
+
+    /// Ends when the program is told to stop.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Runs `task` to its end.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that everyone else is sent to")]
+    pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.tasks.spawn(task)
+    }
+
+    /// Runs the task that `start` makes, and makes it again whenever it panics: a bug met by one event must not stop the
+    /// work for all others.
+    pub fn keep<F: Future<Output = ()> + Send>(
+        &self,
+        name: &'static str,
+        start: impl Fn() -> F + Send + Sync + 'static,
+    ) where
+        F: 'static,
+    {
+        let clock = Arc::clone(&self.clock);
+        self.spawn(async move {
+            while std::panic::AssertUnwindSafe(start()).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a task panicked and is started again");
+                clock.sleep(RESTART_AFTER).await;
+            }
+        });
+    }
+
+    /// Runs `step` again and again, with `pause` between, until the program is told to stop.
+    pub fn repeat<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        pause: Duration,
+        step: impl Fn() -> F + Send + Sync + 'static,
+    ) {
+        let (stopping, clock) = (self.stopping(), Arc::clone(&self.clock));
+        let step = Arc::new(step);
+        self.keep(name, move || {
+            let (stopping, clock, step) = (stopping.clone(), Arc::clone(&clock), Arc::clone(&step));
+            async move {
+                while !stopping.is_cancelled() {
+                    step().await;
+                    tokio::select! {
+                        () = stopping.cancelled() => {}
+                        () = clock.sleep(pause) => {}
+                    }
+                }
+            }
+        });
+    }
+
+    /// Tells all tasks to stop.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Waits until all tasks have ended, at most `grace`; false if some have not.
+    pub async fn ended_within(&self, grace: Duration) -> bool {
+        self.tasks.close();
+        tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+    }
+}
