@@ -15,6 +15,7 @@ pub mod limits;
 pub mod log;
 pub mod maintain;
 mod node;
+pub mod remote;
 pub mod routes;
 pub mod supervise;
 pub mod vault;

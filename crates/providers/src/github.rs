@@ -84,10 +84,13 @@ struct Payload<'p> {
     action: Option<std::borrow::Cow<'p, str>>,
 }
 
-/// The JSON inside a form post, which is what a hook sends unless it was told otherwise.
+/// The JSON inside a form post, which is what a hook sends unless it was told otherwise. A form never begins with a brace:
+/// what does is JSON whose sender left the media type to a default, as people do who try things out.
 fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
     let media_type = request.header("content-type").unwrap_or_default();
-    if !media_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+    if request.body().starts_with(b"{")
+        || !media_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
+    {
         return Ok(None);
     }
     let mut fields = url::form_urlencoded::parse(request.body());

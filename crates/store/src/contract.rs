@@ -39,15 +39,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How many events came in, by bucket of time, source and type, the oldest bucket first.
     async fn event_counts(&self, counted: &Counted) -> Result<Vec<EventCount>>;
 
-    /// Claims deliveries that are due, the longest due first, for each lane at most as many as it has room for.
-    /// No delivery is ever given to two claimants at once.
+    /// Claims deliveries that are due: of each lane the longest due first, at most as many as it has room for. No
+    /// delivery is ever given to two claimants at once.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
 
     /// Which subscriptions have deliveries waiting, each with the time at which the first is due.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
 
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
-    /// written: a change whose delivery is no longer as the decision found it is left out.
+    /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
 
     /// Deliveries whose claim has passed its deadline, or is held by `dead`.
@@ -381,7 +381,7 @@ pub struct Statistics {
     pub successful: i64,
     /// Those that were given up.
     pub failed: i64,
-    /// When one last ended.
+    /// When one last arrived or was given up.
     pub last_delivery_at: Option<Timestamp>,
     /// When one last arrived.
     pub last_success_at: Option<Timestamp>,

@@ -33,9 +33,8 @@ impl Ends {
     }
 
     /// `count` deliveries were called off together.
-    pub(crate) const fn cancelled(subscription_id: SubscriptionId, count: i64, now: Timestamp) -> Self {
-        let last_delivery_at = if count > 0 { Some(now) } else { None };
-        Self { cancelled: count, last_delivery_at, ..Self::none(subscription_id) }
+    pub(crate) const fn cancelled(subscription_id: SubscriptionId, count: i64) -> Self {
+        Self { cancelled: count, ..Self::none(subscription_id) }
     }
 
     fn add(&mut self, change: &Change) {
@@ -48,13 +47,16 @@ impl Ends {
         match change.to.status() {
             Status::Success => {
                 self.successful += 1;
+                self.last_delivery_at = self.last_delivery_at.max(completed_at);
                 self.last_success_at = self.last_success_at.max(completed_at);
             }
-            Status::Failed => self.failed += 1,
+            Status::Failed => {
+                self.failed += 1;
+                self.last_delivery_at = self.last_delivery_at.max(completed_at);
+            }
             Status::Cancelled => self.cancelled += 1,
             _ => {}
         }
-        self.last_delivery_at = self.last_delivery_at.max(completed_at);
         let failed = change.attempt.as_ref().filter(|attempt| attempt.error_code.is_some());
         self.last_failure_at =
             self.last_failure_at.max(failed.map(|attempt| attempt.at.plus(attempt.duration)));

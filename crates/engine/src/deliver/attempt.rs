@@ -47,7 +47,7 @@ pub(super) async fn attempt(
         response_status: outcome.status(),
         response_headers: answer.headers,
         response_body: answer.status.map(|_| answer.excerpt.to_vec()),
-        error: outcome.error().map(|error| shortened(&error)),
+        error: outcome.error(),
         error_code: outcome.error_code(),
     };
     (outcome, attempt)
@@ -100,12 +100,12 @@ impl Answer {
     }
 
     fn failed(&self, failure: Failure) -> Outcome {
-        Outcome::Failed { code: failure.code, message: failure.message, status: self.status }
+        Outcome::Failed { code: failure.code, message: shortened(&failure.message), status: self.status }
     }
 }
 
 /// The request that a subscriber gets.
-pub fn request(
+fn request(
     route: &Route,
     delivery: &Delivery,
     event: &Event,

@@ -83,7 +83,7 @@ impl Client {
 }
 
 /// Finds the cause that a person can do something about.
-pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Failure {
+pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> Failure {
     let mut cause = Some(error);
     let mut last = error.to_string();
     while let Some(error) = cause {
@@ -103,7 +103,7 @@ pub(super) fn explain(error: &(dyn std::error::Error + 'static)) -> Failure {
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
-    Failure::new(ErrorCode::Protocol, format!("the endpoint did not answer in HTTP: {last}"))
+    Failure::new(ErrorCode::Protocol, format!("the connection broke off or did not speak HTTP: {last}"))
 }
 
 /// Opens connections to addresses that the guard admits, and to no others.

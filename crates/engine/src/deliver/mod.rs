@@ -18,13 +18,15 @@ mod settle;
 use std::sync::Arc;
 
 use domain::attempt::{Attempt, Outcome, Verdict};
-use domain::delivery::{Delivery, Settled};
-use domain::{NodeId, SubscriptionId};
+use domain::delivery::{Delivery, Settled, Trigger};
+use domain::subscription::Subscription;
+use domain::{DeliveryId, Event, NodeId, SubscriptionId};
 use store::{Change, Fence, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use attempt::{body, headers};
+pub(crate) use client::explain;
 pub use client::{Client, Failure};
 pub use guard::Guard;
 pub use lanes::Job;
@@ -110,6 +112,25 @@ impl Deliverer {
         if let Some(due_at) = delivery.due_at() {
             self.note_due(delivery.subscription_id, due_at);
         }
+    }
+
+    /// Learns that a subscription's deliveries may have been let go.
+    pub fn note_released(&self, id: SubscriptionId) {
+        self.0.lanes.note_behind(id);
+        self.0.refill.notify_one();
+    }
+
+    /// A delivery for somebody who tries a subscription out: one attempt, claimed from the start.
+    #[must_use]
+    pub fn claimed_for_test(&self, event: &Event, subscription: &Subscription) -> Delivery {
+        let now = self.0.clock.now();
+        let id = DeliveryId::new(now, &mut chance::rng());
+        let mut delivery = Delivery::owed(id, event, subscription, Trigger::Test, now);
+        delivery.release(now);
+        delivery.max_attempts = 1;
+        let claimed = delivery.claim(claim(self.0.node, now), now);
+        debug_assert!(claimed.is_ok(), "it has just become due");
+        delivery
     }
 
     fn note_due(&self, id: SubscriptionId, due_at: domain::Timestamp) {

@@ -38,7 +38,7 @@ counted AS (
            count(*) FILTER (WHERE status = 'success'),
            count(*) FILTER (WHERE status = 'failed') - count(*) FILTER (WHERE from_status = 'failed'),
            count(*) FILTER (WHERE status = 'cancelled') - count(*) FILTER (WHERE from_status = 'cancelled'),
-           max(completed_at),
+           max(completed_at) FILTER (WHERE status IN ('success', 'failed')),
            max(completed_at) FILTER (WHERE status = 'success'),
            max(failed_at)
     FROM written LEFT JOIN tried ON tried.delivery_id = written.id

@@ -1,10 +1,9 @@
--- $9 is whether the subscription holds its deliveries back, $10 is now. The head's row comes first, as in an append, so
--- that what is appended meanwhile is either held or let go here, or routed anew.
-WITH moved AS (
-    UPDATE log SET routes_version = routes_version + 1 RETURNING routes_version
+-- $9 is whether the subscription holds its deliveries back, $10 is now. The head of the log is locked already.
+WITH changed AS (
+    {update} RETURNING id
 ),
-changed AS (
-    {update} AND EXISTS (SELECT FROM moved) RETURNING id
+moved AS (
+    UPDATE log SET routes_version = routes_version + 1 FROM changed
 ),
 held AS (
     UPDATE deliveries SET status = 'held', next_attempt_at = NULL

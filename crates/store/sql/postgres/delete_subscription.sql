@@ -1,9 +1,9 @@
--- $2 is now.
-WITH moved AS (
-    UPDATE log SET routes_version = routes_version + 1 RETURNING routes_version
+-- $2 is now. The head of the log is locked already.
+WITH deleted AS (
+    DELETE FROM subscriptions WHERE id = $1 RETURNING id
 ),
-deleted AS (
-    DELETE FROM subscriptions USING moved WHERE id = $1 RETURNING id
+moved AS (
+    UPDATE log SET routes_version = routes_version + 1 FROM deleted
 ),
 cancelled AS (
     UPDATE deliveries
@@ -14,13 +14,9 @@ cancelled AS (
     RETURNING deliveries.id
 ),
 counted AS (
-    INSERT INTO subscription_statistics
-        (subscription_id, successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at)
-    SELECT deleted.id, 0, 0, count(cancelled.id), CASE WHEN count(cancelled.id) > 0 THEN $2 END, NULL, NULL
-    FROM deleted LEFT JOIN cancelled ON true
+    INSERT INTO subscription_statistics (subscription_id, successful, failed, cancelled)
+    SELECT deleted.id, 0, 0, count(cancelled.id) FROM deleted LEFT JOIN cancelled ON true
     GROUP BY deleted.id
-    ON CONFLICT (subscription_id) DO UPDATE SET
-        cancelled = subscription_statistics.cancelled + excluded.cancelled,
-        last_delivery_at = greatest(subscription_statistics.last_delivery_at, excluded.last_delivery_at)
+    ON CONFLICT (subscription_id) DO UPDATE SET cancelled = subscription_statistics.cancelled + excluded.cancelled
 )
 SELECT id FROM deleted

@@ -1,6 +1,7 @@
 //! What PostgreSQL does in its own words: every write, each as one statement over arrays.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
@@ -9,9 +10,9 @@ use domain::{EventId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
-use super::{Postgres, unpack};
+use super::{Postgres, bind, unpack};
 use crate::rows::{StateColumns, state_columns};
-use crate::sql::{Row, Sql as _, Statement, args, classify};
+use crate::sql::{Row, Sql as _, Statement, Value, args, classify};
 use crate::*;
 
 macro_rules! statements {
@@ -32,6 +33,7 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     CHANGE = "change" include_str!("../../sql/postgres/change.sql");
+    LOCK_HEAD = "lock_head" include_str!("../../sql/postgres/lock_head.sql");
     CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
         include_str!("../../sql/postgres/create_subscription.sql"),
         "{insert}",
@@ -71,7 +73,9 @@ pub(super) async fn append(
     routes: RoutesVersion,
     now: Timestamp,
 ) -> Result<Appended> {
-    let taken = taken_keys(postgres, appends, now).await?;
+    let Some(taken) = taken_keys(postgres, appends, routes, now).await? else {
+        return Ok(Appended::StaleRoutes);
+    };
     let wanted = appends.iter().zip(&taken).filter(|&(_, &is_taken)| !is_taken).map(|(append, _)| append);
     let events: Vec<&NewEvent> = wanted.flat_map(|append| &append.events).collect();
     let Some(new) = insert(postgres, &events, routes).await? else { return Ok(Appended::StaleRoutes) };
@@ -83,34 +87,43 @@ pub(super) async fn append(
     Ok(Appended::Durable(appends.iter().zip(taken).map(answer).collect()))
 }
 
-/// Which appends come with a key that stands for another body.
+/// Which appends come with a key that stands for another body. `None`: the routes are stale.
 ///
 /// The keys are taken before the events are written. Should nothing follow, a key only stands for a body that the same
 /// caller may send again.
-async fn taken_keys(postgres: &Postgres, appends: &[Append], now: Timestamp) -> Result<Vec<bool>> {
+async fn taken_keys(
+    postgres: &Postgres,
+    appends: &[Append],
+    routes: RoutesVersion,
+    now: Timestamp,
+) -> Result<Option<Vec<bool>>> {
     let mut first: HashMap<&[u8], &Idempotency> = HashMap::new();
     for idempotency in appends.iter().filter_map(|append| append.idempotency.as_ref()) {
         first.entry(idempotency.key.as_bytes()).or_insert(idempotency);
     }
     if first.is_empty() {
-        return Ok(vec![false; appends.len()]);
+        return Ok(Some(vec![false; appends.len()]));
     }
     let keys: Vec<_> = first.into_values().collect();
     let query = sqlx::query(TAKE_KEYS.sql())
         .bind(column!(keys, key => key.key.as_bytes().as_slice()))
         .bind(column!(keys, key => key.body.as_slice()))
         .bind(column!(keys, key => key.expires_at.as_micros()))
-        .bind(now.as_micros());
+        .bind(now.as_micros())
+        .bind(routes.0);
     let mut stands_for = HashMap::new();
     for mut row in fetch(postgres, &postgres.pool, TAKE_KEYS.name, query).await? {
         stands_for.insert(row.bytes()?, row.bytes()?);
+    }
+    if stands_for.is_empty() {
+        return Ok(None);
     }
     let is_taken = |append: &Append| {
         append.idempotency.as_ref().is_some_and(|Idempotency { key, body, .. }| {
             stands_for.get(key.as_bytes().as_slice()).map(Vec::as_slice) != Some(body.as_slice())
         })
     };
-    Ok(appends.iter().map(is_taken).collect())
+    Ok(Some(appends.iter().map(is_taken).collect()))
 }
 
 /// Writes the events that are new with what they owe. `None`: the routes are stale.
@@ -216,16 +229,38 @@ pub(super) async fn claim(
 }
 
 pub(super) async fn change(postgres: &Postgres, changes: &[Change]) -> Result<Vec<bool>> {
+    // Locked in one order by everyone; where the server chooses another, one of two gives way and comes again.
+    let mut changes_in_order: Vec<&Change> = changes.iter().collect();
+    changes_in_order.sort_unstable_by_key(|change| change.to.id);
+    let mut written = write_changes(postgres, &changes_in_order).await;
+    for _ in 0..DEADLOCK_RETRIES {
+        match &written {
+            Err(error) if is_deadlock(error) => written = write_changes(postgres, &changes_in_order).await,
+            _ => break,
+        }
+    }
+    let written = written?;
+    Ok(changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect())
+}
+
+/// How often a statement that met another half-way is run again.
+const DEADLOCK_RETRIES: usize = 5;
+
+fn is_deadlock(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(why) if why.contains("deadlock detected"))
+}
+
+async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<Arc<str>>> {
     let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
     let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
     let mut written = HashSet::with_capacity(changes.len());
     for mut row in fetch(postgres, &postgres.relaxed, CHANGE.name, query).await? {
         written.insert(row.text()?);
     }
-    Ok(changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect())
+    Ok(written)
 }
 
-fn bind_changes<'q>(query: Bound<'q>, changes: &[Change]) -> Bound<'q> {
+fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
     let states: Vec<StateColumns> = column!(changes, change => state_columns(&change.to.state));
     query
         .bind(column!(changes, change => change.to.id.to_string()))
@@ -273,7 +308,7 @@ pub(super) async fn change_subscription(
 ) -> Result<bool> {
     let mut args = tables::subscriptions::update_args(stored)?;
     args.extend(args![stored.subscription.holds(), now.as_micros()]);
-    Ok(!postgres.read(&CHANGE_SUBSCRIPTION, args).await?.is_empty())
+    postgres.write_under_head(&CHANGE_SUBSCRIPTION, args).await
 }
 
 pub(super) async fn delete_subscription(
@@ -281,6 +316,27 @@ pub(super) async fn delete_subscription(
     id: SubscriptionId,
     now: Timestamp,
 ) -> Result<bool> {
-    let args = args![id.to_string(), now.as_micros()];
-    Ok(!postgres.read(&DELETE_SUBSCRIPTION, args).await?.is_empty())
+    postgres.write_under_head(&DELETE_SUBSCRIPTION, args![id.to_string(), now.as_micros()]).await
+}
+
+impl Postgres {
+    /// Locks the head of the log, then runs `statement`; whether it found what it was to change.
+    ///
+    /// These are the only transactions of more than one statement. They run in a task of their own: a caller who goes
+    /// away must not leave one open on a connection that goes back to the pool.
+    #[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+    async fn write_under_head(&self, statement: &Statement, args: Vec<Value>) -> Result<bool> {
+        self.counters.count(LOCK_HEAD.name);
+        self.counters.count(statement.name);
+        let (pool, sql, args) = (self.pool.clone(), statement.sql(), bind(args)?);
+        let written = tokio::spawn(async move {
+            let mut transaction = pool.begin().await?;
+            sqlx::query(LOCK_HEAD.sql()).execute(&mut *transaction).await?;
+            let found = sqlx::query_with(sql, args).fetch_optional(&mut *transaction).await?;
+            transaction.commit().await?;
+            Ok(found.is_some())
+        });
+        let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        written.map_err(classify)
+    }
 }

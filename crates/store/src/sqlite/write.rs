@@ -341,7 +341,7 @@ pub(super) async fn delete_subscription(sqlite: &Sqlite, id: SubscriptionId, now
     let existed = transaction.write(&DELETE_SUBSCRIPTION, args![id.to_string()]).await? > 0;
     if existed {
         let cancelled = transaction.write(&CANCEL, args![id.to_string(), now.as_micros()]).await?;
-        let ends = [Ends::cancelled(id, cancelled as i64, now)];
+        let ends = [Ends::cancelled(id, cancelled as i64)];
         for (statement, args) in COUNT_ENDS.pieces(&ends, bind_ends) {
             transaction.write(&statement, args).await?;
         }

@@ -1,0 +1,13 @@
+//! The API, a file for each subject. A handler loads, acts and answers; what it may touch comes as an argument.
+
+pub(crate) mod catalogue;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+mod fields;
+pub(crate) mod health;
+pub(crate) mod keys;
+mod list;
+mod owned;
+pub(crate) mod publish;
+pub(crate) mod subscriptions;
+pub(crate) mod trial;

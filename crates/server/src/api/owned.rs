@@ -1,0 +1,70 @@
+//! Things that belong to somebody, loaded and checked before a handler sees them.
+//!
+//! A handler that takes one of these cannot forget the check. What does not exist answers 404, what belongs to somebody
+//! else 403.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Path};
+use domain::delivery::Delivery;
+use http::request::Parts;
+use store::{Logged, StoredSubscription};
+
+use crate::access::Bearer;
+use crate::app::App;
+use crate::problem::{Problem, Result};
+
+/// An event of the bearer's.
+#[derive(Debug)]
+pub(crate) struct OwnedEvent(pub(crate) Logged);
+
+/// A delivery of one of the bearer's subscriptions.
+#[derive(Debug)]
+pub(crate) struct OwnedDelivery(pub(crate) Delivery);
+
+/// A subscription of the bearer's.
+#[derive(Debug)]
+pub(crate) struct OwnedSubscription(pub(crate) StoredSubscription);
+
+/// The id in the path. A text that is no id names nothing.
+async fn id<T: std::str::FromStr>(parts: &mut Parts, app: &Arc<App>, what: &str) -> Result<T> {
+    let path = Path::<String>::from_request_parts(parts, app).await;
+    path.ok().and_then(|Path(text)| text.parse().ok()).ok_or_else(|| Problem::not_found(what))
+}
+
+impl FromRequestParts<Arc<App>> for OwnedEvent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "event").await?;
+        let logged = app.engine.store.event(id).await?.ok_or_else(|| Problem::not_found("event"))?;
+        access.check(logged.event.user_id.as_ref())?;
+        Ok(Self(logged))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedDelivery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "delivery").await?;
+        let delivery = app.engine.store.delivery(id).await?.ok_or_else(|| Problem::not_found("delivery"))?;
+        access.check(delivery.owner_id.as_ref())?;
+        Ok(Self(delivery))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedSubscription {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "subscription").await?;
+        let stored = app.engine.store.subscription(id).await?;
+        let stored = stored.ok_or_else(|| Problem::not_found("subscription"))?;
+        access.check(stored.subscription.user_id.as_ref())?;
+        Ok(Self(stored))
+    }
+}

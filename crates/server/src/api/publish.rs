@@ -1,0 +1,194 @@
+//! Publishing: events from the host application itself.
+
+use std::sync::Arc;
+
+use axum::Json as JsonBody;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use domain::event::{DedupeKey, Json};
+use domain::limits::{DEDUPE_ID_BYTES_MAX, PUBLISH_EVENTS_MAX};
+use domain::{Access, Timestamp, UserId};
+use engine::ingest::Publication;
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use store::{Idempotency, Kept};
+use utoipa::ToSchema;
+
+use crate::access::Bearer;
+use crate::app::App;
+use crate::problem::{FieldProblem, Problem, Result};
+use crate::receive::{Accepted, read_body};
+
+/// How long an idempotency key is remembered.
+const IDEMPOTENCY_LASTS: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
+
+/// An event to publish.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PublishedEvent {
+    /// What kind of fact: words of a-z, 0-9, _ and - joined by dots.
+    #[serde(rename = "type")]
+    #[schema(example = "task.created")]
+    event_type: String,
+    /// Whose it is. A user's key may leave it out.
+    #[schema(example = "alice")]
+    user_id: Option<String>,
+    /// What happened: any JSON.
+    #[schema(value_type = Object)]
+    data: Option<Box<RawValue>>,
+    /// When it happened; now where it is left out.
+    #[schema(value_type = Option<String>)]
+    occurred_at: Option<Timestamp>,
+    /// Your own id for it: a second event of the user with the same id is a duplicate.
+    id: Option<String>,
+}
+
+/// One event, or up to 1,000.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is what the document shows; the two are told apart before they are read")]
+pub(crate) enum PublishBody {
+    One(PublishedEvent),
+    Many { events: Vec<PublishedEvent> },
+}
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AcceptedBatch {
+    #[schema(example = "accepted")]
+    status: &'static str,
+    /// In the order in which they were sent.
+    events: Vec<Accepted>,
+}
+
+#[derive(Deserialize)]
+struct Batch<'b> {
+    #[serde(borrow)]
+    events: Option<Vec<&'b RawValue>>,
+}
+
+/// Publish one event, or up to 1,000 together
+///
+/// A batch is kept as a whole or not at all. With an `Idempotency-Key` header the same request may be sent again for 24
+/// hours and is kept once; the same key with another body answers 409.
+#[utoipa::path(post, path = "/api/events", tag = "Events", request_body = PublishBody,
+    params(("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = Accepted),
+        (status = 409, description = "`idempotency_key_reused`", body = Problem),
+        (status = 422, body = Problem),
+        (status = 503, description = "Nothing was kept: send it again", body = Problem),
+    ))]
+pub(crate) async fn publish_events(
+    State(app): State<Arc<App>>,
+    Bearer(access): Bearer,
+    request: Request,
+) -> Result<Response> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body, app.inbound.body_bytes_max).await?;
+    let (publications, is_batch) = read_publications(&access, &body)?;
+    let idempotency = idempotency(&parts.headers, &access, &publications, &body, app.engine.clock.now())?;
+    let kept = app.engine.intake.publish(publications, idempotency).await?;
+    let Kept::Events(kept) = kept else {
+        let detail = "this idempotency key was used for another body within the last 24 hours";
+        return Err(Problem::conflict("idempotency_key_reused", detail));
+    };
+    for event in &kept {
+        app.metrics.count_event(engine::ingest::API, if event.is_new { "accepted" } else { "duplicate" });
+    }
+    let mut accepted = kept.into_iter().map(Accepted::from);
+    if is_batch {
+        return Ok(JsonBody(AcceptedBatch { status: "accepted", events: accepted.collect() }).into_response());
+    }
+    accepted.next().map(|only| JsonBody(only).into_response()).ok_or_else(Problem::internal)
+}
+
+/// The events of a body, and whether it was a batch. One bad event refuses them all.
+fn read_publications(access: &Access, body: &[u8]) -> Result<(Vec<Publication>, bool)> {
+    let document = Json::parse(body).map_err(|error| Problem::bad_request(format!("the body is {error}")))?;
+    let batch: Batch<'_> = serde_json::from_str(document.as_str()).map_err(|error| {
+        Problem::bad_request(format!("the body is neither an event nor {{\"events\": […]}}: {error}"))
+    })?;
+    let Some(events) = batch.events else {
+        let publication = read_publication(access, document.as_str());
+        return Ok((vec![publication.map_err(|problem| refuse(vec![problem]))?], false));
+    };
+    if events.is_empty() || events.len() > PUBLISH_EVENTS_MAX {
+        let message = format!("must hold 1 to {PUBLISH_EVENTS_MAX} events, not {}", events.len());
+        return Err(Problem::invalid(vec![FieldProblem { field: "events".to_owned(), message }]));
+    }
+    let mut publications = Vec::with_capacity(events.len());
+    let mut problems = Vec::new();
+    for (index, event) in events.into_iter().enumerate() {
+        match read_publication(access, event.get()) {
+            Ok(publication) => publications.push(publication),
+            Err(problem) => {
+                let field = format!("events[{index}].{}", problem.0).trim_end_matches('.').to_owned();
+                problems.push((field, problem.1));
+            }
+        }
+    }
+    if problems.is_empty() { Ok((publications, true)) } else { Err(refuse(problems)) }
+}
+
+/// A field, and what is wrong with it.
+type Wrong = (String, String);
+
+fn refuse(problems: Vec<Wrong>) -> Problem {
+    // More than a person would read is no help.
+    let errors = problems.into_iter().take(20).map(|(field, message)| FieldProblem { field, message });
+    Problem::invalid(errors.collect())
+}
+
+fn read_publication(access: &Access, text: &str) -> Result<Publication, Wrong> {
+    let wrong = |field: &str, message: String| (field.to_owned(), message);
+    let event: PublishedEvent = serde_json::from_str(text).map_err(|error| wrong("", error.to_string()))?;
+    let data = event.data.as_ref().map_or("null", |data| data.get());
+    let user_id = event.user_id.map(|user| user.parse::<UserId>());
+    let user_id = user_id.transpose().map_err(|error| wrong("user_id", error.to_string()))?;
+    // A user's key publishes as that user; the operator may also publish what belongs to nobody.
+    let user_id = access.narrow(user_id).map_err(|error| wrong("user_id", error.to_string()))?;
+    let id = event.id;
+    if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > DEDUPE_ID_BYTES_MAX) {
+        return Err(wrong("id", format!("must be 1 to {DEDUPE_ID_BYTES_MAX} bytes long")));
+    }
+    Ok(Publication {
+        event_type: event
+            .event_type
+            .parse()
+            .map_err(|error: domain::event::NotAnEventType| wrong("type", error.to_string()))?,
+        user_id,
+        data: Json::from_text(data).map_err(|error| wrong("data", error.to_string()))?,
+        occurred_at: event.occurred_at,
+        id,
+    })
+}
+
+fn idempotency(
+    headers: &HeaderMap,
+    access: &Access,
+    publications: &[Publication],
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Option<Idempotency>> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= DEDUPE_ID_BYTES_MAX);
+    let key = key.ok_or_else(|| {
+        let detail = format!("Idempotency-Key is 1 to {DEDUPE_ID_BYTES_MAX} characters of visible ASCII");
+        Problem::bad_request(detail)
+    })?;
+    // The key is the caller's: the bearer's user, or for the operator the user that is published for.
+    let user = match access {
+        Access::User(user) => Some(user),
+        Access::Admin => publications.first().and_then(|publication| publication.user_id.as_ref()),
+    };
+    let mut digest = [0; 16];
+    digest.copy_from_slice(&Sha256::digest(body)[..16]);
+    Ok(Some(Idempotency {
+        key: DedupeKey::new("idempotency key", user, key),
+        body: digest,
+        expires_at: now.plus(IDEMPOTENCY_LASTS),
+    }))
+}

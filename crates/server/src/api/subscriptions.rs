@@ -1,0 +1,406 @@
+//! Subscriptions: who wants which events, and where they go.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use domain::limits::{
+    DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RETRY_COUNT_MAX,
+    TIMEOUT_SECONDS_MAX, URL_BYTES_MAX,
+};
+use domain::retry::RetryPolicy;
+use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
+use domain::{SubscriptionId, Timestamp, UserId};
+use engine::routes::SigningKey;
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+use store::{Statistics, StoredSubscription};
+use utoipa::{IntoParams, ToSchema};
+
+use super::fields::{Fields, Said};
+use super::list::{At, Listed, Params, page, parsed};
+use super::owned::OwnedSubscription;
+use crate::access::Bearer;
+use crate::app::App;
+use crate::problem::{FieldProblem, Problem, Result};
+
+/// A subscription.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownSubscription {
+    #[schema(value_type = String, example = "sub_019aa6b0c7d07b3e8f3c5a1d2e4f6071")]
+    id: SubscriptionId,
+    /// Whose events it gets; `null`: every user's.
+    #[schema(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// `push` to a URL, or `pull` from a queue.
+    #[schema(example = "push")]
+    target: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue: Option<String>,
+    #[schema(value_type = Vec<String>, example = json!(["github.*"]))]
+    event_types: Vec<TypePattern>,
+    description: String,
+    /// False once it was deactivated, by its owner or by a `410 Gone`.
+    is_active: bool,
+    /// Whether deliveries are held back for now.
+    paused: bool,
+    /// `exponential`, `standard`, `conversation`, or a list of seconds.
+    #[schema(value_type = Object, example = "exponential")]
+    retry_policy: RetryPolicy,
+    retry_count: u16,
+    timeout_seconds: u16,
+    max_concurrency: u16,
+    #[schema(value_type = String, example = "standard")]
+    signing: Signing,
+    /// What checks `v1a` signatures; for `signing: "ed25519"` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<String>,
+    statistics: ShownStatistics,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+    #[schema(value_type = String)]
+    updated_at: Timestamp,
+}
+
+/// How a subscription's deliveries have ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownStatistics {
+    /// All deliveries, whether or not they have ended.
+    total: i64,
+    successful: i64,
+    failed: i64,
+    #[schema(value_type = Option<String>)]
+    last_delivery_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    last_success_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    last_failure_at: Option<Timestamp>,
+}
+
+impl From<Statistics> for ShownStatistics {
+    fn from(statistics: Statistics) -> Self {
+        let Statistics { total, successful, failed, last_delivery_at, last_success_at, last_failure_at } =
+            statistics;
+        Self { total, successful, failed, last_delivery_at, last_success_at, last_failure_at }
+    }
+}
+
+fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownSubscription {
+    let public_key = match SigningKey::open(&app.engine.vault, &stored) {
+        Ok(SigningKey::KeyPair(pair)) => Some(pair.public().to_string()),
+        _ => None,
+    };
+    let Subscription { id, user_id, target, terms, is_active, paused, created_at, updated_at } =
+        stored.subscription;
+    let (target, url, queue) = match target {
+        Target::Push { url } => ("push", Some(url), None),
+        Target::Pull { queue } => ("pull", None, Some(queue)),
+    };
+    ShownSubscription {
+        id,
+        user_id,
+        target,
+        url,
+        queue,
+        event_types: terms.event_types,
+        description: terms.description,
+        is_active,
+        paused,
+        retry_policy: terms.retry_policy,
+        retry_count: terms.retry_count,
+        timeout_seconds: terms.timeout_seconds,
+        max_concurrency: terms.max_concurrency,
+        signing: terms.signing,
+        public_key,
+        statistics: statistics.into(),
+        created_at,
+        updated_at,
+    }
+}
+
+/// What a subscription is to be.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
+pub(crate) struct SubscriptionTerms {
+    /// Whose events it gets. A user's key may leave it out; with the admin key, left out or `null` means every user's.
+    user_id: Option<String>,
+    /// `push`.
+    #[schema(default = "push")]
+    target: Option<String>,
+    /// Where requests are sent: `https://`, or `http://` to an address that the configuration allows.
+    #[schema(example = "https://example.com/hook")]
+    url: String,
+    /// Types, exactly (`github.push`), with a trailing wildcard (`github.*`), or all (`*`).
+    #[schema(example = json!(["github.*"]))]
+    event_types: Vec<String>,
+    description: Option<String>,
+    #[schema(default = true)]
+    is_active: Option<bool>,
+    #[schema(default = false)]
+    paused: Option<bool>,
+    /// `exponential` (2 s, doubling, at most 1 h), `standard` (5 s to 24 h), `conversation` (4, 8, 10 s), or a list of
+    /// seconds.
+    #[schema(value_type = Object, default = "exponential")]
+    retry_policy: Option<RetryPolicy>,
+    /// Retries after the first attempt, 0 to 10: 3, or as many as the named policy has.
+    retry_count: Option<u16>,
+    /// Seconds that an attempt may take, 1 to 60.
+    #[schema(default = 10)]
+    timeout_seconds: Option<u16>,
+    /// Attempts under way at once, 1 to 1000.
+    #[schema(default = 10)]
+    max_concurrency: Option<u16>,
+    /// `standard`, or `ed25519` for asymmetric signatures.
+    #[schema(default = "standard")]
+    signing: Option<String>,
+}
+
+/// A new subscription, with its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewSubscription {
+    #[serde(flatten)]
+    shown: ShownSubscription,
+    /// What checks the signatures. It is shown this once. Asymmetric signing has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    secret: Option<String>,
+}
+
+/// Create a subscription
+#[utoipa::path(post, path = "/api/webhooks", tag = "Subscriptions", request_body = SubscriptionTerms,
+    responses((status = 201, body = NewSubscription), (status = 422, body = Problem)))]
+pub(crate) async fn create_subscription(
+    State(app): State<Arc<App>>,
+    Bearer(access): Bearer,
+    request: Request,
+) -> Result<(StatusCode, Json<NewSubscription>)> {
+    let (parts, body) = request.into_parts();
+    let mut fields = Fields::read(&parts.headers, body).await?;
+    let user_id = fields.take_parsed("user_id");
+    let url = take_url(&mut fields);
+    let url = fields.need("url", url, "where are the requests sent?");
+    let event_types = take_event_types(&mut fields);
+    let event_types = fields.need("event_types", event_types, "which events are wanted? [\"*\"] are all");
+    let mut terms = Terms { event_types: event_types.unwrap_or_default(), ..Terms::default() };
+    let (mut is_active, mut paused) = (true, false);
+    take_target(&mut fields);
+    take_signing(&mut fields, &mut terms);
+    take_terms(&mut fields, &mut terms, Said::Null);
+    take_switches(&mut fields, &mut is_active, &mut paused);
+    fields.finish()?;
+    let user_id = match user_id {
+        Said::Value(user) => Some(user),
+        Said::Nothing | Said::Null => None,
+    };
+    let user_id = access.narrow(user_id)?;
+    let url = url.unwrap_or_default();
+    check_endpoint(&app, &url).await?;
+
+    let now = app.engine.clock.now();
+    let id = SubscriptionId::new(now, &mut engine::chance::rng());
+    let key = SigningKey::generate(terms.signing, &mut engine::chance::rng());
+    let target = Target::Push { url };
+    let subscription =
+        Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
+    let stored = StoredSubscription { subscription, sealed_key: key.seal(&app.engine.vault, id) };
+    app.engine.store.create_subscription(&stored).await?;
+    reload(&app).await;
+    let secret = match &key {
+        SigningKey::Secret(secret) => Some(secret.reveal().to_owned()),
+        SigningKey::KeyPair(_) => None,
+    };
+    let shown = show(&app, stored, Statistics::default());
+    Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret })))
+}
+
+fn take_target(fields: &mut Fields) {
+    let _push = fields.take("target", "\"push\"", |target: String| match target.as_str() {
+        "push" => Ok(()),
+        _ => Err("must be \"push\""),
+    });
+}
+
+fn take_url(fields: &mut Fields) -> Said<String> {
+    fields.take("url", "a URL", |url: String| {
+        if url.len() > URL_BYTES_MAX {
+            return Err(format!("must be at most {URL_BYTES_MAX} bytes long"));
+        }
+        let parsed = url::Url::parse(&url).map_err(|error| format!("is no URL: {error}"))?;
+        if !matches!(parsed.scheme(), "https" | "http") {
+            return Err("must begin with https://".to_owned());
+        }
+        if !parsed.username().is_empty() || parsed.password().is_some() {
+            return Err("must not hold a user name or password: check the signature instead".to_owned());
+        }
+        // What an HTTP client makes of it must be what a browser would.
+        parsed.as_str().parse::<Uri>().map_err(|error| format!("is no URL: {error}"))?;
+        Ok(parsed.as_str().split('#').next().unwrap_or_default().to_owned())
+    })
+}
+
+fn take_event_types(fields: &mut Fields) -> Said<Vec<TypePattern>> {
+    fields.take("event_types", "a list of event types", |types: Vec<String>| {
+        if types.is_empty() || types.len() > EVENT_TYPES_PER_SUBSCRIPTION_MAX {
+            return Err(format!("must name 1 to {EVENT_TYPES_PER_SUBSCRIPTION_MAX} types"));
+        }
+        let patterns =
+            types.iter().map(|text| text.parse::<TypePattern>().map_err(|error| error.to_string()));
+        patterns.collect::<Result<Vec<_>, _>>()
+    })
+}
+
+fn take_signing(fields: &mut Fields, terms: &mut Terms) {
+    fields
+        .take("signing", "\"standard\" or \"ed25519\"", Ok::<Signing, String>)
+        .change(&mut terms.signing, Signing::default());
+}
+
+/// Takes what may be set at any time. `count` says what a `retry_count` that is not there means: for a new subscription
+/// the policy's own number, for a change what was there, unless the policy changes.
+fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
+    let defaults = Terms::default();
+    fields.take_text("description", DESCRIPTION_BYTES_MAX).change(&mut terms.description, String::new());
+    let expected = "\"exponential\", \"standard\", \"conversation\" or a list of seconds";
+    let policy = fields.take("retry_policy", expected, |policy: RetryPolicy| policy.check().map(|()| policy));
+    let count = if matches!(policy, Said::Nothing) { count } else { Said::Null };
+    policy.change(&mut terms.retry_policy, defaults.retry_policy);
+    let natural = terms.retry_policy.natural_count();
+    count.change(&mut terms.retry_count, natural);
+    fields.take_number("retry_count", 0, RETRY_COUNT_MAX).change(&mut terms.retry_count, natural);
+    fields
+        .take_number("timeout_seconds", 1, TIMEOUT_SECONDS_MAX)
+        .change(&mut terms.timeout_seconds, defaults.timeout_seconds);
+    fields
+        .take_number("max_concurrency", 1, MAX_CONCURRENCY_MAX)
+        .change(&mut terms.max_concurrency, defaults.max_concurrency);
+}
+
+fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {
+    fields.take("is_active", "true or false", Ok::<bool, String>).change(is_active, true);
+    fields.take("paused", "true or false", Ok::<bool, String>).change(paused, false);
+}
+
+/// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
+async fn check_endpoint(app: &App, url: &str) -> Result<()> {
+    let Ok(uri) = url.parse::<Uri>() else { return Ok(()) };
+    let checked = app.engine.client.check(&uri).await;
+    let refused = match checked {
+        Err(failure) if failure.code == domain::attempt::ErrorCode::BlockedAddress => failure.message,
+        Err(failure) if uri.scheme_str() == Some("http") => failure.message,
+        _ => return Ok(()),
+    };
+    let advice = "use https:// to a public address, or allow it with WAYSTATION_DELIVERY__ALLOW_HOSTS";
+    let message = format!("{refused}: {advice}");
+    Err(Problem::invalid(vec![FieldProblem { field: "url".to_owned(), message }]))
+}
+
+/// Makes this node route by what was just written. It would find out by itself at its next append; this is sooner.
+async fn reload(app: &App) {
+    if let Err(error) = app.engine.routes.reload().await {
+        tracing::warn!(%error, "subscriptions could not be read again yet");
+    }
+}
+
+/// Which subscriptions.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct SubscriptionsQuery {
+    /// Whose.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// At most so many, 1 to 200.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List subscriptions, the newest first
+#[utoipa::path(get, path = "/api/webhooks", tag = "Subscriptions", params(SubscriptionsQuery),
+    responses((status = 200, body = Listed<ShownSubscription>)))]
+pub(crate) async fn list_subscriptions(
+    State(app): State<Arc<App>>,
+    Bearer(access): Bearer,
+    Params(query): Params<SubscriptionsQuery>,
+) -> Result<At<Listed<ShownSubscription>>> {
+    let page = page(query.limit, query.cursor.as_deref())?;
+    let user = access.narrow(query.user_id)?;
+    let store = &app.engine.store;
+    let head = store.head().await?;
+    let mut found = Vec::new();
+    for stored in store.subscriptions(user.as_ref(), &page).await? {
+        let statistics = store.statistics(stored.subscription.id).await?;
+        found.push((stored, statistics));
+    }
+    let id = |(stored, _): &(StoredSubscription, Statistics)| stored.subscription.id.to_string();
+    Ok(At(head, Listed::new(found, page.limit, id, |(stored, statistics)| show(&app, stored, statistics))))
+}
+
+/// Read one subscription
+#[utoipa::path(get, path = "/api/webhooks/{id}", tag = "Subscriptions", params(("id" = String, Path)),
+    responses((status = 200, body = ShownSubscription), (status = 404, body = Problem)))]
+pub(crate) async fn read_subscription(
+    State(app): State<Arc<App>>,
+    OwnedSubscription(stored): OwnedSubscription,
+) -> Result<At<ShownSubscription>> {
+    let head = app.engine.store.head().await?;
+    let statistics = app.engine.store.statistics(stored.subscription.id).await?;
+    Ok(At(head, show(&app, stored, statistics)))
+}
+
+/// Change a subscription
+///
+/// What is left out stays as it is; `null` goes back to the default.
+#[utoipa::path(patch, path = "/api/webhooks/{id}", tag = "Subscriptions", params(("id" = String, Path)),
+    request_body = SubscriptionTerms,
+    responses((status = 200, body = ShownSubscription), (status = 422, body = Problem)))]
+pub(crate) async fn change_subscription(
+    State(app): State<Arc<App>>,
+    OwnedSubscription(mut stored): OwnedSubscription,
+    request: Request,
+) -> Result<Json<ShownSubscription>> {
+    let (parts, body) = request.into_parts();
+    let mut fields = Fields::read(&parts.headers, body).await?;
+    let subscription = &mut stored.subscription;
+    let new_url = take_url(&mut fields);
+    if matches!(new_url, Said::Null) {
+        fields.refuse("url", "cannot be cleared");
+    }
+    let event_types = take_event_types(&mut fields);
+    event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
+    take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
+    take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
+    fields.finish()?;
+    if let Said::Value(url) = new_url {
+        check_endpoint(&app, &url).await?;
+        subscription.target = Target::Push { url };
+    }
+    let now = app.engine.clock.now();
+    subscription.updated_at = now;
+    if !app.engine.store.change_subscription(&stored, now).await? {
+        return Err(Problem::not_found("subscription"));
+    }
+    reload(&app).await;
+    app.engine.deliverer.note_released(stored.subscription.id);
+    let statistics = app.engine.store.statistics(stored.subscription.id).await?;
+    Ok(Json(show(&app, stored, statistics)))
+}
+
+/// Delete a subscription
+///
+/// Its open deliveries are cancelled; its history stays.
+#[utoipa::path(delete, path = "/api/webhooks/{id}", tag = "Subscriptions", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn delete_subscription(
+    State(app): State<Arc<App>>,
+    OwnedSubscription(stored): OwnedSubscription,
+) -> Result<StatusCode> {
+    let now = app.engine.clock.now();
+    if !app.engine.store.delete_subscription(stored.subscription.id, now).await? {
+        return Err(Problem::not_found("subscription"));
+    }
+    reload(&app).await;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,155 @@
+//! `waystation serve`.
+
+use std::collections::HashMap;
+use std::future::IntoFuture as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use engine::clock::{Clock, SystemClock};
+use engine::deliver::Guard;
+use engine::vault::Vault;
+use engine::{Engine, Settings};
+use store::Store;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::DatabaseArgs;
+use crate::access::{Doorkeeper, Tokens};
+use crate::api::keys::make_key;
+use crate::app::App;
+use crate::config::{Config, Flags, Inbound, Secret};
+use crate::data::{self, Data};
+use crate::limit::Limits;
+use crate::metrics::Metrics;
+use crate::router;
+
+/// How long requests may go on once the program was told to stop.
+const REQUESTS_GRACE: Duration = Duration::from_secs(10);
+
+/// How often the door forgets who has not come for long.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
+
+/// Run the server
+#[derive(Debug, clap::Args)]
+// `check` and the bare `waystation` take these too, and clap would not have two groups of one name.
+#[group(skip)]
+pub(crate) struct Args {
+    /// The address and port to serve on [default: 127.0.0.1:8400]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    #[command(flatten)]
+    database: DatabaseArgs,
+}
+
+impl Args {
+    pub(super) fn flags(&self) -> Flags {
+        Flags { listen: self.listen.clone(), ..self.database.flags() }
+    }
+}
+
+pub(super) async fn run(config: Config) -> Result<()> {
+    // The port first: when it is taken, nothing else has happened.
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; is something else there? --listen takes another", config.listen)
+    })?;
+    let data = data::open_alone(&config).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
+    let address = listener.local_addr()?;
+    let app = Arc::new(start(config, &data, clock).await?);
+    greet(address, new_admin_key.as_deref());
+    serve(listener, &app).await?;
+    tracing::info!("stopping: what is under way may finish");
+    app.engine.stop().await;
+    Ok(())
+}
+
+async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App> {
+    let secrets = providers::ALL.iter().map(|p| (p.name(), config.providers.secrets(p.name()).to_vec()));
+    let provider_secrets: HashMap<_, _> = secrets.collect();
+    for (name, _) in provider_secrets.iter().filter(|(_, secrets)| secrets.is_empty()) {
+        let setting = providers::by_name(name).map_or("", |provider| provider.secret().environment);
+        tracing::info!(
+            "{name}: no secret is configured, so every request is refused; set {setting} to receive"
+        );
+    }
+    let settings = Settings { provider_secrets, guard: Guard::new(config.delivery.allow_hosts) };
+    let vault = Vault::new(data.secret_key.reveal());
+    let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
+    let admin_key = config.admin_key.as_ref().map(Secret::reveal);
+    let doorkeeper =
+        Doorkeeper::new(Arc::clone(&data.store), admin_key, Tokens::new(data.secret_key.reveal()));
+    let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
+    let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
+    Ok(App { engine, doorkeeper, limits, inbound: config.inbound, metrics: Metrics::new() })
+}
+
+/// The admin key, if this is the first start and the configuration sets none.
+async fn new_admin_key(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Result<Option<String>> {
+    let is_first = store.keys(&store::Page::first(1)).await?.is_empty();
+    if config.admin_key.is_some() || !is_first {
+        return Ok(None);
+    }
+    let (key, text) = make_key("admin".to_owned(), None, clock.now());
+    store.create_key(&key).await?;
+    Ok(Some(text))
+}
+
+/// What somebody who has just started it needs to know, on stdout.
+fn greet(address: SocketAddr, new_admin_key: Option<&str>) {
+    let url = format!("http://{address}");
+    println!("Waystation is at {url}");
+    let key = match new_admin_key {
+        Some(key) => {
+            println!("\nThe admin key, shown this once:\n  {key}");
+            key
+        }
+        None => "$ADMIN_KEY",
+    };
+    println!(
+        "\nTry it:\n  curl -X POST {url}/api/events -H 'Authorization: Bearer {key}' \\\n    \
+         -d '{{\"type\":\"task.created\",\"user_id\":\"alice\",\"data\":{{\"title\":\"Mend the door\"}}}}'"
+    );
+}
+
+/// Serves until it is told to stop, and then until all requests are answered.
+async fn serve(listener: TcpListener, app: &Arc<App>) -> Result<()> {
+    let (router, _) = router::routes();
+    let router = router.with_state(Arc::clone(app));
+    let forgetting = Arc::clone(app);
+    app.engine.supervisor.repeat("forget idle callers", FORGET_EVERY, move || {
+        let app = Arc::clone(&forgetting);
+        async move { app.limits.forget_idle() }
+    });
+    let stop = stop_signal()?;
+    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        let _gone = stopped.send(());
+    });
+    tokio::select! {
+        served = serving.into_future() => served.context("serving failed"),
+        () = async {
+            let _gone = is_stopped.await;
+            app.engine.clock.sleep(REQUESTS_GRACE).await;
+        } => {
+            tracing::warn!("some requests did not end in time");
+            Ok(())
+        }
+    }
+}
+
+/// Ends at SIGINT or SIGTERM.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

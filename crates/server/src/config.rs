@@ -1,0 +1,196 @@
+//! What the program runs with: flags over environment over `waystation.toml` over the defaults below.
+//!
+//! To add a setting: 1. its field; 2. its line in [`Config::load`], with its default. Its variable in the environment,
+//! its line in `waystation check` and the errors about it follow from those two. A short name in the environment is
+//! one more line, in [`mod@environment`]; a new kind of value implements [`kind::Kind`].
+
+mod database_url;
+mod duration;
+mod environment;
+mod file;
+mod kind;
+mod layers;
+mod problem;
+mod reader;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+pub(crate) use database_url::DatabaseUrl;
+pub(crate) use duration::Duration;
+pub(crate) use environment::environment;
+pub(crate) use kind::BaseUrl;
+use layers::Layers;
+pub(crate) use problem::ConfigErrors;
+use problem::Problem;
+use reader::Reader;
+pub(crate) use reader::Setting;
+pub(crate) use secret::{Secret, SecretKey, Secrets};
+
+/// Everything that can be set, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where to serve.
+    pub(crate) listen: SocketAddr,
+    pub(crate) database_url: DatabaseUrl,
+    /// Set: the admin key. Not set: one is made on the first start.
+    pub(crate) admin_key: Option<Secret>,
+    /// Encrypts secrets at rest and signs tokens. Always set on PostgreSQL; on SQLite a key file can stand in.
+    pub(crate) secret_key: Option<SecretKey>,
+    /// Where the world reaches this server.
+    pub(crate) base_url: Option<BaseUrl>,
+    pub(crate) inbound: Inbound,
+    pub(crate) api: Api,
+    pub(crate) delivery: Delivery,
+    pub(crate) retention: Retention,
+    pub(crate) realtime: Realtime,
+    pub(crate) providers: Providers,
+    settings: Vec<Setting>,
+}
+
+/// What comes in from senders.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    /// Requests per source address and route.
+    pub(crate) rate_limit_per_15_minutes: NonZeroU32,
+    /// For senders that have no limit of their own.
+    pub(crate) body_bytes_max: usize,
+    /// Proxies in front whose forwarding headers are believed.
+    pub(crate) trusted_proxy_depth: usize,
+}
+
+/// What users ask.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// Requests per user key or token.
+    pub(crate) rate_limit_per_minute: NonZeroU32,
+}
+
+/// What goes out to subscribers.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    /// Networks that are delivered to although they are private, and over plain HTTP too.
+    pub(crate) allow_hosts: Vec<IpNet>,
+}
+
+/// How long things are kept.
+#[derive(Debug)]
+pub(crate) struct Retention {
+    pub(crate) events: Duration,
+    pub(crate) deliveries: Duration,
+    pub(crate) attempts: Duration,
+    pub(crate) rejections: Duration,
+}
+
+/// Live streams.
+#[derive(Debug)]
+pub(crate) struct Realtime {
+    pub(crate) heartbeat_seconds: NonZeroU32,
+}
+
+/// The secrets that providers sign with.
+#[derive(Debug)]
+pub(crate) struct Providers(BTreeMap<&'static str, Secrets>);
+
+/// What the command line says about the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Flags {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) database_url: Option<String>,
+}
+
+impl Config {
+    /// Reads all that is set. `env` is [`environment()`], except in tests.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not just the first.
+    pub(crate) fn load(
+        flags: &Flags,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigErrors> {
+        let layers = Layers::gather(flags, env)?;
+        let mut read = Reader::new(&layers);
+        let mut config = Self {
+            listen: read.value("listen", SocketAddr::from(([127, 0, 0, 1], 8400))),
+            database_url: read
+                .value("database_url", DatabaseUrl::Sqlite("waystation-data/waystation.db".into())),
+            admin_key: read.optional("admin_key"),
+            secret_key: read.optional("secret_key"),
+            base_url: read.optional("base_url"),
+            inbound: Inbound::read(&mut read),
+            api: Api { rate_limit_per_minute: read.value("api.rate_limit_per_minute", at_least_one(6_000)) },
+            delivery: Delivery { allow_hosts: read.value("delivery.allow_hosts", Vec::new()) },
+            retention: Retention::read(&mut read),
+            realtime: Realtime {
+                heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
+            },
+            providers: Providers::read(&mut read),
+            settings: Vec::new(),
+        };
+        if matches!(config.database_url, DatabaseUrl::Postgres(_)) && layers.find("secret_key").is_none() {
+            read.refuse(Problem::NoSecretKey);
+        }
+        config.settings = read.finish()?;
+        Ok(config)
+    }
+
+    /// Every setting in the order above, as `waystation check` shows it.
+    pub(crate) fn settings(&self) -> &[Setting] {
+        &self.settings
+    }
+}
+
+impl Inbound {
+    fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            rate_limit_per_15_minutes: read.value("inbound.rate_limit_per_15_minutes", at_least_one(1_000)),
+            body_bytes_max: read.value("inbound.body_bytes_max", 5 * 1_024 * 1_024),
+            trusted_proxy_depth: read.value("inbound.trusted_proxy_depth", 0),
+        }
+    }
+}
+
+impl Retention {
+    fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            events: read.value("retention.events", Duration::from_days(30)),
+            deliveries: read.value("retention.deliveries", Duration::from_days(30)),
+            attempts: read.value("retention.attempts", Duration::from_days(30)),
+            rejections: read.value("retention.rejections", Duration::from_days(7)),
+        }
+    }
+}
+
+impl Providers {
+    fn read(read: &mut Reader<'_>) -> Self {
+        let secrets = providers::ALL.iter().filter_map(|provider| {
+            let secrets = read.optional(&provider_key(provider.name(), provider.secret()))?;
+            Some((provider.name(), secrets))
+        });
+        Self(secrets.collect())
+    }
+
+    /// The provider's active secrets: none where none is configured, and then nothing it sends is believed.
+    pub(crate) fn secrets(&self, provider: &str) -> &[String] {
+        self.0.get(provider).map_or(&[], Secrets::reveal)
+    }
+}
+
+fn provider_key(provider: &str, setting: providers::Setting) -> String {
+    format!("providers.{provider}.{}", setting.key)
+}
+
+const fn at_least_one(number: u32) -> NonZeroU32 {
+    match NonZeroU32::new(number) {
+        Some(number) => number,
+        None => NonZeroU32::MIN,
+    }
+}

@@ -1,0 +1,104 @@
+//! Values that nobody may read in a log, an error or a listing.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use figment::value::Value;
+use serde_json::Value as Json;
+
+use super::kind::Kind;
+
+/// What stands for a secret wherever one is shown.
+const SET: &str = "(set)";
+
+/// One secret text.
+pub(crate) struct Secret(String);
+
+/// Several secrets of which any one is good, so that one can take over from another.
+pub(crate) struct Secrets(Vec<String>);
+
+/// The key that everything secret is kept under.
+#[derive(Clone)]
+pub(crate) struct SecretKey([u8; 32]);
+
+impl Secret {
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Secrets {
+    pub(crate) fn reveal(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl SecretKey {
+    /// Reads 32 bytes in base64.
+    pub(crate) fn from_base64(text: &str) -> Option<Self> {
+        BASE64.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn reveal(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+macro_rules! hidden {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+
+hidden!(Secret Secrets SecretKey);
+
+impl Kind for Secret {
+    const EXPECTED: &str = "a text that is not empty";
+    const MAY_BE_SHOWN: bool = false;
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> Json {
+        SET.into()
+    }
+}
+
+impl Kind for Secrets {
+    const EXPECTED: &str = "a text that is not empty, or a list of such";
+    const MAY_BE_SHOWN: bool = false;
+
+    /// The text is one secret, whatever is in it: commas and spaces too.
+    fn parse(text: &str) -> Option<Self> {
+        Secret::parse(text).map(|Secret(only)| Self(vec![only]))
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let Some(values) = value.as_array() else { return Self::parse(value.as_str()?) };
+        let secrets = values.iter().map(|value| Secret::read(value).map(|Secret(one)| one));
+        secrets.collect::<Option<Vec<_>>>().filter(|secrets| !secrets.is_empty()).map(Self)
+    }
+
+    fn show(&self) -> Json {
+        SET.into()
+    }
+}
+
+impl Kind for SecretKey {
+    const EXPECTED: &str = "32 bytes in base64, such as `openssl rand -base64 32` makes";
+    const MAY_BE_SHOWN: bool = false;
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::from_base64(text)
+    }
+
+    fn show(&self) -> Json {
+        SET.into()
+    }
+}

@@ -1,0 +1,186 @@
+mod wrong;
+
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+
+const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
+fn load(flags: &Flags, env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    Config::load(flags, env.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())))
+}
+
+fn from_env(env: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    load(&Flags::default(), env)
+}
+
+/// A configuration file that is there for as long as the test.
+struct TestFile {
+    directory: TempDir,
+}
+
+impl TestFile {
+    fn new(text: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("way.toml"), text).unwrap();
+        Self { directory }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("way.toml")
+    }
+
+    fn flags(&self) -> Flags {
+        Flags { config: Some(self.path()), ..Flags::default() }
+    }
+
+    fn load(&self) -> Result<Config, ConfigErrors> {
+        load(&self.flags(), &[])
+    }
+}
+
+fn origin<'c>(config: &'c Config, key: &str) -> &'c str {
+    &config.settings().iter().find(|setting| setting.key == key).unwrap().origin
+}
+
+#[test]
+fn everything_has_a_default() {
+    let config = from_env(&[]).unwrap();
+    let lines: Vec<_> =
+        config.settings().iter().map(|setting| format!("{} {}", setting.key, setting.value)).collect();
+    assert_snapshot!(lines.join("\n"), @r#"
+    listen "127.0.0.1:8400"
+    database_url "sqlite:waystation-data/waystation.db"
+    admin_key null
+    secret_key null
+    base_url null
+    inbound.rate_limit_per_15_minutes 1000
+    inbound.body_bytes_max 5242880
+    inbound.trusted_proxy_depth 0
+    api.rate_limit_per_minute 6000
+    delivery.allow_hosts []
+    retention.events "30d"
+    retention.deliveries "30d"
+    retention.attempts "30d"
+    retention.rejections "7d"
+    realtime.heartbeat_seconds 25
+    providers.github.webhook_secret null
+    providers.slack.signing_secret null
+    "#);
+    assert!(config.settings().iter().all(|setting| setting.origin == "default"));
+    assert!(config.providers.secrets("github").is_empty());
+    assert!(config.providers.secrets("nobody").is_empty());
+}
+
+#[test]
+fn flags_are_over_environment_over_file() {
+    let file =
+        TestFile::new("listen = '127.0.0.1:1'\nbase_url = 'http://file'\n[inbound]\nbody_bytes_max = 1");
+    let env = [("WAYSTATION_LISTEN", "127.0.0.1:2"), ("WEBHOOK_BASE_URL", "http://env")];
+    let config = load(&Flags { listen: Some("127.0.0.1:3".into()), ..file.flags() }, &env).unwrap();
+    assert_eq!((config.listen.port(), origin(&config, "listen")), (3, "flag --listen"));
+    assert_eq!(config.base_url.as_ref().unwrap().to_string(), "http://env");
+    assert_eq!(origin(&config, "base_url"), "environment variable WEBHOOK_BASE_URL");
+    assert_eq!(config.inbound.body_bytes_max, 1);
+    assert_eq!(origin(&config, "inbound.body_bytes_max"), format!("{}, line 4", file.path().display()));
+    assert_eq!(origin(&config, "inbound.trusted_proxy_depth"), "default");
+
+    let config = load(&file.flags(), &env).unwrap();
+    assert_eq!(
+        (config.listen.port(), origin(&config, "listen")),
+        (2, "environment variable WAYSTATION_LISTEN")
+    );
+    assert_eq!(file.load().unwrap().listen.port(), 1);
+}
+
+#[test]
+fn every_key_has_its_variable() {
+    let values = [
+        ("WAYSTATION_LISTEN", "[::1]:80", json!("[::1]:80")),
+        ("WAYSTATION_DATABASE_URL", "sqlite:/x.db", json!("sqlite:/x.db")),
+        ("WAYSTATION_ADMIN_KEY", "a", json!("(set)")),
+        ("WAYSTATION_SECRET_KEY", KEY, json!("(set)")),
+        ("WAYSTATION_BASE_URL", "https://x/way/", json!("https://x/way")),
+        ("WAYSTATION_INBOUND__RATE_LIMIT_PER_15_MINUTES", "1", json!(1)),
+        ("WAYSTATION_INBOUND__BODY_BYTES_MAX", "2", json!(2)),
+        ("WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH", "3", json!(3)),
+        ("WAYSTATION_API__RATE_LIMIT_PER_MINUTE", "4", json!(4)),
+        ("WAYSTATION_DELIVERY__ALLOW_HOSTS", "127.0.0.0/8", json!(["127.0.0.0/8"])),
+        ("WAYSTATION_RETENTION__EVENTS", "1d", json!("1d")),
+        ("WAYSTATION_RETENTION__DELIVERIES", "2h", json!("2h")),
+        ("WAYSTATION_RETENTION__ATTEMPTS", "3m", json!("3m")),
+        ("WAYSTATION_RETENTION__REJECTIONS", "4s", json!("4s")),
+        ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
+        ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
+    ];
+    let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
+    let config = from_env(&env).unwrap();
+    for (setting, (name, _, shown)) in config.settings().iter().zip(&values) {
+        assert_eq!((&setting.value, &setting.origin), (shown, &format!("environment variable {name}")));
+    }
+    assert_eq!(config.settings().len(), values.len(), "a key is missing here");
+}
+
+#[test]
+fn short_names_stand_for_longer_ones() {
+    let base = |env: &[_]| from_env(env).unwrap().base_url.unwrap().to_string();
+    let names = [
+        ("API_URL", "http://alias"),
+        ("WEBHOOK_BASE_URL", "http://short"),
+        ("WAYSTATION_BASE_URL", "http://full"),
+    ];
+    assert_eq!(base(&names[..1]), "http://alias");
+    assert_eq!(base(&names[..2]), "http://short");
+    assert_eq!(base(&names), "http://full");
+
+    let secrets = [("GITHUB_WEBHOOK_SECRET", "007"), ("SLACK_SIGNING_SECRET", "[a, b]")];
+    let config = from_env(&secrets).unwrap();
+    assert_eq!(config.providers.secrets("github"), ["007"], "a secret is text, whatever it looks like");
+    assert_eq!(config.providers.secrets("slack"), ["[a, b]"]);
+}
+
+#[test]
+fn what_is_empty_or_meant_for_others_is_no_setting() {
+    let others = ["WAYSTATION_URL", "WAYSTATION_KEY", "WAYSTATION_TEST_POSTGRES_URL", "GOOGLE_PROJECT_ID"];
+    assert!(from_env(&others.map(|name| (name, "x"))).is_ok());
+    let empty = ["WAYSTATION_LISTEN", "WAYSTATION_CONFIG", "API_URL", "WAYSTATION_BOGUS"];
+    assert!(from_env(&empty.map(|name| (name, ""))).is_ok());
+}
+
+#[test]
+fn a_list_of_networks_may_be_written_in_several_ways() {
+    let nets = |text| from_env(&[("WAYSTATION_DELIVERY__ALLOW_HOSTS", text)]).unwrap().delivery.allow_hosts;
+    let expected: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+    for text in ["10.0.0.0/8,::1", "10.0.0.0/8 ::1/128", " 10.0.0.0/8, ::1 ", r#"["10.0.0.0/8", "::1"]"#] {
+        assert_eq!(nets(text), expected, "{text}");
+    }
+    assert_eq!(nets("[]"), []);
+    let file = TestFile::new("[delivery]\nallow_hosts = ['10.0.0.0/8', '::1']");
+    assert_eq!(file.load().unwrap().delivery.allow_hosts, expected);
+}
+
+#[test]
+fn several_secrets_may_be_active() {
+    let config =
+        TestFile::new("providers.github.webhook_secret = ['old', 'new, with a comma']").load().unwrap();
+    assert_eq!(config.providers.secrets("github"), ["old", "new, with a comma"]);
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let config = from_env(&[
+        ("WAYSTATION_DATABASE_URL", "postgresql://way:hunter2@db/way?password=hunter2&sslmode=require"),
+        ("WAYSTATION_ADMIN_KEY", "hunter2"),
+        ("WAYSTATION_SECRET_KEY", KEY),
+        ("GITHUB_WEBHOOK_SECRET", "hunter2"),
+    ])
+    .unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("hunter2") && !shown.contains(KEY), "{shown}");
+    assert_eq!(config.admin_key.unwrap().reveal(), "hunter2");
+}

@@ -1,0 +1,53 @@
+//! What is counted, for Prometheus.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+use store::Store;
+
+/// The program's own counters.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    events: Family<EventLabels, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    source: &'static str,
+    result: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::with_prefix("waystation");
+        let events = Family::default();
+        registry.register(
+            "events",
+            "Requests and publications by source and what became of them",
+            events.clone(),
+        );
+        Self { registry, events }
+    }
+
+    pub(crate) fn count_event(&self, source: &'static str, result: &'static str) {
+        self.events.get_or_create(&EventLabels { source, result }).inc();
+    }
+
+    /// Everything in the text format that Prometheus reads.
+    pub(crate) fn render(&self, store: &dyn Store) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        let end = text.trim_end_matches("# EOF\n").len();
+        text.truncate(end);
+        text += "# HELP waystation_store_statements Statements that the store has run.\n";
+        text += "# TYPE waystation_store_statements counter\n";
+        for (statement, runs) in store.statements() {
+            text += &format!("waystation_store_statements_total{{statement=\"{statement}\"}} {runs}\n");
+        }
+        text += "# EOF\n";
+        Ok(text)
+    }
+}

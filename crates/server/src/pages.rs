@@ -1,0 +1,108 @@
+//! Pages for people: the first page, and the API reference made from the OpenAPI document.
+
+use axum::extract::Path;
+use axum::response::{Html, IntoResponse, Response};
+use http::HeaderValue;
+use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use providers::{Provider, Route};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Content, OpenApi as Document, Ref, ResponseBuilder};
+use utoipa::{Modify, OpenApi};
+
+use crate::problem::Problem;
+use crate::receive::Accepted;
+
+/// The frame of the OpenAPI document; the handlers fill it.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Waystation", description = "Receives webhooks, keeps every event, and passes each one on."),
+    components(schemas(Accepted, Problem)),
+    modifiers(&Bearers),
+    security(("bearer" = [])),
+    tags(
+        (name = "Receiving", description = "Where providers send to. Signatures take the place of a bearer."),
+        (name = "Events", description = "What came in."),
+        (name = "Subscriptions", description = "Who wants which events, and where they go."),
+        (name = "Deliveries", description = "What is owed, and how it went."),
+        (name = "Access", description = "Keys and tokens. For the admin key alone."),
+        (name = "Operation", description = "Looking after it."),
+    )
+)]
+pub(crate) struct Api;
+
+struct Bearers;
+
+impl Modify for Bearers {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+    }
+}
+
+/// Adds each provider's route, which no handler of its own describes.
+pub(crate) fn with_providers(mut document: Document) -> Document {
+    for provider in providers::ALL {
+        let (path, item) = described(*provider);
+        document.paths.paths.insert(path, item);
+    }
+    document
+}
+
+fn described(provider: &dyn Provider) -> (String, PathItem) {
+    let answer = |description: &str, schema: &str| {
+        let content = Content::new(Some(Ref::from_schema_name(schema)));
+        ResponseBuilder::new().description(description).content("application/json", content).build()
+    };
+    let path = match provider.route() {
+        Route::PerUser => format!("/api/webhooks/{}/{{user}}", provider.name()),
+    };
+    let user = ParameterBuilder::new().name("user").parameter_in(ParameterIn::Path);
+    let operation = OperationBuilder::new()
+        .tag("Receiving")
+        .operation_id(Some(format!("receive_{}", provider.name())))
+        .summary(Some(format!("Receive from {}", provider.name())))
+        .description(Some(format!("Signed with the secret in {}.", provider.secret().environment)))
+        .parameter(user.required(utoipa::openapi::Required::True).build())
+        .request_body(Some(RequestBodyBuilder::new().description(Some("As the provider sends it")).build()))
+        .response("200", answer("Kept, or known already", "Accepted"))
+        .response("400", answer("Genuine, and not readable", "Problem"))
+        .response("401", answer("The signature is missing or wrong", "Problem"))
+        .response("413", answer("Too large", "Problem"))
+        .response("429", answer("Too many requests", "Problem"))
+        .response("503", answer("Nothing was kept: send it again", "Problem"))
+        .security(utoipa::openapi::SecurityRequirement::default())
+        .build();
+    (path, PathItem::new(HttpMethod::Post, operation))
+}
+
+/// Nothing from elsewhere, and no script but our own.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
+     object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
+fn page(html: &'static str) -> Response {
+    ([(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
+}
+
+/// The first page.
+pub(crate) async fn home() -> Response {
+    page(include_str!("pages/home.html"))
+}
+
+/// The API reference.
+pub(crate) async fn reference() -> Response {
+    page(include_str!("pages/reference.html"))
+}
+
+/// What the pages are made of.
+pub(crate) async fn asset(Path(name): Path<String>) -> Response {
+    let (media_type, text) = match name.as_str() {
+        "style.css" => ("text/css; charset=utf-8", include_str!("pages/style.css")),
+        "reference.js" => ("text/javascript; charset=utf-8", include_str!("pages/reference.js")),
+        _ => return Problem::not_found("page").into_response(),
+    };
+    ([(CONTENT_TYPE, media_type)], text).into_response()
+}

@@ -1,0 +1,184 @@
+//! What the API answers when something is wrong: problem documents (RFC 9457), each with a stable `code`.
+//!
+//! Every error of the crates below becomes one of these here, and nowhere else.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use domain::access::Forbidden;
+use engine::ingest::Refused;
+use engine::log::NotKept;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use providers::Refusal;
+use serde::Serialize;
+use store::StoreError;
+use utoipa::ToSchema;
+
+/// Seconds after which a sender should come back when nothing can be kept.
+const COME_BACK_AFTER_SECONDS: u64 = 5;
+
+/// A problem document.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: the code says which problem it is.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// Which problem, for programs. It does not change between versions.
+    code: &'static str,
+    /// What is wrong, and what to do about it.
+    detail: String,
+    /// For `invalid`: each field with what is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u64>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FieldProblem {
+    /// The field, as a path from the top of the document.
+    pub(crate) field: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+}
+
+/// What handlers answer.
+pub(crate) type Result<T, E = Problem> = std::result::Result<T, E>;
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "unreadable", detail)
+    }
+
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// Fields that cannot be taken, all of them at once.
+    pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Self {
+        let told = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+        let detail = told.collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+    }
+
+    pub(crate) fn too_large(bytes_max: usize) -> Self {
+        let detail = format!("the body is longer than {bytes_max} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail)
+    }
+
+    pub(crate) fn rate_limited(retry_after_seconds: u64) -> Self {
+        let detail = format!("too many requests; come back in {retry_after_seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        Self { retry_after_seconds: Some(retry_after_seconds), ..problem }
+    }
+
+    /// Nothing was kept, or nobody can tell. What went wrong inside is for the log, not for a stranger.
+    pub(crate) fn unavailable() -> Self {
+        let detail = "the store is not available; nothing was accepted, send it again later";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
+    }
+
+    pub(crate) fn internal() -> Self {
+        let detail = "something went wrong here; the server's log has more";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after_seconds;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                tracing::warn!(%error, "a request was turned away");
+                Self::unavailable()
+            }
+            _ => {
+                tracing::error!(%error, "a request failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<NotKept> for Problem {
+    fn from(error: NotKept) -> Self {
+        match error {
+            NotKept::Store(error @ StoreError::Refused(_)) => {
+                tracing::error!(%error, "an event was refused by the store");
+                Self::internal()
+            }
+            // The log has told of it once for the whole batch.
+            NotKept::Store(_) | NotKept::Busy => Self::unavailable(),
+        }
+    }
+}
+
+impl From<Forbidden> for Problem {
+    fn from(error: Forbidden) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", error.to_string())
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unverified(refusal) => refusal.into(),
+            Refused::Unreadable(unreadable) => Self::bad_request(unreadable.to_string()),
+            Refused::NotKept(not_kept) => not_kept.into(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let code = match refusal {
+            Refusal::NoSecret => "no_secret_configured",
+            Refusal::MissingHeader(_) => "missing_signature",
+            Refusal::BadSignature => "invalid_signature",
+            Refusal::NoTimestamp | Refusal::Stale(_) => "invalid_timestamp",
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string())
+    }
+}

@@ -1,0 +1,132 @@
+//! HTTP in: a provider's request, bounded, becomes a [`RawRequest`], and what became of it an answer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts as _, Path, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use domain::UserId;
+use engine::ingest::Ingested;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use providers::{Provider, RawRequest, Reply};
+use serde::Serialize;
+use store::KeptEvent;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::problem::{Problem, Result};
+
+/// How long a sender may take to send a body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a sender is told about its event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Accepted {
+    /// `accepted`, or `duplicate` for one that is known.
+    #[schema(example = "accepted")]
+    pub(crate) status: &'static str,
+    /// The event that is kept; for a duplicate, the first.
+    #[schema(value_type = String, example = "evt_019aa6b0c7d07b3e8f3c5a1d2e4f6071")]
+    pub(crate) event_id: domain::EventId,
+}
+
+impl From<KeptEvent> for Accepted {
+    fn from(kept: KeptEvent) -> Self {
+        Self { status: if kept.is_new { "accepted" } else { "duplicate" }, event_id: kept.id }
+    }
+}
+
+/// Takes in a request on a provider's route.
+pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
+    let received = try_receive(&app, provider, request).await;
+    let result = match &received {
+        Ok(Ingested::Kept(kept)) if kept.is_new => "accepted",
+        Ok(Ingested::Kept(_)) => "duplicate",
+        Ok(Ingested::Reply(_)) => "reply",
+        Err(_) => "refused",
+    };
+    app.metrics.count_event(provider.name(), result);
+    match received {
+        Ok(Ingested::Kept(kept)) => Json(Accepted::from(kept)).into_response(),
+        Ok(Ingested::Reply(reply)) => answer(reply),
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn try_receive(app: &Arc<App>, provider: &'static dyn Provider, request: Request) -> Result<Ingested> {
+    let (mut parts, body) = request.into_parts();
+    app.limits.check_inbound(source_address(app, &parts), provider.name())?;
+    let user: Path<String> =
+        Path::from_request_parts(&mut parts, app).await.map_err(|_| Problem::not_found("route"))?;
+    let user: UserId =
+        user.parse().map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))?;
+    let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
+    let body = read_body(&parts.headers, body, bytes_max).await?;
+    let request = RawRequest { headers: parts.headers, body };
+    let ingested = app.engine.intake.ingest(provider, Some(user), &request).await;
+    ingested.map_err(|refused| {
+        if let engine::ingest::Refused::Unverified(refusal) = &refused {
+            tracing::warn!(provider = provider.name(), %refusal, "a request was not believed");
+        }
+        refused.into()
+    })
+}
+
+/// Who is calling: the peer, or whom our own proxies name.
+fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+    forwarded_for(&parts.headers, app.inbound.trusted_proxy_depth).unwrap_or(peer)
+}
+
+/// The address that the outermost of `depth` proxies saw. Whatever stands to the left of it was written by strangers.
+fn forwarded_for(headers: &HeaderMap, depth: usize) -> Option<IpAddr> {
+    let named = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let index = named.len().checked_sub(depth)?;
+    named.get(index).filter(|_| depth > 0)?.parse().ok()
+}
+
+/// Reads a body that may be `bytes_max` long and take [`BODY_TIMEOUT`] to come.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if announced.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > bytes_max as u64) {
+        return Err(Problem::too_large(bytes_max));
+    }
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
+    let read = read.map_err(|_| {
+        let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
+    })?;
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(bytes_max)),
+        Err(error) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
+    }
+}
+
+fn answer(reply: Reply) -> Response {
+    (reply.status, [(CONTENT_TYPE, reply.content_type)], reply.body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarding_headers_count_from_the_right_and_only_when_trusted() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", "6.6.6.6, 203.0.113.7".parse().unwrap());
+        headers.append("x-forwarded-for", "10.0.0.2".parse().unwrap());
+        assert_eq!(forwarded_for(&headers, 0), None);
+        assert_eq!(forwarded_for(&headers, 1), Some([10, 0, 0, 2].into()));
+        assert_eq!(forwarded_for(&headers, 2), Some([203, 0, 113, 7].into()));
+        assert_eq!(forwarded_for(&headers, 9), None);
+    }
+}

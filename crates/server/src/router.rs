@@ -1,0 +1,96 @@
+//! Every route, on one page.
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http::{Method, StatusCode, Uri};
+use providers::Route;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as Document;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::{catalogue, deliveries, events, health, keys, publish, subscriptions, trial};
+use crate::app::App;
+use crate::pages;
+use crate::problem::Problem;
+use crate::receive::receive;
+
+/// All routes, and the document that describes them.
+pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
+    let (api, document) = OpenApiRouter::with_openapi(pages::Api::openapi())
+        // Events
+        .routes(routes!(events::list_events, publish::publish_events))
+        .routes(routes!(events::read_event))
+        .routes(routes!(events::read_raw_event))
+        .routes(routes!(events::read_stats))
+        // Subscriptions
+        .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
+        .routes(routes!(
+            subscriptions::read_subscription,
+            subscriptions::change_subscription,
+            subscriptions::delete_subscription
+        ))
+        .routes(routes!(trial::test_subscription))
+        .routes(routes!(deliveries::list_subscription_deliveries))
+        .routes(routes!(catalogue::list_event_types))
+        // Deliveries
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::read_delivery))
+        .routes(routes!(deliveries::retry_delivery))
+        .routes(routes!(deliveries::cancel_delivery))
+        // Access
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::delete_key))
+        .routes(routes!(keys::create_token))
+        // Operation
+        .routes(routes!(health::read_health))
+        .routes(routes!(health::read_readiness))
+        .routes(routes!(health::read_liveness))
+        .routes(routes!(health::read_metrics))
+        .split_for_parts();
+    let document = pages::with_providers(document);
+    let openapi = document.clone();
+    let router = api
+        // Two addresses for one thing: `/webhooks/…` is what senders were often told.
+        .nest("/api/webhooks", providers())
+        .nest("/webhooks", providers())
+        .route("/", get(pages::home))
+        .route("/docs", get(pages::reference))
+        .route("/docs/{asset}", get(pages::asset))
+        .route("/openapi.json", get(async move || Json(openapi.clone())))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        // Bodies are bounded where they are read, by limits that differ.
+        .layer(DefaultBodyLimit::disable())
+        // A panic is a bug, and costs the one request that met it.
+        .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()));
+    (router, document)
+}
+
+/// A route for each provider.
+fn providers() -> Router<Arc<App>> {
+    providers::ALL.iter().fold(Router::new(), |router, &provider| {
+        let path = match provider.route() {
+            Route::PerUser => format!("/{}/{{user}}", provider.name()),
+        };
+        let handler = async move |state: axum::extract::State<Arc<App>>, request: axum::extract::Request| {
+            receive(state.0, provider, request).await
+        };
+        router.route(&path, post(handler))
+    })
+}
+
+async fn no_route(uri: Uri) -> Response {
+    Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {}", uri.path()))
+        .into_response()
+}
+
+async fn no_method(method: Method, uri: Uri) -> Response {
+    let detail = format!("{method} is not for {}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+}

@@ -1,0 +1,188 @@
+//! The program as it is used from a shell: what it prints, and the code it exits with.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const GITHUB_SECRET: &str = "It's a Secret to Everybody";
+const GITHUB_BODY: &str = "Hello, World!";
+const GITHUB_HEADER: &str =
+    "X-Hub-Signature-256: sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+
+const STANDARD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const STANDARD_ID: &str = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+const STANDARD_TIME: &str = "1614265330";
+const STANDARD_BODY: &str = r#"{"test": 2432232314}"#;
+const STANDARD_HEADERS: [&str; 3] = [
+    "webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek",
+    "webhook-timestamp: 1614265330",
+    "webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+];
+
+const ED25519_SEED: &str = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+const ED25519_PUBLIC: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+
+/// What one run of the program did.
+#[derive(Debug, PartialEq)]
+struct Ran {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the program in an empty directory, with nothing in its environment but `env`.
+fn run_in(env: &[(&str, &str)], arguments: &[&str], input: &str) -> Ran {
+    let directory = TempDir::new().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_waystation"))
+        .args(arguments)
+        .env_clear()
+        .envs(env.iter().copied())
+        .current_dir(directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that never reads its input may be gone before all of it is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Ran {
+        code: status.code().unwrap(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}
+
+fn run(arguments: &[&str], input: &str) -> Ran {
+    run_in(&[], arguments, input)
+}
+
+fn good(stdout: &str) -> Ran {
+    Ran { code: 0, stdout: stdout.to_owned(), stderr: String::new() }
+}
+
+fn failed(stderr: &str) -> Ran {
+    Ran { code: 1, stdout: String::new(), stderr: format!("error: {stderr}\n") }
+}
+
+#[test]
+fn github_signs_and_verifies_its_own_vector() {
+    let sign = ["sign", "github", "--secret", GITHUB_SECRET, "--body", "-"];
+    assert_eq!(run(&sign, GITHUB_BODY), good(&format!("{GITHUB_HEADER}\n")));
+    let verify = ["verify", "github", "--secret", GITHUB_SECRET, "--body", "-"];
+    let signed = [&verify[..], &["--header", GITHUB_HEADER]].concat();
+    assert_eq!(run(&signed, GITHUB_BODY), good("the signature is good\n"));
+    assert_eq!(run(&signed, "Hello, World?"), failed("the signature does not fit the body"));
+    assert_eq!(run(&verify, GITHUB_BODY), failed("the header X-Hub-Signature-256 is missing"));
+}
+
+#[test]
+fn standard_webhooks_signs_and_verifies_the_published_vector() {
+    let message = ["standard-webhooks", "--secret", STANDARD_SECRET, "--body", "-"];
+    let sign = [&["sign"], &message[..], &["--id", STANDARD_ID, "--timestamp", STANDARD_TIME]].concat();
+    assert_eq!(run(&sign, STANDARD_BODY), good(&format!("{}\n", STANDARD_HEADERS.join("\n"))));
+
+    let headers = STANDARD_HEADERS.map(|header| ["--header", header]).concat();
+    let verify = [&["verify"], &message[..], &headers].concat();
+    let then = [&verify[..], &["--timestamp", STANDARD_TIME]].concat();
+    assert_eq!(run(&then, STANDARD_BODY), good("the signature is good\n"));
+    assert_eq!(run(&then, "{}"), failed("no signature in webhook-signature fits"));
+    assert_eq!(run(&verify, STANDARD_BODY), failed("webhook-timestamp is more than 300 seconds from now"));
+    assert_eq!(
+        run(&then[..then.len() - 4], STANDARD_BODY),
+        failed("the header webhook-signature is missing"),
+        "without the last header and the time"
+    );
+}
+
+#[test]
+fn ed25519_takes_the_seed_to_sign_and_the_public_key_to_verify() {
+    let sign = ["sign", "standard-webhooks", "--secret", ED25519_SEED, "--body", "-"];
+    let signed = run(&sign, STANDARD_BODY);
+    assert!(signed.stdout.contains("\nwebhook-signature: v1a,"), "{signed:?}");
+    let headers: Vec<_> = signed.stdout.lines().flat_map(|header| ["--header", header]).collect();
+    let verify = ["verify", "standard-webhooks", "--secret", ED25519_PUBLIC, "--body", "-"];
+    let verify = [&verify[..], &headers].concat();
+    assert_eq!(run(&verify, STANDARD_BODY), good("the signature is good\n"));
+    assert_eq!(run(&verify, "{}"), failed("no signature in webhook-signature fits"));
+}
+
+#[test]
+fn a_body_is_read_from_a_file_byte_for_byte() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("body.txt");
+    std::fs::write(&path, GITHUB_BODY).unwrap();
+    let sign = |path: &str| run(&["sign", "github", "--secret", GITHUB_SECRET, "--body", path], "");
+    assert_eq!(sign(path.to_str().unwrap()), good(&format!("{GITHUB_HEADER}\n")));
+    assert_eq!(sign("none.txt"), failed("none.txt cannot be read: No such file or directory (os error 2)"));
+}
+
+#[test]
+fn check_shows_every_setting_but_no_secret() {
+    let env = [("GITHUB_WEBHOOK_SECRET", "hunter2"), ("WAYSTATION_LISTEN", "127.0.0.1:1")];
+    let ran = run_in(&env, &["check", "--database-url", "sqlite:other.db"], "");
+    let line = |key: &str| {
+        let line = ran.stdout.lines().find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(line("listen"), "listen 127.0.0.1:1 environment variable WAYSTATION_LISTEN");
+    assert_eq!(line("database_url"), "database_url sqlite:other.db flag --database-url");
+    assert_eq!(line("admin_key"), "admin_key (not set) default");
+    assert_eq!(line("delivery"), "delivery.allow_hosts (none) default");
+    assert!(line("providers.github").contains("(set) environment variable GITHUB_WEBHOOK_SECRET"));
+    assert!(!ran.stdout.contains("hunter2"));
+}
+
+#[test]
+fn check_speaks_json_too() {
+    let ran = run_in(&[("WAYSTATION_DELIVERY__ALLOW_HOSTS", "10.0.0.1")], &["check", "--json"], "");
+    let shown: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(shown["inbound.body_bytes_max"]["value"], 5_242_880);
+    assert_eq!(shown["admin_key"], serde_json::json!({ "value": null, "from": "default" }));
+    assert_eq!(shown["delivery.allow_hosts"]["value"][0], "10.0.0.1/32");
+}
+
+#[test]
+fn a_wrong_configuration_is_code_2_and_one_line_for_each_problem() {
+    let env = [("WAYSTATION_LISTN", "1"), ("WAYSTATION_RETENTION__EVENTS", "soon")];
+    for command in [&["check"][..], &["serve"], &[], &["migrate"], &["keys", "list"]] {
+        let ran = run_in(&env, command, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        insta::allow_duplicates! { insta::assert_snapshot!(ran.stderr, @r#"
+        error: retention.events (environment variable WAYSTATION_RETENTION__EVENTS) must be a time such as 30d, 12h, 15m or 6s, not "soon"
+        error: listn (environment variable WAYSTATION_LISTN) is not a known key; did you mean WAYSTATION_LISTEN?
+        "#) }
+    }
+    assert_eq!(
+        run_in(&env, &["sign", "github", "--secret", "s", "--body", "-"], "").code,
+        0,
+        "it needs none"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_code_2_and_says_what_was_meant() {
+    let ran = run(&["sign", "githb", "--secret", "s", "--body", "-"], "");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("standard-webhooks") && ran.stderr.contains("'github'"), "{}", ran.stderr);
+    assert_eq!(run(&["serv"], "").code, 2);
+    assert_eq!(
+        run(&["verify", "github", "--secret", "s", "--body", "-", "--header", "no colon"], "").code,
+        2
+    );
+    assert_eq!(run(&["token", "--user", "alice", "--ttl", "soon"], "").code, 2);
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let help = run(&["--help"], "");
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+    assert!(help.stdout.contains("Examples:"));
+    for command in ["serve", "check", "migrate", "keys", "token", "send", "sign", "verify"] {
+        assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}");
+        assert_eq!(run(&[command, "--help"], "").code, 0, "{command}");
+    }
+}

@@ -1,0 +1,16 @@
+//! What a store guarantees, a sentence each.
+
+pub(crate) mod calling;
+pub(crate) mod changing;
+pub(crate) mod claiming;
+pub(crate) mod deliveries;
+pub(crate) mod events;
+pub(crate) mod keys;
+pub(crate) mod log;
+pub(crate) mod nodes;
+pub(crate) mod reopening;
+pub(crate) mod repeats;
+pub(crate) mod routing;
+pub(crate) mod sharing;
+pub(crate) mod statistics;
+pub(crate) mod subscriptions;

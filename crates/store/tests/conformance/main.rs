@@ -1,0 +1,178 @@
+//! What a store guarantees, tried on each engine.
+//!
+//! Read `cases/` to learn what the contract means: each case is a sentence, and each of them is a test of each engine,
+//! under a name such as `sqlite::a_repeat_is_answered_with_the_first`.
+//!
+//! To add a case: write it in the file of `cases/` that it belongs to, and name it below.
+
+#![expect(clippy::unwrap_used, reason = "a case that cannot go on has failed")]
+
+mod cases;
+mod engines;
+mod make;
+mod steps;
+
+/// Makes a test of each case for each engine that it is about.
+macro_rules! conformance {
+    (
+        every engine { $($file:ident { $($case:ident)* })* }
+        engines that outlive the program { $($durable_file:ident { $($durable_case:ident)* })* }
+        engines that several nodes share { $($shared_file:ident { $($shared_case:ident)* })* }
+    ) => {
+        tests_of! { model: InMemory $($(on_store $file::$case)*)* }
+        tests_of! { sqlite: Sqlite
+            $($(on_store $file::$case)*)*
+            $($(on_engine $durable_file::$durable_case)*)*
+        }
+        tests_of! { postgres: Postgres
+            $($(on_store $file::$case)*)*
+            $($(on_engine $durable_file::$durable_case)*)*
+            $($(on_engine $shared_file::$shared_case)*)*
+        }
+    };
+}
+
+macro_rules! tests_of {
+    ($module:ident: $engine:ident $($tried:ident $file:ident::$case:ident)*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    crate::engines::$tried::<crate::engines::$engine>(crate::cases::$file::$case).await;
+                }
+            )*
+        }
+    };
+}
+
+conformance! {
+    every engine {
+        log {
+            an_event_is_there_with_all_that_it_owes
+            an_event_comes_back_as_it_was_written
+            data_and_raw_bytes_come_back_byte_for_byte
+            user_ids_that_look_alike_are_different_users
+            a_fresh_delivery_may_be_held_or_claimed_already
+            what_does_not_exist_is_not_found
+            an_append_of_nothing_is_durable
+            the_log_is_dense_and_read_in_order
+            a_thousand_events_with_two_deliveries_each_fit_one_append
+            a_reader_steps_over_nothing_while_eight_write
+        }
+        repeats {
+            a_repeat_is_answered_with_the_first
+            a_repeat_within_one_call_is_one_of_the_first
+            of_a_mixed_batch_only_what_is_new_is_owed
+            repeats_are_told_apart_in_a_large_batch
+            without_a_dedupe_key_every_event_is_new
+            of_sixteen_at_once_one_is_the_first
+            a_request_sent_again_finds_its_events_kept
+            a_key_used_for_another_body_is_refused_by_itself
+            a_key_counts_within_one_call_too
+            a_key_is_free_again_once_it_expires
+            a_request_sent_again_does_not_keep_its_key_for_longer
+            a_refused_request_does_not_take_the_key
+            of_sixteen_bodies_at_once_one_takes_the_key
+        }
+        routing {
+            under_stale_routes_nothing_is_written
+            under_stale_routes_no_key_is_taken
+            the_version_moves_with_every_change
+            what_changes_nothing_does_not_move_the_version
+            no_event_misses_a_subscription_that_was_there
+            what_comes_in_while_a_subscription_is_deleted_goes_with_it
+            what_comes_in_while_a_subscription_is_paused_is_held
+        }
+        events {
+            events_are_listed_from_the_newest
+            each_filter_of_events_finds_what_it_means
+            a_list_ends_at_its_limit
+            a_walk_by_one_sees_every_event_once
+            events_are_counted_by_time_source_and_type
+            counts_begin_and_end_with_the_span_and_the_user
+            a_bucket_ends_just_before_the_next_begins
+            counts_are_sorted_by_byte_and_not_as_people_sort
+        }
+        claiming {
+            only_what_is_due_is_claimed
+            the_longest_due_comes_first
+            each_lane_gets_what_it_has_room_for
+            three_hundred_lanes_are_served_in_one_call
+            what_is_claimed_carries_its_event
+            a_retry_is_claimed_when_it_falls_due
+            what_is_held_claimed_or_ended_is_not_claimed
+            waiting_tells_when_each_lane_falls_due
+            five_hundred_are_claimed_in_one_call
+            of_eight_claimants_each_delivery_goes_to_one
+        }
+        changing {
+            a_change_is_written_with_its_attempt
+            a_change_that_comes_too_late_leaves_nothing
+            a_holder_may_change_its_deadline
+            each_change_of_a_call_counts_by_itself
+            every_field_of_a_delivery_is_kept
+            every_field_of_an_attempt_is_kept
+            an_attempt_is_written_once
+            seven_hundred_changes_fit_one_call
+            of_two_decisions_at_once_one_counts
+        }
+        statistics {
+            a_new_subscription_has_none
+            every_delivery_counts_once
+            a_success_is_counted_with_its_time
+            they_follow_a_delivery_through_its_life
+            calling_off_is_neither_success_nor_failure
+            the_changes_of_one_call_add_up
+        }
+        deliveries {
+            deliveries_are_listed_from_the_newest
+            each_filter_of_deliveries_finds_what_it_means
+            a_walk_by_one_sees_every_delivery_once
+            a_claim_lapses_at_its_deadline
+            a_dead_nodes_claims_lapse_at_once
+            an_expired_delivery_is_anybodys_again
+        }
+        subscriptions {
+            a_subscription_comes_back_as_it_was_written
+            a_subscription_can_be_changed
+            an_id_is_given_once
+            subscriptions_are_listed_from_the_newest
+            a_pause_holds_what_waits_until_it_ends
+            what_is_inactive_or_paused_stays_held
+            a_change_of_terms_leaves_what_waits_alone
+            deleting_calls_off_what_is_open
+            deleting_keeps_the_history
+        }
+        keys {
+            a_key_is_found_by_its_digest
+            a_revoked_key_opens_nothing
+            keys_are_listed_from_the_newest
+            a_key_is_given_once
+        }
+        nodes {
+            a_beat_counts_up
+            no_beat_is_lost_among_many
+            only_a_silent_node_is_forgotten
+        }
+        calling {
+            an_abandoned_append_is_whole_or_nothing
+            statements_are_counted
+        }
+    }
+    engines that outlive the program {
+        reopening {
+            nothing_is_lost_and_nothing_comes_back
+            the_log_goes_on_where_it_ended
+            a_repeat_is_still_known
+            stale_routes_stay_stale
+        }
+    }
+    engines that several nodes share {
+        sharing {
+            what_one_node_keeps_the_other_sees
+            a_change_of_routes_reaches_the_other_node
+            a_delivery_goes_to_one_node
+            a_reader_steps_over_nothing_that_another_node_writes
+        }
+    }
+}
