@@ -1,7 +1,8 @@
-//! The bare server that rates are compared with: axum, one handler that reads the body and answers the same JSON.
+//! The bare server that rates are compared with: axum, one handler that reads the body and answers the same
+//! JSON.
 //!
-//! It runs as a process of its own, started and loaded exactly as the real one is: it is the most that the same
-//! libraries could do on this machine if receiving an event meant nothing.
+//! It runs as a process of its own, started and loaded exactly as the real one is: it is the most that the
+//! same libraries could do on this machine if receiving an event meant nothing.
 
 use std::net::SocketAddr;
 

@@ -1,8 +1,8 @@
 //! GitHub push deliveries as GitHub would send them, prebuilt.
 //!
-//! The signature covers the body and not the headers, so a set of signed requests is made once and each is sent
-//! many times over with a fresh `X-GitHub-Delivery`: every request is a new event to the server, and costs the
-//! generator a copy and 36 patched bytes.
+//! The signature covers the body and not the headers, so a set of signed requests is made once and each is
+//! sent many times over with a fresh `X-GitHub-Delivery`: every request is a new event to the server, and
+//! costs the generator a copy and 36 patched bytes.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

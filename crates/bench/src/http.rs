@@ -1,7 +1,7 @@
 //! HTTP/1.1 over one keep-alive TCP connection, no more than the harness needs.
 //!
-//! A load generator that shares two cores with the server it loads must cost little: one write and one read per
-//! request, one buffer per connection, nothing allocated once warm.
+//! A load generator that shares two cores with the server it loads must cost little: one write and one read
+//! per request, one buffer per connection, nothing allocated once warm.
 
 use std::net::SocketAddr;
 
@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 const HEADER_FIELDS_MAX: usize = 32;
 /// A page of 200 events is far below this; a server that sends more is broken.
 const RESPONSE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Larger than any answer or request on the hot path, so that a read is nearly always a partial one: tokio then
-/// knows that the socket is drained and spares the read that would only say "would block".
+/// Larger than any answer or request on the hot path, so that a read is nearly always a partial one: tokio
+/// then knows that the socket is drained and spares the read that would only say "would block".
 pub(crate) const BUFFER_BYTES: usize = 16 * 1024;
 
 /// A client's end of a connection; requests go one at a time.

@@ -1,8 +1,9 @@
 //! Sends signed GitHub events, either flat out or on a fixed schedule, and checks every answer.
 //!
 //! Flat out is a closed loop: each connection sends its next request once it has its answer, which finds the
-//! highest rate. The schedule is an open loop: requests have a due time that no slow answer moves, and a request
-//! that had to wait for its connection counts that wait, so that a stall is not hidden by being measured less often.
+//! highest rate. The schedule is an open loop: requests have a due time that no slow answer moves, and a
+//! request that had to wait for its connection counts that wait, so that a stall is not hidden by being
+//! measured less often.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -160,8 +161,8 @@ impl Run {
 
     /// Waits for the connection's next turn and says when it was; `None` when the load is over.
     ///
-    /// A timer that fires late is the generator's fault, so the turn is when it fired; a connection that was still
-    /// busy at its due time is the server's, so the turn is when it was due.
+    /// A timer that fires late is the generator's fault, so the turn is when it fired; a connection that was
+    /// still busy at its due time is the server's, so the turn is when it was due.
     async fn next_slot(&self, number: usize, turn: usize) -> Option<Instant> {
         match self.load.schedule {
             Schedule::FlatOutFor(lasting) => {

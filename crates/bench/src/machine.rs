@@ -43,8 +43,8 @@ pub fn resident_mib(process_id: u32) -> Result<f64> {
 /// User and system time that a process has used so far, all its threads together.
 pub fn cpu_time(process_id: u32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process_id}/stat")).context("is the process alive?")?;
-    // The second field is the command in parentheses and may hold anything, so count from the last parenthesis:
-    // utime and stime are fields 14 and 15.
+    // The second field is the command in parentheses and may hold anything, so count from the last
+    // parenthesis: utime and stime are fields 14 and 15.
     let after_command = stat.rsplit_once(')').context("an odd /proc/PID/stat")?.1;
     let ticks: u64 = after_command
         .split_whitespace()

@@ -27,8 +27,9 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Also the precision of a cold start's time.
 const READY_POLL: Duration = Duration::from_millis(1);
 const STOP_WITHIN: Duration = Duration::from_secs(60);
-/// Below the range that Linux takes the ports of outgoing connections from. A port from that range could, while the
-/// server is down, be given to a client that is trying to reach it, which would then be connected to itself.
+/// Below the range that Linux takes the ports of outgoing connections from. A port from that range could,
+/// while the server is down, be given to a client that is trying to reach it, which would then be connected
+/// to itself.
 const PORTS: std::ops::Range<u16> = 18_000..30_000;
 const PORTS_TRIED_MAX: usize = 100;
 const LOG_LINES_SHOWN: usize = 40;
@@ -104,7 +105,8 @@ impl Launch {
         let spawned_at = Instant::now();
         let child = Command::new(&self.binary)
             .args(&self.arguments)
-            // Nothing of the caller's settings may reach the program, by environment or by a file where it runs.
+            // Nothing of the caller's settings may reach the program, by environment or by a file where it
+            // runs.
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "TMPDIR"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -1,4 +1,5 @@
-//! A subscriber's endpoint: takes deliveries on keep-alive connections, notes each, and answers as it is told.
+//! A subscriber's endpoint: takes deliveries on keep-alive connections, notes each, and answers as it is
+//! told.
 //!
 //! Like the load generator it shares its cores with the server under test, so it does no more than it must.
 
@@ -84,7 +85,8 @@ async fn accept(listener: TcpListener, ledger: Arc<impl Ledger>) {
                     serving.spawn(serve(stream, Arc::clone(&ledger)));
                 }
             }
-            // A connection that ends, even in the middle of a request, is a normal thing: servers get killed here.
+            // A connection that ends, even in the middle of a request, is a normal thing: servers get killed
+            // here.
             Some(_) = serving.join_next() => {}
         }
     }

@@ -54,8 +54,8 @@ pub struct Home {
 }
 
 impl Scratch {
-    /// Under `parent`, or the system's directory for temporary files. A file system in memory would make every
-    /// durable write free, so `parent` should be on a real disk when rates are measured.
+    /// Under `parent`, or the system's directory for temporary files. A file system in memory would make
+    /// every durable write free, so `parent` should be on a real disk when rates are measured.
     pub fn new(parent: Option<&Path>, cluster: Option<Url>) -> Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("waystation-bench-");

@@ -1,4 +1,5 @@
-//! `crash`: kills the real binary at random moments, or leaves it in the middle of requests, and compares ledgers.
+//! `crash`: kills the real binary at random moments, or leaves it in the middle of requests, and compares
+//! ledgers.
 
 use std::process::ExitCode;
 

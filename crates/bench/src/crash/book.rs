@@ -1,7 +1,8 @@
 //! The two ledgers, and the rules that hold at every moment.
 //!
-//! One side writes down what the program answered to each GUID, the other what the receiver got. What breaks a rule
-//! the moment it happens is noted as a violation here; what can be judged only at the end is the verdict's business.
+//! One side writes down what the program answered to each GUID, the other what the receiver got. What breaks
+//! a rule the moment it happens is noted as a violation here; what can be judged only at the end is the
+//! verdict's business.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

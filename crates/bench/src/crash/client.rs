@@ -23,7 +23,8 @@ const ONE_ANSWER_WITHIN: Duration = Duration::from_secs(15);
 const RETRY_PAUSE_MS: std::ops::Range<u64> = 2..20;
 /// One in so many events is sent once more after its answer.
 const RESENT_ONE_IN: u32 = 16;
-/// Senders pause while so many events are owed, so that the end does not have to wait for an unbounded backlog.
+/// Senders pause while so many events are owed, so that the end does not have to wait for an unbounded
+/// backlog.
 const OWED_MAX: usize = 10_000;
 const OWED_PAUSE: Duration = Duration::from_millis(10);
 

@@ -84,7 +84,8 @@ async fn leave_all(sender: &Sender, seed: u64, workers: usize, count: usize) -> 
     Ok(all)
 }
 
-/// Sends some of a request, or all of it, and leaves: politely, or with a reset that throws away what is under way.
+/// Sends some of a request, or all of it, and leaves: politely, or with a reset that throws away what is
+/// under way.
 async fn leave(sender: &Sender, rng: &mut StdRng) -> Result<Left> {
     let (guid, push) = sender.pushes.next();
     let mut request = Vec::new();

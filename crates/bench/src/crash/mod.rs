@@ -1,7 +1,7 @@
 //! Tries to make the program lose an event, and compares ledgers to see whether it did.
 //!
-//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`client`] sends and [`book`] writes down,
-//! [`verdict`] compares.
+//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`client`] sends and [`book`] writes
+//! down, [`verdict`] compares.
 
 mod book;
 mod client;
@@ -23,8 +23,8 @@ pub enum Trial {
     Disconnects { count: usize },
 }
 
-/// Runs the trial; an error is a violation or a trial that could not be carried through, and then the data stays
-/// to be looked at, unless it was interrupted.
+/// Runs the trial; an error is a violation or a trial that could not be carried through, and then the data
+/// stays to be looked at, unless it was interrupted.
 pub async fn run(options: &Options, trial: Trial) -> Result<()> {
     let seed = options.seed.unwrap_or_else(rand::random);
     println!("{trial:?} on {} from {} clients, --seed {seed}", options.database.name(), options.clients);

@@ -1,7 +1,7 @@
 //! The end: wait until nothing is owed any more, then compare what was answered, stored and delivered.
 //!
-//! Every GUID was sent until it was answered, even when an answer was lost on the way. So the three sets must be
-//! the same, event for event: nothing lost, nothing stuck, nothing from nowhere.
+//! Every GUID was sent until it was answered, even when an answer was lost on the way. So the three sets must
+//! be the same, event for event: nothing lost, nothing stuck, nothing from nowhere.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

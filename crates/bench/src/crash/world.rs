@@ -19,7 +19,8 @@ use crate::signature::Verifier;
 /// Everything sent here belongs to this user, whose every GitHub event is owed to the receiver.
 pub(super) const USER: &str = "crash";
 
-/// Quick at first, since kills come every second; patient later, since the program may be down again and again.
+/// Quick at first, since kills come every second; patient later, since the program may be down again and
+/// again.
 const RETRY_SECONDS: [u32; 10] = [1, 1, 1, 2, 2, 2, 5, 5, 5, 5];
 const MAX_CONCURRENCY: usize = 64;
 

@@ -49,7 +49,8 @@ pub struct Options {
     /// Of so many rounds the median is reported
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
-    /// Where temporary data goes; on a real disk, to mean anything [default: the system's temporary directory]
+    /// Where temporary data goes; on a real disk, to mean anything [default: the system's temporary
+    /// directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub scratch: Option<PathBuf>,
     /// Print JSON instead of a table
