@@ -16,11 +16,14 @@ pub struct NotAnId {
     prefix: &'static str,
 }
 
-/// A fresh UUID v7. Ids made in one millisecond are in no order among themselves.
+/// A fresh UUID v7. Its first twelve free bits are the part of the millisecond that has passed (RFC 9562, section 6.2,
+/// method 3), so ids sort by the microsecond; of those made in the same one, in no order.
 fn fresh(now: Timestamp, rng: &mut impl Rng) -> Uuid {
     let mut random = [0; 10];
     rng.fill_bytes(&mut random);
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let micros = now.as_micros().rem_euclid(1_000) as u16;
+    random[..2].copy_from_slice(&(micros * 4).to_be_bytes());
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
@@ -137,7 +140,7 @@ mod tests {
     fn sorts_by_the_time_it_was_made() {
         let rng = &mut SmallRng::seed_from_u64(1);
         let ids: Vec<_> =
-            (0..100).map(|s| EventId::new(Timestamp::from_seconds(s), rng).to_string()).collect();
+            (0..5_000).map(|us| EventId::new(Timestamp::from_micros(us), rng).to_string()).collect();
         assert!(ids.is_sorted());
         let id = EventId::new(Timestamp::from_seconds(5), rng);
         assert!(EventId::first_at(Timestamp::from_seconds(5)) <= id);

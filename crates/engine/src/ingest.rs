@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::event::{DedupeKey, Json};
 use domain::{Event, EventId, EventType, Timestamp, UserId};
@@ -150,7 +151,8 @@ fn published(
         (None, None) => None,
     };
     let event = Event {
-        id: EventId::new(now, &mut chance::rng()),
+        // A microsecond apart, so that a batch is listed and delivered in its order.
+        id: EventId::new(now.plus(Duration::from_micros(index as u64)), &mut chance::rng()),
         event_type: publication.event_type,
         user_id: publication.user_id,
         source: API.to_owned(),

@@ -6,6 +6,7 @@
 //! nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::delivery::{Claim, Delivery, Holder, Trigger};
 use domain::event::DedupeKey;
@@ -170,17 +171,18 @@ impl Committer {
 
     /// Decides what is owed to whom.
     fn route(&self, draft: &Draft, routes: &Routes, now: Timestamp) -> Append {
-        let new = |(event, dedupe_key): &(Arc<Event>, Option<DedupeKey>)| NewEvent {
-            deliveries: match &draft.owed {
+        let new = |(index, (event, dedupe_key)): (usize, &(Arc<Event>, Option<DedupeKey>))| {
+            // A microsecond apart, as the events' ids are: what comes together is due in its order.
+            let now = now.plus(Duration::from_micros(index as u64));
+            let deliveries = match &draft.owed {
                 Owed::ToWhoWantsThem => {
                     routes.wanting(event).map(|route| self.owed(event, route, now)).collect()
                 }
                 Owed::Exactly(delivery) => vec![(**delivery).clone()],
-            },
-            event: Arc::clone(event),
-            dedupe_key: *dedupe_key,
+            };
+            NewEvent { deliveries, event: Arc::clone(event), dedupe_key: *dedupe_key }
         };
-        Append { events: draft.events.iter().map(new).collect(), idempotency: draft.idempotency }
+        Append { events: draft.events.iter().enumerate().map(new).collect(), idempotency: draft.idempotency }
     }
 
     /// What `route` is owed: claimed from the start if the deliverer has room for it, so that it need not be read back.

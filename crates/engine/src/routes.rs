@@ -144,6 +144,18 @@ impl RouteTable {
         self.current.load_full()
     }
 
+    /// Reads all subscriptions again if they have changed, here or at another node.
+    ///
+    /// # Errors
+    /// The store cannot be read; the routes stay as they were.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        if self.store.routes_version().await? == self.current().version {
+            Ok(())
+        } else {
+            self.reload().await
+        }
+    }
+
     /// Reads all subscriptions again.
     ///
     /// # Errors

@@ -36,20 +36,17 @@ impl Supervisor {
     }
 
     /// Runs `task` to its end.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that everyone else is sent to")]
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.tasks.spawn(task)
     }
 
     /// Runs the task that `start` makes, and makes it again whenever it panics: a bug met by one event must not stop the
     /// work for all others.
-    pub fn keep<F: Future<Output = ()> + Send>(
+    pub fn keep<F: Future<Output = ()> + Send + 'static>(
         &self,
         name: &'static str,
         start: impl Fn() -> F + Send + Sync + 'static,
-    ) where
-        F: 'static,
-    {
+    ) {
         let clock = Arc::clone(&self.clock);
         self.spawn(async move {
             while std::panic::AssertUnwindSafe(start()).catch_unwind().await.is_err() {

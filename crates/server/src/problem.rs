@@ -39,7 +39,7 @@ pub(crate) struct Problem {
 }
 
 /// What is wrong with one field.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct FieldProblem {
     /// The field, as a path from the top of the document.
     pub(crate) field: String,

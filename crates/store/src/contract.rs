@@ -65,6 +65,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Every subscription, with the version that [`Store::append`] compares.
     async fn routes(&self) -> Result<Routes>;
 
+    /// The current version of [`Store::routes`].
+    async fn routes_version(&self) -> Result<RoutesVersion>;
+
     /// Adds a subscription.
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
 
@@ -78,8 +81,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         page: &Page<SubscriptionId>,
     ) -> Result<Vec<StoredSubscription>>;
 
-    /// Writes a subscription that exists; false where it does not. Its waiting deliveries are held or let go at `now`
-    /// as the subscription now says.
+    /// Writes a subscription of which `revision` is the current one, and counts the revision up; false where it is not
+    /// there or somebody else has changed it since. Its waiting deliveries are held or let go at `now` as it now says.
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
 
     /// Removes a subscription; false where there is none. Its open deliveries are cancelled, its history stays.
@@ -361,6 +364,8 @@ pub struct StoredSubscription {
     pub subscription: Subscription,
     /// The signing key, sealed.
     pub sealed_key: Vec<u8>,
+    /// How often it has been changed.
+    pub revision: i64,
 }
 
 /// Every subscription, at one moment.

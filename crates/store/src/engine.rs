@@ -85,6 +85,10 @@ impl<E: Engine> Store for SqlStore<E> {
         subscriptions::routes(&self.0).await
     }
 
+    async fn routes_version(&self) -> Result<RoutesVersion> {
+        subscriptions::routes_version(&self.0).await
+    }
+
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
         self.0.create_subscription(subscription).await
     }

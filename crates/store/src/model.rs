@@ -136,6 +136,10 @@ impl Store for Model {
         Ok(self.data("routes").routes())
     }
 
+    async fn routes_version(&self) -> Result<RoutesVersion> {
+        Ok(self.data("routes_version").routes_version())
+    }
+
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
         self.data("create_subscription").create_subscription(subscription)
     }

@@ -33,7 +33,7 @@ pub(crate) const ATTEMPT: &str = "delivery_id, number, at, cause, duration_us, r
      response_body, error, error_code";
 
 pub(crate) const SUBSCRIPTION: &str =
-    "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at";
+    "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at, revision";
 
 pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
 
@@ -161,7 +161,7 @@ impl Row {
         let (created_at, updated_at) = (self.time()?, self.time()?);
         let subscription =
             Subscription { id, user_id, target, terms, is_active, paused, created_at, updated_at };
-        Ok(StoredSubscription { subscription, sealed_key })
+        Ok(StoredSubscription { subscription, sealed_key, revision: self.int()? })
     }
 
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {

@@ -223,6 +223,7 @@ impl Counters {
 }
 
 /// Tells what will pass from what will not.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
 pub(crate) fn classify(error: sqlx::Error) -> StoreError {
     match &error {
         sqlx::Error::Database(database) if !is_passing(database.as_ref()) => {

@@ -32,8 +32,8 @@ pub(super) async fn attempt(
     let tried = tokio::time::timeout(allowed, answer.fetch(client, route, delivery, event, at)).await;
     let outcome = match tried {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(failure)) => answer.failed(failure),
-        Err(_) => answer.failed(Failure::new(
+        Ok(Err(failure)) => answer.failed(&failure),
+        Err(_) => answer.failed(&Failure::new(
             ErrorCode::Timeout,
             format!("no whole answer came within {} seconds", allowed.as_secs()),
         )),
@@ -99,7 +99,7 @@ impl Answer {
         Ok(())
     }
 
-    fn failed(&self, failure: Failure) -> Outcome {
+    fn failed(&self, failure: &Failure) -> Outcome {
         Outcome::Failed { code: failure.code, message: shortened(&failure.message), status: self.status }
     }
 }

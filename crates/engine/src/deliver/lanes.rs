@@ -50,15 +50,6 @@ struct Lane {
     next_due: Option<Timestamp>,
 }
 
-/// What a worker does next.
-#[derive(Debug)]
-pub(super) enum Next {
-    /// Attempt this.
-    Attempt(Job),
-    /// Nothing is left: the worker ends.
-    End,
-}
-
 impl Lane {
     fn held(&self) -> usize {
         self.queue.len() + self.reserved + self.under_way
@@ -117,23 +108,20 @@ impl Lanes {
         held.lanes.entry(job.delivery.subscription_id).or_default().enqueue(job, max_concurrency)
     }
 
-    /// A worker asks for its next attempt.
-    pub(super) fn next(&self, id: SubscriptionId) -> Next {
+    /// A worker asks for its next attempt; if there is none, the worker ends.
+    pub(super) fn next(&self, id: SubscriptionId) -> Option<Job> {
         let held = &mut *self.held();
-        let Some(lane) = held.lanes.get_mut(&id) else { return Next::End };
-        match lane.queue.pop_front() {
-            Some(job) => {
-                lane.under_way += 1;
-                Next::Attempt(job)
-            }
-            None => {
-                lane.workers -= 1;
-                if lane.is_idle() && lane.credit == 0 {
-                    held.lanes.remove(&id);
-                }
-                Next::End
+        let lane = held.lanes.get_mut(&id)?;
+        let job = lane.queue.pop_front();
+        if job.is_some() {
+            lane.under_way += 1;
+        } else {
+            lane.workers -= 1;
+            if lane.is_idle() && lane.credit == 0 {
+                held.lanes.remove(&id);
             }
         }
+        job
     }
 
     /// An attempt has ended. True if the lane could do with more from the store.

@@ -30,7 +30,7 @@ pub(crate) use client::explain;
 pub use client::{Client, Failure};
 pub use guard::Guard;
 pub use lanes::Job;
-use lanes::{Lanes, Next};
+use lanes::Lanes;
 pub(crate) use settle::Settler;
 
 use crate::chance;
@@ -153,7 +153,7 @@ impl Deliverer {
 
     /// A worker: one attempt after another, until the lane's queue is empty.
     async fn work(&self, id: SubscriptionId) {
-        while let Next::Attempt(job) = self.0.lanes.next(id) {
+        while let Some(job) = self.0.lanes.next(id) {
             let route = self.route(id);
             let concurrency = route.as_ref().map_or(1, |route| route.subscription.terms.max_concurrency);
             let stopping = self.0.supervisor.stopping().is_cancelled();
@@ -218,10 +218,13 @@ impl Deliverer {
     pub async fn deliver_now(&self, route: &Route, job: Job) -> Result<(Delivery, Attempt), StoreError> {
         let (outcome, attempt) = self.attempt(route, &job).await;
         let settled = self.settle(route, job.delivery, &outcome, attempt.clone());
-        let (change, _) =
-            settled.ok_or_else(|| StoreError::Refused("the delivery is not claimed".to_owned()))?;
+        let unclaimed = || StoreError::Refused("the delivery is not claimed".to_owned());
+        let (change, settled) = settled.ok_or_else(unclaimed)?;
         let delivery = change.to.clone();
         self.0.store.change(&[change]).await?;
+        if settled == Settled::Gone {
+            self.deactivate(delivery.subscription_id).await;
+        }
         Ok((delivery, attempt))
     }
 
@@ -246,21 +249,26 @@ impl Deliverer {
 
     /// `410 Gone`: the subscriber wants no more.
     async fn deactivate(&self, id: SubscriptionId) {
-        let deactivated = async {
-            let Some(mut stored) = self.0.store.subscription(id).await? else { return Ok(()) };
-            let now = self.0.clock.now();
-            stored.subscription.is_active = false;
-            stored.subscription.updated_at = now;
-            self.0.store.change_subscription(&stored, now).await?;
-            self.0.routes.reload().await
-        };
-        match deactivated.await {
+        match self.try_deactivate(id).await {
             Ok(()) => tracing::info!(subscription = %id, "its endpoint answered 410 Gone: deactivated"),
             // It will answer 410 again.
             Err(error) => {
-                tracing::warn!(subscription = %id, %error, "could not be deactivated after 410 Gone")
+                tracing::warn!(subscription = %id, %error, "could not be deactivated after 410 Gone");
             }
         }
+    }
+
+    async fn try_deactivate(&self, id: SubscriptionId) -> Result<(), StoreError> {
+        while let Some(mut stored) = self.0.store.subscription(id).await? {
+            let now = self.0.clock.now();
+            stored.subscription.is_active = false;
+            stored.subscription.updated_at = now;
+            // Else its owner has just changed it; what they wrote is kept.
+            if self.0.store.change_subscription(&stored, now).await? {
+                break;
+            }
+        }
+        self.0.routes.reload().await
     }
 
     /// Keeps the lanes supplied from the store until the program is told to stop.
@@ -301,6 +309,9 @@ impl Deliverer {
 
     /// Claims what is due for lanes with room; true if more may be there at once.
     async fn refill_once(&self, poll: bool) -> Result<bool, StoreError> {
+        if poll {
+            self.0.routes.refresh().await?;
+        }
         let routes = self.0.routes.current();
         if poll {
             for waiting in self.0.store.waiting().await? {

@@ -13,7 +13,7 @@ use crate::receive::read_body;
 const BODY_BYTES_MAX: usize = 1_024 * 1_024;
 
 /// A JSON object that is being read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fields {
     rest: Map<String, Value>,
     problems: Vec<FieldProblem>,

@@ -88,7 +88,11 @@ pub(crate) async fn publish_events(
 ) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let body = read_body(&parts.headers, body, app.inbound.body_bytes_max).await?;
-    let (publications, is_batch) = read_publications(&access, &body)?;
+    let (mut publications, is_batch) = read_publications(&body)?;
+    // A user's key publishes as that user; the operator may also publish what belongs to nobody.
+    for publication in &mut publications {
+        publication.user_id = access.narrow(publication.user_id.take())?;
+    }
     let idempotency = idempotency(&parts.headers, &access, &publications, &body, app.engine.clock.now())?;
     let kept = app.engine.intake.publish(publications, idempotency).await?;
     let Kept::Events(kept) = kept else {
@@ -106,13 +110,13 @@ pub(crate) async fn publish_events(
 }
 
 /// The events of a body, and whether it was a batch. One bad event refuses them all.
-fn read_publications(access: &Access, body: &[u8]) -> Result<(Vec<Publication>, bool)> {
+fn read_publications(body: &[u8]) -> Result<(Vec<Publication>, bool)> {
     let document = Json::parse(body).map_err(|error| Problem::bad_request(format!("the body is {error}")))?;
     let batch: Batch<'_> = serde_json::from_str(document.as_str()).map_err(|error| {
         Problem::bad_request(format!("the body is neither an event nor {{\"events\": […]}}: {error}"))
     })?;
     let Some(events) = batch.events else {
-        let publication = read_publication(access, document.as_str());
+        let publication = read_publication(document.as_str());
         return Ok((vec![publication.map_err(|problem| refuse(vec![problem]))?], false));
     };
     if events.is_empty() || events.len() > PUBLISH_EVENTS_MAX {
@@ -122,7 +126,7 @@ fn read_publications(access: &Access, body: &[u8]) -> Result<(Vec<Publication>, 
     let mut publications = Vec::with_capacity(events.len());
     let mut problems = Vec::new();
     for (index, event) in events.into_iter().enumerate() {
-        match read_publication(access, event.get()) {
+        match read_publication(event.get()) {
             Ok(publication) => publications.push(publication),
             Err(problem) => {
                 let field = format!("events[{index}].{}", problem.0).trim_end_matches('.').to_owned();
@@ -142,14 +146,12 @@ fn refuse(problems: Vec<Wrong>) -> Problem {
     Problem::invalid(errors.collect())
 }
 
-fn read_publication(access: &Access, text: &str) -> Result<Publication, Wrong> {
+fn read_publication(text: &str) -> Result<Publication, Wrong> {
     let wrong = |field: &str, message: String| (field.to_owned(), message);
     let event: PublishedEvent = serde_json::from_str(text).map_err(|error| wrong("", error.to_string()))?;
     let data = event.data.as_ref().map_or("null", |data| data.get());
     let user_id = event.user_id.map(|user| user.parse::<UserId>());
     let user_id = user_id.transpose().map_err(|error| wrong("user_id", error.to_string()))?;
-    // A user's key publishes as that user; the operator may also publish what belongs to nobody.
-    let user_id = access.narrow(user_id).map_err(|error| wrong("user_id", error.to_string()))?;
     let id = event.id;
     if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > DEDUPE_ID_BYTES_MAX) {
         return Err(wrong("id", format!("must be 1 to {DEDUPE_ID_BYTES_MAX} bytes long")));

@@ -204,7 +204,8 @@ pub(crate) async fn create_subscription(
     let target = Target::Push { url };
     let subscription =
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
-    let stored = StoredSubscription { subscription, sealed_key: key.seal(&app.engine.vault, id) };
+    let stored =
+        StoredSubscription { subscription, sealed_key: key.seal(&app.engine.vault, id), revision: 0 };
     app.engine.store.create_subscription(&stored).await?;
     reload(&app).await;
     let secret = match &key {
@@ -362,10 +363,33 @@ pub(crate) async fn change_subscription(
     request: Request,
 ) -> Result<Json<ShownSubscription>> {
     let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
-    let subscription = &mut stored.subscription;
-    let new_url = take_url(&mut fields);
-    if matches!(new_url, Said::Null) {
+    let fields = Fields::read(&parts.headers, body).await?;
+    let (id, store) = (stored.subscription.id, &app.engine.store);
+    for _ in 0..CHANGE_TRIES {
+        if let Some(url) = apply(fields.clone(), &mut stored.subscription)? {
+            check_endpoint(&app, &url).await?;
+        }
+        let now = app.engine.clock.now();
+        stored.subscription.updated_at = now;
+        if store.change_subscription(&stored, now).await? {
+            reload(&app).await;
+            app.engine.deliverer.note_released(id);
+            let statistics = store.statistics(id).await?;
+            return Ok(Json(show(&app, stored, statistics)));
+        }
+        // Somebody else was faster: what they changed stays, and ours goes on top.
+        stored = store.subscription(id).await?.ok_or_else(|| Problem::not_found("subscription"))?;
+    }
+    Err(Problem::conflict("conflict", "the subscription is changing too fast; try again"))
+}
+
+/// How often a change is made again because somebody else was faster.
+const CHANGE_TRIES: usize = 20;
+
+/// Changes a subscription as `fields` say; the new URL, if there is one.
+fn apply(mut fields: Fields, subscription: &mut Subscription) -> Result<Option<String>> {
+    let url = take_url(&mut fields);
+    if matches!(url, Said::Null) {
         fields.refuse("url", "cannot be cleared");
     }
     let event_types = take_event_types(&mut fields);
@@ -373,19 +397,9 @@ pub(crate) async fn change_subscription(
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
     fields.finish()?;
-    if let Said::Value(url) = new_url {
-        check_endpoint(&app, &url).await?;
-        subscription.target = Target::Push { url };
-    }
-    let now = app.engine.clock.now();
-    subscription.updated_at = now;
-    if !app.engine.store.change_subscription(&stored, now).await? {
-        return Err(Problem::not_found("subscription"));
-    }
-    reload(&app).await;
-    app.engine.deliverer.note_released(stored.subscription.id);
-    let statistics = app.engine.store.statistics(stored.subscription.id).await?;
-    Ok(Json(show(&app, stored, statistics)))
+    let Said::Value(url) = url else { return Ok(None) };
+    subscription.target = Target::Push { url: url.clone() };
+    Ok(Some(url))
 }
 
 /// Delete a subscription

@@ -4,7 +4,9 @@ use anyhow::{Context as _, Result, bail};
 use domain::event::Json;
 use domain::{EventType, UserId};
 use http::Uri;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use url::Url;
 
 use super::ConfigArgs;
@@ -44,6 +46,21 @@ impl Args {
     }
 }
 
+/// What is published. The data goes as it was written, digit for digit.
+#[derive(Serialize)]
+struct Event<'e> {
+    #[serde(rename = "type")]
+    event_type: &'e EventType,
+    user_id: &'e UserId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'e str>,
+    data: &'e RawValue,
+}
+
+fn raw(data: &Json) -> Result<&RawValue> {
+    serde_json::from_str(data.as_str()).context("--data is no JSON")
+}
+
 fn json(text: &str) -> Result<Json, domain::event::NotJson> {
     Json::from_text(text)
 }
@@ -54,12 +71,13 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
         format!("{}/api/events", url.trim_end_matches('/')).parse().context("--url makes no address")?;
     let key = args.key.as_deref().or(config.admin_key.as_ref().map(Secret::reveal));
     let key = key.context("which key? set WAYSTATION_KEY, or pass --key")?;
-    let data: Value = serde_json::from_str(args.data.as_str()).context("--data is no JSON")?;
-    let mut event = json!({ "type": args.event_type, "user_id": args.user, "data": data });
-    if let Some(id) = &args.id {
-        event["id"] = id.as_str().into();
-    }
-    let (status, body) = engine::remote::post(&url, key, event.to_string()).await?;
+    let event = Event {
+        event_type: &args.event_type,
+        user_id: &args.user,
+        id: args.id.as_deref(),
+        data: raw(&args.data)?,
+    };
+    let (status, body) = engine::remote::post(&url, key, serde_json::to_string(&event)?).await?;
     let answer = String::from_utf8_lossy(&body);
     if !status.is_success() {
         let problem: Value = serde_json::from_str(&answer).unwrap_or_default();

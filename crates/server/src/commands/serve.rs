@@ -25,6 +25,9 @@ use crate::limit::Limits;
 use crate::metrics::Metrics;
 use crate::router;
 
+/// Keys among which an admin key is looked for.
+const KEYS_LOOKED_AT: u32 = 1_000;
+
 /// How long requests may go on once the program was told to stop.
 const REQUESTS_GRACE: Duration = Duration::from_secs(10);
 
@@ -58,9 +61,12 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
     let address = listener.local_addr()?;
+    let base_url = config.base_url.as_ref().map(ToString::to_string);
+    // Before anybody is told that it runs: from then on it stops in order.
+    let stop = stop_signal()?;
     let app = Arc::new(start(config, &data, clock).await?);
-    greet(address, new_admin_key.as_deref());
-    serve(listener, &app).await?;
+    greet(address, base_url.as_deref(), new_admin_key.as_deref());
+    serve(listener, &app, stop).await?;
     tracing::info!("stopping: what is under way may finish");
     app.engine.stop().await;
     Ok(())
@@ -88,8 +94,9 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
 
 /// The admin key, if this is the first start and the configuration sets none.
 async fn new_admin_key(config: &Config, store: &dyn Store, clock: &dyn Clock) -> Result<Option<String>> {
-    let is_first = store.keys(&store::Page::first(1)).await?.is_empty();
-    if config.admin_key.is_some() || !is_first {
+    let has_one =
+        store.keys(&store::Page::first(KEYS_LOOKED_AT)).await?.iter().any(|key| key.user_id.is_none());
+    if config.admin_key.is_some() || has_one {
         return Ok(None);
     }
     let (key, text) = make_key("admin".to_owned(), None, clock.now());
@@ -98,9 +105,12 @@ async fn new_admin_key(config: &Config, store: &dyn Store, clock: &dyn Clock) ->
 }
 
 /// What somebody who has just started it needs to know, on stdout.
-fn greet(address: SocketAddr, new_admin_key: Option<&str>) {
+fn greet(address: SocketAddr, base_url: Option<&str>, new_admin_key: Option<&str>) {
     let url = format!("http://{address}");
     println!("Waystation is at {url}");
+    if let Some(base_url) = base_url {
+        println!("Senders reach it at {base_url}/api/webhooks/<provider>/<user>");
+    }
     let key = match new_admin_key {
         Some(key) => {
             println!("\nThe admin key, shown this once:\n  {key}");
@@ -115,7 +125,11 @@ fn greet(address: SocketAddr, new_admin_key: Option<&str>) {
 }
 
 /// Serves until it is told to stop, and then until all requests are answered.
-async fn serve(listener: TcpListener, app: &Arc<App>) -> Result<()> {
+async fn serve(
+    listener: TcpListener,
+    app: &Arc<App>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let (router, _) = router::routes();
     let router = router.with_state(Arc::clone(app));
     let forgetting = Arc::clone(app);
@@ -123,7 +137,6 @@ async fn serve(listener: TcpListener, app: &Arc<App>) -> Result<()> {
         let app = Arc::clone(&forgetting);
         async move { app.limits.forget_idle() }
     });
-    let stop = stop_signal()?;
     let (stopped, is_stopped) = tokio::sync::oneshot::channel();
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(async move {

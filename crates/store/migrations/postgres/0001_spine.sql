@@ -90,7 +90,9 @@ CREATE TABLE subscriptions (
     paused     BIGINT NOT NULL,
     sealed_key BYTEA NOT NULL,
     created_at BIGINT NOT NULL,
-    updated_at BIGINT NOT NULL
+    updated_at BIGINT NOT NULL,
+    -- Counts changes: whoever changes a subscription names the revision they have seen.
+    revision   BIGINT NOT NULL
 );
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 

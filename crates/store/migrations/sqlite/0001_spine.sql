@@ -87,7 +87,9 @@ CREATE TABLE subscriptions (
     paused     INTEGER NOT NULL,
     sealed_key BLOB NOT NULL,
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    -- Counts changes: whoever changes a subscription names the revision they have seen.
+    revision   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 

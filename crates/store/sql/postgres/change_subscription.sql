@@ -1,4 +1,4 @@
--- $9 is whether the subscription holds its deliveries back, $10 is now. The head of the log is locked already.
+-- $10 is whether the subscription holds its deliveries back, $11 is now. The head of the log is locked already.
 WITH changed AS (
     {update} RETURNING id
 ),
@@ -8,11 +8,11 @@ moved AS (
 held AS (
     UPDATE deliveries SET status = 'held', next_attempt_at = NULL
     FROM changed
-    WHERE $9 = 1 AND deliveries.subscription_id = changed.id AND deliveries.status IN ('pending', 'retrying')
+    WHERE $10 = 1 AND deliveries.subscription_id = changed.id AND deliveries.status IN ('pending', 'retrying')
 ),
 released AS (
-    UPDATE deliveries SET status = 'pending', next_attempt_at = $10
+    UPDATE deliveries SET status = 'pending', next_attempt_at = $11
     FROM changed
-    WHERE $9 = 0 AND deliveries.subscription_id = changed.id AND deliveries.status = 'held'
+    WHERE $10 = 0 AND deliveries.subscription_id = changed.id AND deliveries.status = 'held'
 )
 SELECT id FROM changed

@@ -14,6 +14,10 @@ impl Data {
         }
     }
 
+    pub(super) fn routes_version(&self) -> RoutesVersion {
+        RoutesVersion(self.routes_version)
+    }
+
     pub(super) fn create_subscription(&mut self, created: &StoredSubscription) -> Result<()> {
         let id = created.subscription.id;
         if self.subscriptions.contains_key(&id) {
@@ -39,7 +43,10 @@ impl Data {
     pub(super) fn change_subscription(&mut self, changed: &StoredSubscription, now: Timestamp) -> bool {
         let id = changed.subscription.id;
         let Some(current) = self.subscriptions.get_mut(&id) else { return false };
-        current.clone_from(changed);
+        if current.revision != changed.revision {
+            return false;
+        }
+        *current = StoredSubscription { revision: changed.revision + 1, ..changed.clone() };
         self.routes_version += 1;
         for delivery in self.deliveries_of(id) {
             if changed.subscription.holds() {

@@ -67,12 +67,7 @@ impl PostgresStore {
 
 /// Applies what is missing. The version's row is locked for the while, so that nodes that start together take turns.
 async fn migrate(connection: &mut PgConnection) -> Result<()> {
-    const TABLE: &str =
-        "CREATE TABLE IF NOT EXISTS schema_version (only_row BIGINT PRIMARY KEY, version BIGINT NOT NULL)";
-    // Two nodes may both find the table missing; the second then finds it there.
-    if sqlx::raw_sql(TABLE).execute(&mut *connection).await.is_err() {
-        sqlx::raw_sql(TABLE).execute(&mut *connection).await.map_err(classify)?;
-    }
+    make_version_table(connection).await?;
     let mut transaction = connection.begin().await.map_err(classify)?;
     sqlx::raw_sql("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
         .execute(&mut *transaction)
@@ -88,6 +83,21 @@ async fn migrate(connection: &mut PgConnection) -> Result<()> {
         sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(classify)?;
     }
     transaction.commit().await.map_err(classify)
+}
+
+async fn make_version_table(connection: &mut PgConnection) -> Result<()> {
+    const EXISTS: &str = "SELECT to_regclass('schema_version') IS NOT NULL";
+    const MAKE: &str = "CREATE TABLE schema_version (only_row BIGINT PRIMARY KEY, version BIGINT NOT NULL)";
+    let exists = || sqlx::query_scalar::<_, bool>(EXISTS);
+    if exists().fetch_one(&mut *connection).await.map_err(classify)? {
+        return Ok(());
+    }
+    let made = sqlx::raw_sql(MAKE).execute(&mut *connection).await;
+    // Of two nodes that find it missing one makes it, and the other finds it there after all.
+    match made {
+        Err(error) if !exists().fetch_one(&mut *connection).await.map_err(classify)? => Err(classify(error)),
+        _ => Ok(()),
+    }
 }
 
 fn bind(args: Vec<Value>) -> Result<PgArguments> {

@@ -9,7 +9,7 @@ use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Page, Result, Routes, RoutesVersion, Statistics, StoreError, StoredSubscription};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &STATISTICS];
+pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &ROUTES_VERSION, &STATISTICS];
 
 const ONE: Statement =
     Statement::new("subscription", formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions WHERE id = $1"));
@@ -32,11 +32,13 @@ pub(crate) async fn list(
 }
 
 /// The engines wrap these two, since what else has to happen with them differs.
-pub(crate) const INSERT: &str =
-    formatcp!("INSERT INTO subscriptions ({SUBSCRIPTION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
+pub(crate) const INSERT: &str = formatcp!(
+    "INSERT INTO subscriptions ({SUBSCRIPTION}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+);
 pub(crate) const UPDATE: &str = "UPDATE subscriptions
-     SET target = $2, address = $3, terms = $4, is_active = $5, paused = $6, sealed_key = $7, updated_at = $8
-     WHERE id = $1";
+     SET target = $2, address = $3, terms = $4, is_active = $5, paused = $6, sealed_key = $7, updated_at = $8,
+         revision = revision + 1
+     WHERE id = $1 AND revision = $9";
 
 pub(crate) fn insert_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
     let user = stored.subscription.user_id.as_ref().map(|user| user.as_str());
@@ -47,7 +49,7 @@ pub(crate) fn insert_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
 }
 
 pub(crate) fn update_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
-    let StoredSubscription { subscription, sealed_key } = stored;
+    let StoredSubscription { subscription, sealed_key, revision } = stored;
     let (target, address) = match &subscription.target {
         Target::Push { url } => ("push", url),
         Target::Pull { queue } => ("pull", queue),
@@ -63,6 +65,7 @@ pub(crate) fn update_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
         subscription.paused,
         sealed_key.as_slice(),
         subscription.updated_at.as_micros(),
+        *revision,
     ])
 }
 
@@ -82,8 +85,20 @@ pub(crate) async fn routes(sql: &impl Sql) -> Result<Routes> {
             subscriptions.push(row.subscription()?);
         }
     }
-    let version = version.ok_or_else(|| StoreError::Corrupt("the log has lost its head".to_owned()))?;
+    let version = version.ok_or_else(headless)?;
     Ok(Routes { version, subscriptions })
+}
+
+const ROUTES_VERSION: Statement = Statement::new("routes_version", "SELECT routes_version FROM log");
+
+pub(crate) async fn routes_version(sql: &impl Sql) -> Result<RoutesVersion> {
+    let row = sql.read_one(&ROUTES_VERSION, args![]).await?;
+    let mut row = row.ok_or_else(headless)?;
+    Ok(RoutesVersion(row.int()?))
+}
+
+fn headless() -> StoreError {
+    StoreError::Corrupt("the log has lost its head".to_owned())
 }
 
 /// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else.

@@ -135,6 +135,7 @@ conformance! {
         subscriptions {
             a_subscription_comes_back_as_it_was_written
             a_subscription_can_be_changed
+            a_change_counts_only_on_top_of_what_it_has_seen
             an_id_is_given_once
             subscriptions_are_listed_from_the_newest
             a_pause_holds_what_waits_until_it_ends

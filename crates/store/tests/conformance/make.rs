@@ -46,7 +46,7 @@ impl Make {
             created_at,
             updated_at: created_at,
         };
-        StoredSubscription { subscription, sealed_key: vec![7; 48] }
+        StoredSubscription { subscription, sealed_key: vec![7; 48], revision: 0 }
     }
 
     /// What `to` is owed as soon as `event` came in.

@@ -28,7 +28,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
         updated_at: at(99),
         ..stored.subscription.clone()
     };
-    StoredSubscription { subscription, sealed_key: (0..=255).collect() }
+    StoredSubscription { subscription, sealed_key: (0..=255).collect(), revision: stored.revision }
 }
 
 pub(crate) async fn a_subscription_comes_back_as_it_was_written(store: &dyn Store) {
@@ -50,10 +50,23 @@ pub(crate) async fn a_subscription_comes_back_as_it_was_written(store: &dyn Stor
 pub(crate) async fn a_subscription_can_be_changed(store: &dyn Store) {
     let make = &mut Make::new();
     let (before, bystander) = (subscribe(store, make).await, subscribe(store, make).await);
-    let after = altered(&before);
+    let mut after = altered(&before);
     assert!(store.change_subscription(&after, at(2)).await.unwrap());
+    after.revision += 1;
     assert_eq!(store.subscription(before.subscription.id).await.unwrap(), Some(after));
     assert_eq!(store.subscription(bystander.subscription.id).await.unwrap(), Some(bystander));
+}
+
+pub(crate) async fn a_change_counts_only_on_top_of_what_it_has_seen(store: &dyn Store) {
+    let make = &mut Make::new();
+    let seen = subscribe(store, make).await;
+    let (mut mine, mut theirs) = (seen.clone(), seen);
+    mine.subscription.paused = true;
+    theirs.subscription.terms.description = "theirs".to_owned();
+    assert!(store.change_subscription(&theirs, at(2)).await.unwrap());
+    assert!(!store.change_subscription(&mine, at(3)).await.unwrap());
+    theirs.revision += 1;
+    assert_eq!(store.subscription(theirs.subscription.id).await.unwrap(), Some(theirs));
 }
 
 pub(crate) async fn an_id_is_given_once(store: &dyn Store) {
@@ -124,6 +137,7 @@ pub(crate) async fn a_pause_holds_what_waits_until_it_ends(store: &dyn Store) {
     assert_eq!(store.claim(&[lane(&subscription, 9)], &claim, at(80)).await.unwrap(), []);
 
     subscription.subscription.paused = false;
+    subscription.revision += 1;
     store.change_subscription(&subscription, at(30)).await.unwrap();
     expected[0].state = State::Pending { due_at: at(30) };
     expected[1].state = State::Pending { due_at: at(30) };
@@ -141,7 +155,8 @@ pub(crate) async fn what_is_inactive_or_paused_stays_held(store: &dyn Store) {
     for (is_active, paused, expected) in steps.into_iter().chain([(true, false, Status::Pending)]) {
         subscription.subscription.is_active = is_active;
         subscription.subscription.paused = paused;
-        store.change_subscription(&subscription, at(20)).await.unwrap();
+        assert!(store.change_subscription(&subscription, at(20)).await.unwrap());
+        subscription.revision += 1;
         assert_eq!(status(store, &owed).await, expected);
     }
 }

@@ -1,0 +1,30 @@
+//! The program as the world sees it: the real binary, real sockets, a real receiver.
+//!
+//! Each story starts servers of its own, on free ports and data of their own, so that all may run side by side. They wait
+//! for signals (an answer, a delivery, the end of a process); where there is none they ask again and again, within a bound.
+//!
+//! PostgreSQL and the stock library that signatures are checked with are prepared by `cargo xtask test`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests are outside of the product: they read the clock and the environment, and start tasks"
+)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop there")]
+
+mod support;
+
+mod access;
+mod answers;
+mod command_line;
+mod delivering;
+mod disconnects;
+mod events;
+mod openapi;
+mod publishing;
+mod receiving;
+mod refusing;
+mod starting;
+mod stopping;
+mod store_away;
+mod subscriptions;
+mod two_nodes;
+mod witness;

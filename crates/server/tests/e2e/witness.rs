@@ -1,0 +1,64 @@
+//! Our signatures, in the eyes of a library that is not ours.
+
+use std::process::Stdio;
+
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::support::database::Engine;
+use crate::support::receiver::Delivered;
+use crate::support::world::World;
+use crate::support::{prepared, within};
+
+/// Reads the secret, the headers as JSON and the body, a line each but the last, and says what the library thinks.
+const VERIFY: &str = r#"
+import json, sys
+from standardwebhooks import Webhook, WebhookVerificationError
+secret, headers, body = sys.stdin.buffer.read().split(b"\n", 2)
+try:
+    Webhook(secret.decode()).verify(body, json.loads(headers))
+    print("verified")
+except WebhookVerificationError as error:
+    print("refused:", error)
+"#;
+
+/// The verdict of the stock library on a request.
+async fn verdict(secret: &str, delivered: &Delivered) -> String {
+    let headers: serde_json::Map<_, _> =
+        delivered.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let head = format!("{secret}\n{}\n", serde_json::Value::from(headers));
+    let mut python = Command::new(prepared("WAYSTATION_TEST_PYTHON"))
+        .args(["-c", VERIFY])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut input = python.stdin.take().unwrap();
+    input.write_all(&[head.as_bytes(), &delivered.body].concat()).await.unwrap();
+    drop(input);
+    let output = within("the library's verdict", python.wait_with_output()).await.unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn a_stock_library_verifies_a_delivery_and_refuses_an_altered_one() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let subscription = world.subscribe(&json!({})).await;
+    world.github("1", "{ \"note\" : \"é ☃ 你好\" }".as_bytes()).await.ok();
+    let delivered = world.receiver.next().await;
+    assert_eq!(verdict(&subscription.secret, &delivered).await, "verified");
+
+    let mut altered = delivered.clone();
+    let last = altered.body.len() - 3;
+    altered.body[last] ^= 1;
+    assert_eq!(verdict(&subscription.secret, &altered).await, "refused: No matching signature found");
+    let another = world.subscribe(&json!({ "description": "another" })).await;
+    assert_eq!(verdict(&another.secret, &delivered).await, "refused: No matching signature found");
+    let mut old = delivered.clone();
+    let timestamp = old.headers.iter_mut().find(|(name, _)| name == "webhook-timestamp").unwrap();
+    timestamp.1 = "1614265330".to_owned();
+    assert_eq!(verdict(&subscription.secret, &old).await, "refused: Message timestamp too old");
+}
