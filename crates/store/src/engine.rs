@@ -16,6 +16,7 @@ pub struct SqlStore<E>(pub(crate) E);
 /// What each engine does in its own words.
 #[async_trait]
 pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
+    async fn head(&self) -> Result<Position>;
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
@@ -38,7 +39,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn head(&self) -> Result<Position> {
-        log::head(&self.0).await
+        self.0.head().await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Logged>> {

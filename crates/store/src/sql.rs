@@ -48,6 +48,13 @@ impl Statement {
         Self { name, text: Text::Made(text.into()) }
     }
 
+    pub(crate) fn text(&self) -> &str {
+        match &self.text {
+            Text::Fixed(text) => text,
+            Text::Made(text) => text,
+        }
+    }
+
     pub(crate) fn sql(&self) -> SqlStr {
         match &self.text {
             Text::Fixed(text) => text.into_sql_str(),

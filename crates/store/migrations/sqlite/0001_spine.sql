@@ -1,7 +1,7 @@
 -- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came.
 
--- The head of the log, in one row: the last position given out, and the version of the set of subscriptions. Every append
--- moves it, and so does every change of a subscription; that puts the two in one order.
+-- In one row: the version of the set of subscriptions, and a position that the log is never to fall below when its newest
+-- events are removed. Its head is the newest event, or that.
 CREATE TABLE log (
     only_row       INTEGER PRIMARY KEY CHECK (only_row = 1),
     position       INTEGER NOT NULL,

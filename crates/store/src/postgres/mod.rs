@@ -100,6 +100,8 @@ async fn make_version_table(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
+const HEAD: Statement = Statement::new("head", "SELECT position FROM log");
+
 fn bind(args: Vec<Value>) -> Result<PgArguments> {
     let mut bound = PgArguments::default();
     for arg in args {
@@ -152,6 +154,11 @@ impl Sql for Postgres {
 #[async_trait]
 impl Engine for Postgres {
     const IS_SHARED: bool = true;
+
+    async fn head(&self) -> Result<Position> {
+        let row = self.read_one(&HEAD, vec![]).await?;
+        Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
+    }
 
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
         write::append(self, appends, routes, now).await

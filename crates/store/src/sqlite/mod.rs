@@ -12,12 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::delivery::Claim;
 use domain::{SubscriptionId, Timestamp};
+use futures::TryStreamExt as _;
+use sqlx::Executor as _;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
 use sqlx::{
-    Arguments as _, Column as _, ConnectOptions as _, Row as _, SqliteConnection, SqlitePool, TypeInfo as _,
-    ValueRef as _,
+    Arguments as _, Column as _, ConnectOptions as _, Either, Row as _, SqliteConnection, SqlitePool,
+    TypeInfo as _, ValueRef as _,
 };
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -53,6 +55,8 @@ struct Writer {
     connection: SqliteConnection,
     /// Whether a transaction was begun and not ended: its task was dropped in the middle.
     in_transaction: bool,
+    /// `None` where it has to be read.
+    head: Option<Head>,
 }
 
 impl SqliteStore {
@@ -79,7 +83,7 @@ impl SqliteStore {
             .max_connections(READERS_MAX)
             .min_connections(0)
             .connect_lazy_with(options.read_only(true));
-        let writer = Mutex::new(Writer { connection, in_transaction: false });
+        let writer = Mutex::new(Writer { connection, in_transaction: false, head: None });
         Ok(SqlStore(Sqlite { writer, readers, counters: Counters::default() }))
     }
 }
@@ -97,6 +101,16 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     Ok(())
 }
 
+/// Where the log ends, and under which routes: what every append needs to know and only the writer changes.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    position: Position,
+    routes: RoutesVersion,
+}
+
+/// A statement with its values.
+type Bound = (Statement, Vec<Value>);
+
 /// A transaction on the writer. Unless it is committed, the next one rolls it back.
 struct Transaction<'s> {
     writer: MutexGuard<'s, Writer>,
@@ -104,63 +118,108 @@ struct Transaction<'s> {
 }
 
 impl Sqlite {
-    async fn begin(&self) -> Result<Transaction<'_>> {
+    /// Takes the writer. The transaction begins with its first message.
+    async fn begin(&self) -> Transaction<'_> {
         let mut writer = self.writer.lock().await;
         if writer.in_transaction {
+            writer.head = None;
             // It fails where SQLite has rolled back by itself, or never began; both are what is wanted.
-            let _nothing_to_undo = run(&mut writer.connection, &ROLLBACK, vec![], &self.counters).await;
+            let _nothing_to_undo =
+                send(&mut writer.connection, vec![(ROLLBACK, vec![])], &self.counters).await;
             writer.in_transaction = false;
         }
-        // Set first: were this task dropped while it begins, the next one must still roll back.
-        writer.in_transaction = true;
-        match run(&mut writer.connection, &BEGIN, vec![], &self.counters).await {
-            Ok(_) => Ok(Transaction { writer, counters: &self.counters }),
-            Err(error) => {
-                writer.in_transaction = false;
-                Err(error)
-            }
-        }
+        Transaction { writer, counters: &self.counters }
     }
 }
 
 const BEGIN: Statement = Statement::new("begin", "BEGIN IMMEDIATE");
 const COMMIT: Statement = Statement::new("commit", "COMMIT");
 const ROLLBACK: Statement = Statement::new("rollback", "ROLLBACK");
+pub(crate) const HEAD: Statement = Statement::new(
+    "head",
+    "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)), routes_version FROM log",
+);
 
 impl Transaction<'_> {
-    async fn commit(mut self) -> Result<()> {
-        self.write(&COMMIT, vec![]).await?;
-        self.writer.in_transaction = false;
-        Ok(())
+    /// The head of the log. It is read once and then remembered.
+    async fn head(&mut self) -> Result<Head> {
+        if let Some(head) = self.writer.head {
+            return Ok(head);
+        }
+        let rows = send(&mut self.writer.connection, vec![(HEAD, vec![])], self.counters).await?.rows;
+        let mut row =
+            rows.into_iter().next().ok_or_else(|| StoreError::Corrupt("the log has no head".to_owned()))?;
+        let head = Head { position: Position(row.int()?), routes: RoutesVersion(row.int()?) };
+        self.writer.head = Some(head);
+        Ok(head)
     }
 
-    async fn roll_back(mut self) -> Result<()> {
-        self.write(&ROLLBACK, vec![]).await?;
-        self.writer.in_transaction = false;
-        Ok(())
+    /// Runs statements in one message to the connection's thread, which costs more than a small statement. Their values
+    /// are in one row: only the first statement that has any may number them.
+    async fn run(&mut self, mut statements: Vec<Bound>) -> Result<Done> {
+        let begins = !self.writer.in_transaction;
+        if begins {
+            // Set first: were this task dropped while it begins, the next one must still roll back.
+            self.writer.in_transaction = true;
+            statements.insert(0, (BEGIN, vec![]));
+        }
+        let mut done = send(&mut self.writer.connection, statements, self.counters).await?;
+        done.written.drain(..usize::from(begins));
+        Ok(done)
     }
 
     async fn write(&mut self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
-        run(&mut self.writer.connection, statement, args, self.counters).await
+        Ok(self.run(vec![(statement.clone(), args)]).await?.written.iter().sum())
     }
 
     async fn read(&mut self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
-        self.counters.count(statement.name);
-        let query = sqlx::query_with(statement.sql(), bind(args)?);
-        let rows = query.fetch_all(&mut self.writer.connection).await.map_err(classify)?;
-        rows.iter().map(unpack).collect()
+        Ok(self.run(vec![(statement.clone(), args)]).await?.rows)
+    }
+
+    /// Runs the last statements and commits. `head` is where the log ends from then on; `None` where that is to be read
+    /// anew.
+    async fn commit(mut self, mut statements: Vec<Bound>, head: Option<Head>) -> Result<()> {
+        statements.push((COMMIT, vec![]));
+        self.writer.head = None;
+        self.run(statements).await?;
+        self.writer.in_transaction = false;
+        self.writer.head = head;
+        Ok(())
     }
 }
 
-async fn run(
+/// What a message to the connection's thread has done.
+#[derive(Debug)]
+struct Done {
+    /// Rows that each of its statements has written; for one that writes none, SQLite says again what it said last.
+    written: Vec<u64>,
+    /// Rows that they returned.
+    rows: Vec<Row>,
+}
+
+/// Sends statements, with all of their values, in one message.
+async fn send(
     connection: &mut SqliteConnection,
-    statement: &Statement,
-    args: Vec<Value>,
+    statements: Vec<Bound>,
     counters: &Counters,
-) -> Result<u64> {
-    counters.count(statement.name);
-    let query = sqlx::query_with(statement.sql(), bind(args)?);
-    Ok(query.execute(connection).await.map_err(classify)?.rows_affected())
+) -> Result<Done> {
+    let (mut text, mut args) = (String::new(), Vec::new());
+    for (statement, values) in statements {
+        counters.count(statement.name);
+        text += statement.text();
+        text += ";\n";
+        args.extend(values);
+    }
+    let query = sqlx::query_with(sqlx::AssertSqlSafe(text), bind(args)?);
+    let mut results = connection.fetch_many(query);
+    let mut done = Done { written: Vec::new(), rows: Vec::new() };
+    while let Some(result) = results.try_next().await.map_err(classify)? {
+        match result {
+            Either::Left(written) => done.written.push(written.rows_affected()),
+            Either::Right(row) => done.rows.push(unpack(&row)?),
+        }
+    }
+    Ok(done)
 }
 
 fn bind(args: Vec<Value>) -> Result<SqliteArguments> {
@@ -205,9 +264,10 @@ impl Sql for Sqlite {
     }
 
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.begin().await;
+        let head = transaction.writer.head;
         let rows = transaction.write(statement, args).await?;
-        transaction.commit().await?;
+        transaction.commit(vec![], head).await?;
         Ok(rows)
     }
 }
@@ -215,6 +275,11 @@ impl Sql for Sqlite {
 #[async_trait]
 impl Engine for Sqlite {
     const IS_SHARED: bool = false;
+
+    async fn head(&self) -> Result<Position> {
+        let row = self.read_one(&HEAD, vec![]).await?;
+        Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
+    }
 
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
         write::append(self, appends, routes, now).await

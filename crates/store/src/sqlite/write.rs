@@ -8,7 +8,7 @@ use domain::event::DedupeKey;
 use domain::{EventId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
-use super::{Sqlite, Transaction};
+use super::{Head, Sqlite, Transaction};
 use crate::ends::{Ends, count_ends};
 use crate::rows::{StateColumns, state_columns};
 use crate::sql::{Row, Statement, Value, args};
@@ -23,8 +23,6 @@ macro_rules! statements {
 }
 
 statements! {
-    MOVE_HEAD = "move_head"
-        "UPDATE log SET position = position + $1 WHERE routes_version = $2 RETURNING position - $1";
     TAKE_KEY = "take_key" include_str!("../../sql/sqlite/take_key.sql");
     REPEATED = "repeated"
         "SELECT dedupe_key, id, position FROM events
@@ -91,16 +89,14 @@ pub(super) async fn append(
     routes: RoutesVersion,
     now: Timestamp,
 ) -> Result<Appended> {
-    let mut transaction = sqlite.begin().await?;
-    let events: usize = appends.iter().map(|append| append.events.len()).sum();
-    let moved = transaction.read(&MOVE_HEAD, args![events as i64, routes.0]).await?;
-    let Some(mut head) = moved.into_iter().next() else {
-        transaction.roll_back().await?;
+    let mut transaction = sqlite.begin().await;
+    let head = transaction.head().await?;
+    if head.routes != routes {
         return Ok(Appended::StaleRoutes);
-    };
-    let mut position = head.int()?;
+    }
+    let mut position = head.position.0;
     let mut taken = Vec::with_capacity(appends.len());
-    let mut placed = Vec::with_capacity(events);
+    let mut placed = Vec::with_capacity(appends.iter().map(|append| append.events.len()).sum());
     for append in appends {
         let is_taken = is_key_taken(&mut transaction, append.idempotency.as_ref(), now).await?;
         taken.push(is_taken);
@@ -109,9 +105,22 @@ pub(super) async fn append(
             placed.push(Placed { position: Position(position), new });
         }
     }
-    let kept = insert(&mut transaction, &placed).await?;
-    transaction.commit().await?;
+    let written = transaction.run(INSERT_EVENTS.pieces(&placed, bind_event).collect()).await?.written;
+    let kept = if written.iter().sum::<u64>() == placed.len() as u64 {
+        placed.iter().map(|p| KeptEvent { id: p.new.event.id, position: p.position, is_new: true }).collect()
+    } else {
+        tell_repeats(&mut transaction, &placed).await?
+    };
+    let owed = owed(&placed, &kept);
+    let last = INSERT_DELIVERIES.pieces(&owed, |delivery, args| bind_delivery(delivery, args)).collect();
+    transaction.commit(last, Some(Head { position: Position(position), ..head })).await?;
     Ok(Appended::Durable(answer(appends, &taken, kept)))
+}
+
+/// What the new ones among `placed` owe.
+fn owed<'a>(placed: &[Placed<'a>], kept: &[KeptEvent]) -> Vec<&'a Delivery> {
+    let new = placed.iter().zip(kept).filter(|(_, kept)| kept.is_new);
+    new.flat_map(|(placed, _)| &placed.new.deliveries).collect()
 }
 
 /// Deals out what was kept to the appends it came from.
@@ -134,28 +143,6 @@ async fn is_key_taken(
     let mut rows = transaction.read(&TAKE_KEY, args).await?;
     let stands_for = rows.first_mut().map(Row::bytes).transpose()?;
     Ok(stands_for.as_deref() != Some(body.as_slice()))
-}
-
-async fn insert(transaction: &mut Transaction<'_>, placed: &[Placed<'_>]) -> Result<Vec<KeptEvent>> {
-    let mut written = 0;
-    for (statement, args) in INSERT_EVENTS.pieces(placed, bind_event) {
-        written += transaction.write(&statement, args).await?;
-    }
-    let kept = if written == placed.len() as u64 {
-        placed.iter().map(|p| KeptEvent { id: p.new.event.id, position: p.position, is_new: true }).collect()
-    } else {
-        tell_repeats(transaction, placed).await?
-    };
-    let owed: Vec<&Delivery> = placed
-        .iter()
-        .zip(&kept)
-        .filter(|(_, kept)| kept.is_new)
-        .flat_map(|(placed, _)| &placed.new.deliveries)
-        .collect();
-    for (statement, args) in INSERT_DELIVERIES.pieces(&owed, |delivery, args| bind_delivery(delivery, args)) {
-        transaction.write(&statement, args).await?;
-    }
-    Ok(kept)
 }
 
 /// Finds which events were there before, and as what.
@@ -218,7 +205,8 @@ pub(super) async fn claim(
     claim: &Claim,
     now: Timestamp,
 ) -> Result<Vec<Claimed>> {
-    let mut transaction = sqlite.begin().await?;
+    let mut transaction = sqlite.begin().await;
+    let head = transaction.writer.head;
     let mut ids = Vec::new();
     for lane in lanes {
         let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
@@ -226,37 +214,28 @@ pub(super) async fn claim(
             ids.push(row.text()?);
         }
     }
-    if ids.is_empty() {
-        transaction.roll_back().await?;
-        return Ok(Vec::new());
-    }
     let ids = json_array(&ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
     transaction.write(&CLAIM, args).await?;
     let rows = transaction.read(&CLAIMED, vec![ids]).await?;
-    transaction.commit().await?;
+    transaction.commit(vec![], head).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
 pub(super) async fn change(sqlite: &Sqlite, changes: &[Change]) -> Result<Vec<bool>> {
-    let mut transaction = sqlite.begin().await?;
+    let mut transaction = sqlite.begin().await;
+    let head = transaction.writer.head;
     let mut written = HashSet::with_capacity(changes.len());
-    for (statement, args) in CHANGE_DELIVERIES.pieces(changes, bind_change) {
-        for mut row in transaction.read(&statement, args).await? {
-            written.insert(row.text()?);
-        }
+    for mut row in transaction.run(CHANGE_DELIVERIES.pieces(changes, bind_change).collect()).await?.rows {
+        written.insert(row.text()?);
     }
     let answers: Vec<bool> =
         changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect();
     let made = changes.iter().zip(&answers).filter(|&(_, &made)| made).map(|(change, _)| change);
     let attempts: Vec<_> = made.clone().filter_map(|change| change.attempt.as_ref()).collect();
-    for (statement, args) in INSERT_ATTEMPTS.pieces(&attempts, |attempt, args| bind_attempt(attempt, args)) {
-        transaction.write(&statement, args).await?;
-    }
-    for (statement, args) in COUNT_ENDS.pieces(&count_ends(made), bind_ends) {
-        transaction.write(&statement, args).await?;
-    }
-    transaction.commit().await?;
+    let ends = count_ends(made);
+    let last = INSERT_ATTEMPTS.pieces(&attempts, |attempt, args| bind_attempt(attempt, args));
+    transaction.commit(last.chain(COUNT_ENDS.pieces(&ends, bind_ends)).collect(), head).await?;
     Ok(answers)
 }
 
@@ -309,10 +288,8 @@ fn bind_ends(ends: &Ends, args: &mut Vec<Value>) {
 }
 
 pub(super) async fn create_subscription(sqlite: &Sqlite, subscription: &StoredSubscription) -> Result<()> {
-    let mut transaction = sqlite.begin().await?;
-    transaction.write(&CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?).await?;
-    transaction.write(&MOVE_ROUTES, args![]).await?;
-    transaction.commit().await
+    let insert = (CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?);
+    sqlite.begin().await.commit(vec![insert, (MOVE_ROUTES, vec![])], None).await
 }
 
 pub(super) async fn change_subscription(
@@ -320,34 +297,32 @@ pub(super) async fn change_subscription(
     stored: &StoredSubscription,
     now: Timestamp,
 ) -> Result<bool> {
-    let mut transaction = sqlite.begin().await?;
-    let exists =
-        transaction.write(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?).await? > 0;
+    let mut transaction = sqlite.begin().await;
+    let args = tables::subscriptions::update_args(stored)?;
+    let exists = transaction.write(&CHANGE_SUBSCRIPTION, args).await? > 0;
+    let mut last = Vec::new();
     if exists {
         let id = stored.subscription.id.to_string();
-        if stored.subscription.holds() {
-            transaction.write(&HOLD, args![id]).await?;
-        } else {
-            transaction.write(&RELEASE, args![id, now.as_micros()]).await?;
-        }
-        transaction.write(&MOVE_ROUTES, args![]).await?;
+        last.push(match stored.subscription.holds() {
+            true => (HOLD, args![id]),
+            false => (RELEASE, args![id, now.as_micros()]),
+        });
+        last.push((MOVE_ROUTES, vec![]));
     }
-    transaction.commit().await?;
+    transaction.commit(last, None).await?;
     Ok(exists)
 }
 
 pub(super) async fn delete_subscription(sqlite: &Sqlite, id: SubscriptionId, now: Timestamp) -> Result<bool> {
-    let mut transaction = sqlite.begin().await?;
+    let mut transaction = sqlite.begin().await;
     let existed = transaction.write(&DELETE_SUBSCRIPTION, args![id.to_string()]).await? > 0;
+    let mut last = Vec::new();
     if existed {
         let cancelled = transaction.write(&CANCEL, args![id.to_string(), now.as_micros()]).await?;
-        let ends = [Ends::cancelled(id, cancelled as i64)];
-        for (statement, args) in COUNT_ENDS.pieces(&ends, bind_ends) {
-            transaction.write(&statement, args).await?;
-        }
-        transaction.write(&MOVE_ROUTES, args![]).await?;
+        last.extend(COUNT_ENDS.pieces(&[Ends::cancelled(id, cancelled as i64)], bind_ends));
+        last.push((MOVE_ROUTES, vec![]));
     }
-    transaction.commit().await?;
+    transaction.commit(last, None).await?;
     Ok(existed)
 }
 

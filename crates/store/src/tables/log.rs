@@ -8,7 +8,7 @@ use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Counted, EventCount, EventFilter, Logged, Page, Position, Result};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&READ, &HEAD, &ONE, &COUNT_ALL, &COUNT_OF_USER];
+pub(crate) const STATEMENTS: &[&Statement] = &[&READ, &ONE, &COUNT_ALL, &COUNT_OF_USER];
 
 const READ: Statement = Statement::new(
     "read_log",
@@ -18,13 +18,6 @@ const READ: Statement = Statement::new(
 pub(crate) async fn read(sql: &impl Sql, after: Position, limit: u32) -> Result<Vec<Logged>> {
     let rows = sql.read(&READ, args![after.0, i64::from(limit)]).await?;
     rows.into_iter().map(|mut row| row.event()).collect()
-}
-
-const HEAD: Statement = Statement::new("head", "SELECT position FROM log");
-
-pub(crate) async fn head(sql: &impl Sql) -> Result<Position> {
-    let row = sql.read_one(&HEAD, args![]).await?;
-    Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
 }
 
 const ONE: Statement = Statement::new("event", formatcp!("SELECT {EVENT} FROM events WHERE id = $1"));
