@@ -143,6 +143,9 @@ pub enum NotJson {
     /// The text is not JSON.
     #[error("not JSON: {0}")]
     Malformed(String),
+    /// The document is JSON, but not what was looked for.
+    #[error("JSON of another shape: {0}")]
+    OtherShape(String),
     /// The document is nested too deep.
     #[error("nested deeper than {JSON_DEPTH_MAX}")]
     TooDeep,
@@ -169,6 +172,22 @@ impl Json {
         serde_json::from_str::<serde::de::IgnoredAny>(text)
             .map_err(|error| NotJson::Malformed(error.to_string()))?;
         Ok(Self(text.into()))
+    }
+
+    /// Reads a document, and of it what `T` names, in one pass.
+    ///
+    /// # Errors
+    /// As [`Json::parse`], or the document is not of `T`'s shape: then the second error says how.
+    pub fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<(Self, T), NotJson> {
+        let text = std::str::from_utf8(bytes).map_err(|error| NotJson::NotUtf8(error.valid_up_to()))?;
+        if depth_exceeds(text, JSON_DEPTH_MAX) {
+            return Err(NotJson::TooDeep);
+        }
+        let read = serde_json::from_str(text).map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => NotJson::OtherShape(error.to_string()),
+            _ => NotJson::Malformed(error.to_string()),
+        })?;
+        Ok((Self(text.into()), read))
     }
 
     /// Takes a document that was checked when it was first read, such as one that comes back from the store.

@@ -17,6 +17,7 @@ pub mod event;
 pub mod id;
 pub mod lease;
 pub mod limits;
+pub mod mac;
 pub mod retry;
 pub mod signing;
 pub mod subscription;

@@ -10,10 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ed25519_dalek::{Signer as _, Verifier as _};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rand_core::CryptoRng;
-use sha2::Sha256;
 use zeroize::Zeroizing;
+
+use crate::mac::Mac;
 
 /// Other programs hand out secrets without padding; the reference libraries take those too.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -45,8 +45,8 @@ pub enum BadKey {
 pub struct Secret {
     text: Zeroizing<String>,
     /// Keyed once: each signature then starts from here instead of hashing the key again.
-    of_message: Hmac<Sha256>,
-    of_body: Hmac<Sha256>,
+    of_message: Mac,
+    of_body: Mac,
 }
 
 impl Secret {
@@ -73,7 +73,7 @@ impl Secret {
     }
 
     fn keyed(text: Zeroizing<String>, key: &[u8]) -> Self {
-        Self { of_message: hmac(key), of_body: hmac(text.as_bytes()), text }
+        Self { of_message: Mac::new(key), of_body: Mac::new(text.as_bytes()), text }
     }
 
     /// The secret as it is shown to its owner, once.
@@ -85,22 +85,17 @@ impl Secret {
     /// The v1 signature, with its version: `v1,…`.
     #[must_use]
     pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        format!("v1,{}", BASE64.encode(self.mac(id, timestamp, body).finalize().into_bytes()))
+        format!("v1,{}", BASE64.encode(self.of_message.sign(&[&head(id, timestamp), body])))
     }
 
     /// The body's HMAC in hexadecimal under the secret's text as shown, for `X-Webhook-Signature: sha256=…`.
     #[must_use]
     pub fn sign_body(&self, body: &[u8]) -> String {
-        hex::encode(self.of_body.clone().chain_update(body).finalize().into_bytes())
-    }
-
-    fn mac(&self, id: &str, timestamp: i64, body: &[u8]) -> Hmac<Sha256> {
-        let mac = self.of_message.clone();
-        mac.chain_update(id).chain_update(format!(".{timestamp}.")).chain_update(body)
+        hex::encode(self.of_body.sign(&[body]))
     }
 
     fn verify(&self, id: &str, timestamp: i64, body: &[u8], signature: &[u8]) -> bool {
-        self.mac(id, timestamp, body).verify_slice(signature).is_ok()
+        self.of_message.verify(&[&head(id, timestamp), body], signature)
     }
 }
 
@@ -243,12 +238,13 @@ impl Verifier {
     }
 }
 
-fn hmac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
+/// What comes before the body in the signed text.
+fn head(id: &str, timestamp: i64) -> Vec<u8> {
+    format!("{id}.{timestamp}.").into_bytes()
 }
 
 fn message(id: &str, timestamp: i64, body: &[u8]) -> Vec<u8> {
-    [format!("{id}.{timestamp}.").as_bytes(), body].concat()
+    [&head(id, timestamp), body].concat()
 }
 
 fn decode(text: &str, prefix: &str) -> Result<Zeroizing<Vec<u8>>, BadKey> {

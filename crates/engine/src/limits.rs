@@ -31,7 +31,7 @@ pub const SETTLED_WAITING_MAX: usize = 4_096;
 pub const SETTLED_PER_WRITE_MAX: usize = 512;
 
 /// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics.
-pub const SETTLE_LINGERS: Duration = Duration::from_millis(5);
+pub const SETTLE_LINGERS: Duration = Duration::from_millis(10);
 
 /// How long until a write that failed is tried again.
 pub const STORE_RETRY_AFTER: Duration = Duration::from_millis(250);

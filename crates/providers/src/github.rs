@@ -57,8 +57,7 @@ impl Provider for GitHub {
         let event = request.header(EVENT).ok_or(Unreadable::MissingHeader("X-GitHub-Event"))?;
         let delivery = request.header(DELIVERY).ok_or(Unreadable::MissingHeader("X-GitHub-Delivery"))?;
         let form = form_payload(request)?;
-        let data = form.as_deref().map_or_else(|| Json::parse(request.body()), Json::from_text)?;
-        let payload: Payload = serde_json::from_str(data.as_str())?;
+        let (data, payload) = Json::read::<Payload>(form.as_deref().map_or(request.body(), str::as_bytes))?;
         Ok(Inbound::Event(InboundEvent {
             event_type: EventType::from_words(["github", event].into_iter().chain(payload.action.as_deref())),
             dedupe_id: delivery.to_owned(),
@@ -79,9 +78,8 @@ impl Provider for GitHub {
 
 /// What all payloads have in common. `sender` and `repository` are documented for all and missing from some.
 #[derive(Deserialize)]
-struct Payload<'p> {
-    #[serde(borrow, default)]
-    action: Option<std::borrow::Cow<'p, str>>,
+struct Payload {
+    action: Option<String>,
 }
 
 /// The JSON inside a form post, which is what a hook sends unless it was told otherwise. A form never begins with a brace:

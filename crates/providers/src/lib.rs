@@ -191,7 +191,7 @@ pub struct Reply {
 pub enum Unreadable {
     /// The body is no JSON.
     #[error("the body is {0}")]
-    NotJson(#[from] NotJson),
+    NotJson(NotJson),
     /// The body is JSON, but not of the provider's shape.
     #[error("the body is not what this provider sends: {0}")]
     Unexpected(String),
@@ -201,6 +201,15 @@ pub enum Unreadable {
     /// The named field of a form is absent.
     #[error("the form field {0:?} is missing")]
     MissingField(&'static str),
+}
+
+impl From<NotJson> for Unreadable {
+    fn from(error: NotJson) -> Self {
+        match error {
+            NotJson::OtherShape(how) => Self::Unexpected(how),
+            error => Self::NotJson(error),
+        }
+    }
 }
 
 impl From<serde_json::Error> for Unreadable {

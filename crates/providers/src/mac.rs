@@ -1,7 +1,6 @@
-//! HMAC-SHA256 over parts of a request, as providers use it: hexadecimal behind a prefix, compared in constant time.
+//! HMAC-SHA256 over parts of a request, as providers use it: hexadecimal behind a prefix.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use domain::mac::Mac;
 
 use crate::Refusal;
 
@@ -16,18 +15,12 @@ pub(crate) fn verify_hex(
         return Err(Refusal::NoSecret);
     }
     let digits = signature.strip_prefix(prefix).ok_or(Refusal::BadSignature)?;
-    let expected = hex::decode(digits).map_err(|_| Refusal::BadSignature)?;
-    let fits = secrets.iter().any(|secret| keyed(secret, parts).verify_slice(&expected).is_ok());
+    let code = hex::decode(digits).map_err(|_| Refusal::BadSignature)?;
+    let fits = secrets.iter().any(|secret| Mac::new(secret.as_bytes()).verify(parts, &code));
     fits.then_some(()).ok_or(Refusal::BadSignature)
 }
 
 /// `prefix` and the hexadecimal HMAC of the joined `parts` under `secret`.
 pub(crate) fn sign_hex(secret: &str, parts: &[&[u8]], prefix: &str) -> String {
-    format!("{prefix}{}", hex::encode(keyed(secret, parts).finalize().into_bytes()))
-}
-
-fn keyed(secret: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac
+    format!("{prefix}{}", hex::encode(Mac::new(secret.as_bytes()).sign(parts)))
 }

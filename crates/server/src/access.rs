@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use domain::mac::Mac;
 use domain::{Access, Timestamp, UserId};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -101,9 +101,7 @@ struct Claims {
 
 impl Tokens {
     pub(crate) fn new(secret_key: &[u8; 32]) -> Self {
-        let mut derived = Hmac::<Sha256>::new_from_slice(secret_key).expect("HMAC takes a key of any length");
-        derived.update(b"waystation user tokens v1");
-        let key = derived.finalize().into_bytes();
+        let key = Mac::new(secret_key).sign(&[b"waystation user tokens v1"]);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
         // The time is ours to say; the library would read the system's.
