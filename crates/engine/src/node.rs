@@ -119,7 +119,8 @@ impl Engine {
     /// Nothing must be appended any more.
     pub async fn stop(&self) {
         self.supervisor.stop();
-        self.deliverer.hand_back_queued().await;
+        // Without the store nothing can be handed back; then it is taken over once the store is there again.
+        let _in_time = tokio::time::timeout(SHUTDOWN_GRACE, self.deliverer.hand_back_queued()).await;
         if !self.supervisor.ended_within(SHUTDOWN_GRACE).await {
             tracing::warn!("some attempts did not end in time; they are left to whoever comes next");
         }

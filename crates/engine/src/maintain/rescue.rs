@@ -43,6 +43,7 @@ impl Rescuer {
         self.store.beat(self.node).await?;
         let nodes = self.store.nodes().await?;
         for (node, beat) in self.dead_among(&nodes) {
+            tracing::info!(%node, "is gone: taking its deliveries over");
             self.bury(node, beat).await?;
         }
         self.take_back(None).await
@@ -76,7 +77,6 @@ impl Rescuer {
     }
 
     async fn bury(&self, node: NodeId, beat: i64) -> Result<(), StoreError> {
-        tracing::info!(%node, "is gone: taking its deliveries over");
         self.take_back(Some(node)).await?;
         // Last, so that a rescuer that dies half-way leaves the rest to the next one.
         self.store.forget_node(node, beat).await.map(|_| ())
