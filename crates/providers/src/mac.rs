@@ -15,7 +15,8 @@ pub(crate) fn verify_hex(
         return Err(Refusal::NoSecret);
     }
     let digits = signature.strip_prefix(prefix).ok_or(Refusal::BadSignature)?;
-    let code = hex::decode(digits).map_err(|_| Refusal::BadSignature)?;
+    let mut code = [0; 32];
+    hex::decode_to_slice(digits, &mut code).map_err(|_| Refusal::BadSignature)?;
     let fits = secrets.iter().any(|secret| Mac::new(secret.as_bytes()).verify(parts, &code));
     fits.then_some(()).ok_or(Refusal::BadSignature)
 }

@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod commands;
 mod config;
+mod connections;
 mod data;
 mod limit;
 mod metrics;

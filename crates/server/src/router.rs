@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri};
 use providers::Route;
-use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,33 +55,33 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let document = pages::with_providers(document);
     let openapi = document.clone();
     let router = api
-        // Two addresses for one thing: `/webhooks/…` is what senders were often told.
-        .nest("/api/webhooks", providers())
-        .nest("/webhooks", providers())
+        .merge(providers())
         .route("/", get(pages::home))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))
         .route("/openapi.json", get(async move || Json(openapi.clone())))
         .fallback(no_route)
-        .method_not_allowed_fallback(no_method)
-        // Bodies are bounded where they are read, by limits that differ.
-        .layer(DefaultBodyLimit::disable())
-        // A panic is a bug, and costs the one request that met it.
-        .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()));
+        .method_not_allowed_fallback(no_method);
     (router, document)
 }
 
-/// A route for each provider.
+/// The routes of the providers, at two addresses: `/webhooks/…` is what senders were often told.
+///
+/// They are written out rather than nested, and no layer lies around the router: both would rewrite or box every request
+/// again, and these requests are the many.
 fn providers() -> Router<Arc<App>> {
-    providers::ALL.iter().fold(Router::new(), |router, &provider| {
-        let path = match provider.route() {
-            Route::PerUser => format!("/{}/{{user}}", provider.name()),
-        };
-        let handler = async move |state: axum::extract::State<Arc<App>>, request: axum::extract::Request| {
-            receive(state.0, provider, request).await
-        };
-        router.route(&path, post(handler))
-    })
+    let mut router = Router::new();
+    for &provider in providers::ALL {
+        let handler =
+            async move |State(app): State<Arc<App>>, request: Request| receive(app, provider, request).await;
+        for prefix in ["/api/webhooks", "/webhooks"] {
+            let path = match provider.route() {
+                Route::PerUser => format!("{prefix}/{}/{{user}}", provider.name()),
+            };
+            router = router.route(&path, post(handler));
+        }
+    }
+    router
 }
 
 async fn no_route(uri: Uri) -> Response {

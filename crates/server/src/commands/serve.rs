@@ -1,7 +1,6 @@
 //! `waystation serve`.
 
 use std::collections::HashMap;
-use std::future::IntoFuture as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::config::{Config, Flags, Inbound, Secret};
 use crate::data::{self, Data};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::router;
+use crate::{connections, router};
 
 /// Keys among which an admin key is looked for.
 const KEYS_LOOKED_AT: u32 = 1_000;
@@ -66,7 +65,7 @@ pub(super) async fn run(config: Config) -> Result<()> {
     let stop = stop_signal()?;
     let app = Arc::new(start(config, &data, clock).await?);
     greet(address, base_url.as_deref(), new_admin_key.as_deref());
-    serve(listener, &app, stop).await?;
+    serve(listener, &app, stop).await;
     tracing::info!("stopping: what is under way may finish");
     app.engine.stop().await;
     Ok(())
@@ -124,12 +123,8 @@ fn greet(address: SocketAddr, base_url: Option<&str>, new_admin_key: Option<&str
     );
 }
 
-/// Serves until it is told to stop, and then until all requests are answered.
-async fn serve(
-    listener: TcpListener,
-    app: &Arc<App>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
+/// Serves until it is told to stop.
+async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output = ()>) {
     let (router, _) = router::routes();
     let router = router.with_state(Arc::clone(app));
     let forgetting = Arc::clone(app);
@@ -137,21 +132,8 @@ async fn serve(
         let app = Arc::clone(&forgetting);
         async move { app.limits.forget_idle() }
     });
-    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        let _gone = stopped.send(());
-    });
-    tokio::select! {
-        served = serving.into_future() => served.context("serving failed"),
-        () = async {
-            let _gone = is_stopped.await;
-            app.engine.clock.sleep(REQUESTS_GRACE).await;
-        } => {
-            tracing::warn!("some requests did not end in time");
-            Ok(())
-        }
+    if !connections::serve(listener, router, stop, REQUESTS_GRACE).await {
+        tracing::warn!("some requests did not end in time");
     }
 }
 

@@ -75,8 +75,9 @@ impl SqliteStore {
             .row_buffer_size(512)
             .pragma("temp_store", "memory")
             .disable_statement_logging();
-        // A long log is folded back less often; 16 MiB of pages are what a busy batch touches.
-        let writing = options.clone().pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-16384");
+        // A long log is folded back less often. The cache holds a few batches: its size costs, since every commit that has
+        // balanced a tree looks through all of its hash table.
+        let writing = options.clone().pragma("wal_autocheckpoint", "4000").pragma("cache_size", "-4096");
         let mut connection = writing.connect().await.map_err(classify)?;
         migrate(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
