@@ -256,6 +256,12 @@ impl DedupeKey {
         Self(key)
     }
 
+    /// A key that was stored.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The key's bytes, as they are stored.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {

@@ -10,7 +10,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Client, Deliverer, Failure, Guard};
 use crate::ingest::Intake;
-use crate::limits::{BEAT_EVERY, SHUTDOWN_GRACE};
+use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::Rescuer;
 use crate::routes::RouteTable;
@@ -109,6 +109,12 @@ impl Engine {
         let beating = Arc::clone(&rescuer);
         supervisor.repeat("rescue", BEAT_EVERY, move || {
             run(Arc::clone(&beating), |r| async move { r.step().await })
+        });
+
+        let (connections, since_start) = (client.clone(), Arc::clone(&clock));
+        supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
+            connections.close_idle(since_start.elapsed());
+            std::future::ready(())
         });
 
         let intake = Intake::new(log.clone(), Arc::clone(&clock), settings.provider_secrets);

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use domain::signing::{KeyPair, Secret};
 use domain::subscription::{Signing, Subscription, Target};
 use domain::{Event, SubscriptionId, UserId};
-use http::Uri;
+use http::{HeaderValue, Uri};
 use store::{RoutesVersion, Store, StoreError, StoredSubscription};
 
 use crate::vault::{DoesNotOpen, Vault};
@@ -20,7 +20,35 @@ pub struct Route {
     /// What its requests are signed with.
     pub key: SigningKey,
     /// Where they are sent; `None` for a queue.
-    pub endpoint: Option<Uri>,
+    pub endpoint: Option<Endpoint>,
+}
+
+/// Where a subscription's requests are sent, in the pieces that a request is made of.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The whole URL.
+    pub url: Uri,
+    /// Scheme, host and port: what a connection can be used again for.
+    pub origin: Arc<str>,
+    /// Host and port as the `Host` header names them.
+    pub host: HeaderValue,
+    /// Path and query.
+    pub path: Uri,
+}
+
+impl Endpoint {
+    /// Takes a URL apart; `None` if it names no host.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        let url: Uri = url.parse().ok()?;
+        let (scheme, authority) = (url.scheme_str()?, url.authority()?.as_str());
+        // A user's name before the host is none of the endpoint's business.
+        let named = authority.rsplit('@').next().unwrap_or(authority);
+        let default_port = if scheme == "https" { ":443" } else { ":80" };
+        let host = HeaderValue::from_str(named.strip_suffix(default_port).unwrap_or(named)).ok()?;
+        let path = url.path_and_query().map_or("/", |path| path.as_str()).parse().ok()?;
+        Some(Self { origin: format!("{scheme}://{authority}").into(), host, path, url })
+    }
 }
 
 /// What a subscription's requests are signed with.
@@ -96,7 +124,7 @@ impl Routes {
 
     fn add(&mut self, subscription: Subscription, key: SigningKey) {
         let endpoint = match &subscription.target {
-            Target::Push { url } => url.parse().ok(),
+            Target::Push { url } => Endpoint::parse(url),
             Target::Pull { .. } => None,
         };
         let route = Arc::new(Route { subscription, key, endpoint });

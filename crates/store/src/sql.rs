@@ -228,27 +228,3 @@ impl Counters {
             .collect()
     }
 }
-
-/// Tells what will pass from what will not.
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-pub(crate) fn classify(error: sqlx::Error) -> StoreError {
-    match &error {
-        sqlx::Error::Database(database) if !is_passing(database.as_ref()) => {
-            StoreError::Refused(error.to_string())
-        }
-        sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            StoreError::Corrupt(error.to_string())
-        }
-        _ => StoreError::Unavailable(error.to_string()),
-    }
-}
-
-/// SQLite: busy, locked, out of memory, I/O error, full, cannot open. PostgreSQL: connection trouble (08), deadlock and
-/// serialization failure (40), resources (53), intervention and cancelled (57), system trouble (58).
-fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool {
-    let code = error.code().unwrap_or_default();
-    match code.parse::<u32>() {
-        Ok(sqlite) if code.len() < 5 => matches!(sqlite & 0xff, 5 | 6 | 7 | 10 | 13 | 14),
-        _ => ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class)),
-    }
-}

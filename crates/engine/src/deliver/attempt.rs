@@ -8,7 +8,7 @@ use domain::delivery::Delivery;
 use domain::limits::{ERROR_BYTES_MAX, RESPONSE_EXCERPT_BYTES_MAX};
 use domain::retry::parse_retry_after;
 use domain::{Event, Timestamp};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use super::client::{Client, Failure, explain};
 use crate::clock::Clock;
 use crate::limits::{RESPONSE_BYTES_MAX, RESPONSE_HEADERS_KEPT_MAX};
-use crate::routes::{Route, SigningKey};
+use crate::routes::{Endpoint, Route, SigningKey};
 
 /// Makes one attempt and tells how it ended. It takes as long as the subscription allows, and not longer.
 pub(super) async fn attempt(
@@ -29,7 +29,7 @@ pub(super) async fn attempt(
     let (at, began) = (clock.now(), clock.elapsed());
     let allowed = Duration::from_secs(route.subscription.terms.timeout_seconds.into());
     let mut answer = Answer::default();
-    let tried = tokio::time::timeout(allowed, answer.fetch(client, route, delivery, event, at)).await;
+    let tried = tokio::time::timeout(allowed, answer.fetch(client, route, delivery, event, clock)).await;
     let outcome = match tried {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(failure)) => answer.failed(&failure),
@@ -68,16 +68,21 @@ impl Answer {
         route: &Route,
         delivery: &Delivery,
         event: &Event,
-        now: Timestamp,
+        clock: &dyn Clock,
     ) -> Result<Outcome, Failure> {
-        let request = request(route, delivery, event, now)?;
-        let response = client.send(request).await?;
+        let now = clock.now();
+        let endpoint = route.endpoint.as_ref();
+        let endpoint =
+            endpoint.ok_or_else(|| Failure::new(ErrorCode::Connect, "the subscription's URL is not one"))?;
+        let request = request(route, endpoint, delivery, event, now);
+        let (mut connection, response) = client.send(endpoint, request).await?;
         self.status = Some(response.status().as_u16());
         self.headers = Some(kept_headers(response.headers()));
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|value| parse_retry_after(value, now));
         let status = response.status().as_u16();
-        self.read_body(response).await?;
+        connection.drive(self.read_body(response)).await?;
+        client.keep(endpoint, connection, clock.elapsed()).await;
         Ok(Outcome::Answered { status, retry_after })
     }
 
@@ -107,19 +112,18 @@ impl Answer {
 /// The request that a subscriber gets.
 fn request(
     route: &Route,
+    endpoint: &Endpoint,
     delivery: &Delivery,
     event: &Event,
     now: Timestamp,
-) -> Result<Request<Full<Bytes>>, Failure> {
-    let endpoint = route.endpoint.clone();
-    let endpoint =
-        endpoint.ok_or_else(|| Failure::new(ErrorCode::Connect, "the subscription's URL is not one"))?;
+) -> Request<Full<Bytes>> {
     let body = body(event);
     let mut request = Request::new(Full::new(body.clone()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = endpoint;
+    *request.uri_mut() = endpoint.path.clone();
     *request.headers_mut() = headers(route, delivery, event, now, &body);
-    Ok(request)
+    request.headers_mut().insert(HOST, endpoint.host.clone());
+    request
 }
 
 /// The body that a subscriber gets: the same bytes on each attempt.

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use domain::attempt::ErrorCode;
@@ -13,18 +14,20 @@ use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tower::Service as _;
 
+use super::connection::{Connection, Idle};
 use super::guard::Guard;
-use crate::limits::{IDLE_CONNECTION_KEPT, IDLE_CONNECTIONS_PER_HOST_MAX, RESPONSE_HEAD_BYTES_MAX};
+use crate::routes::Endpoint;
 
 /// Sends requests to addresses that the guard admits.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: legacy::Client<HttpsConnector<Guarded>, Full<Bytes>>,
+    connector: HttpsConnector<Guarded>,
     guarded: Guarded,
+    idle: Idle,
 }
 
 /// Why no request could be sent, or no answer read.
@@ -48,29 +51,53 @@ impl Client {
     ///
     /// # Errors
     /// The system's resolver configuration cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "this is the guarded client that everyone else is sent to")]
     pub fn new(guard: Guard) -> Result<Self, Failure> {
         let resolver = TokioResolver::builder_tokio()
             .and_then(hickory_resolver::ResolverBuilder::build)
             .map_err(|error| Failure::new(ErrorCode::Dns, format!("no resolver: {error}")))?;
         let guarded = Guarded { resolver: Arc::new(resolver), guard };
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded.clone());
-        let http = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_CONNECTION_KEPT)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST_MAX)
-            .http1_max_buf_size(RESPONSE_HEAD_BYTES_MAX)
-            .build(https);
-        Ok(Self { http, guarded })
+        Ok(Self { connector, guarded, idle: Idle::default() })
     }
 
-    /// Sends a request and answers with the head of the response.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Failure> {
-        self.http.request(request).await.map_err(|error| explain(&error))
+    /// Sends a request and answers with the head of the response, and the connection that the rest of it comes over.
+    pub(super) async fn send(
+        &self,
+        endpoint: &Endpoint,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<(Connection, Response<Incoming>), Failure> {
+        while let Some(mut connection) = self.idle.take(&endpoint.origin).await {
+            match connection.send(request).await {
+                Ok(response) => return Ok((connection, response)),
+                Err(mut error) => match error.take_message() {
+                    // It was closed just then, and nothing was sent.
+                    Some(unsent) => request = unsent,
+                    None => return Err(explain(error.error())),
+                },
+            }
+        }
+        let mut connection = self.connect(&endpoint.url).await?;
+        let response = connection.send(request).await.map_err(|error| explain(error.error()))?;
+        Ok((connection, response))
+    }
+
+    /// Keeps a connection for the next request, if the last answer has been read to its end.
+    pub(super) async fn keep(&self, endpoint: &Endpoint, connection: Connection, now: Duration) {
+        self.idle.keep(&endpoint.origin, connection, now).await;
+    }
+
+    /// Closes connections that have not been used for long.
+    pub fn close_idle(&self, now: Duration) {
+        self.idle.close_old(now);
+    }
+
+    async fn connect(&self, url: &Uri) -> Result<Connection, Failure> {
+        let stream = self.connector.clone().call(url.clone()).await.map_err(|error| explain(&*error))?;
+        Connection::over(stream).await.map_err(|error| explain(&error))
     }
 
     /// Resolves the host of `url` and checks it as a connection would.

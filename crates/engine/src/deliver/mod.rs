@@ -11,6 +11,7 @@
 
 mod attempt;
 mod client;
+mod connection;
 mod guard;
 mod lanes;
 mod settle;

@@ -225,7 +225,7 @@ pub(crate) async fn read_delivery(
 async fn shown_request(app: &App, delivery: &Delivery, signed_at: Timestamp) -> Result<Option<ShownRequest>> {
     let routes = app.engine.routes.current();
     let Some(route) = routes.get(delivery.subscription_id) else { return Ok(None) };
-    let Some(url) = route.endpoint.as_ref().map(ToString::to_string) else { return Ok(None) };
+    let Some(url) = route.endpoint.as_ref().map(|endpoint| endpoint.url.to_string()) else { return Ok(None) };
     let Some(logged) = app.engine.store.event(delivery.event_id).await? else { return Ok(None) };
     let body = engine::deliver::body(&logged.event);
     let headers = engine::deliver::headers(route, delivery, &logged.event, signed_at, &body);

@@ -1,13 +1,14 @@
 -- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came.
 
--- In one row: the version of the set of subscriptions, and a position that the log is never to fall below when its newest
--- events are removed. Its head is the newest event, or that.
+-- In one row: the version of the set of subscriptions; a position that the log is never to fall below when its newest
+-- events are removed (its head is the newest event, or that); and the position up to which dedupe keys are indexed.
 CREATE TABLE log (
-    only_row       INTEGER PRIMARY KEY CHECK (only_row = 1),
-    position       INTEGER NOT NULL,
-    routes_version INTEGER NOT NULL
+    only_row        INTEGER PRIMARY KEY CHECK (only_row = 1),
+    position        INTEGER NOT NULL,
+    routes_version  INTEGER NOT NULL,
+    keys_indexed_to INTEGER NOT NULL
 ) STRICT;
-INSERT INTO log VALUES (1, 0, 0);
+INSERT INTO log VALUES (1, 0, 0, 0);
 
 CREATE TABLE events (
     position    INTEGER PRIMARY KEY,
@@ -24,9 +25,15 @@ CREATE TABLE events (
 ) STRICT;
 -- Ids begin with the time of receipt, so these serve every list by time as well.
 CREATE UNIQUE INDEX events_id ON events (id);
-CREATE UNIQUE INDEX events_dedupe_key ON events (dedupe_key) WHERE dedupe_key IS NOT NULL;
 CREATE INDEX events_user ON events (user_id, id);
 CREATE INDEX events_type ON events (event_type, id);
+
+-- Where the event of each dedupe key is. The newest keys are not here yet: the writer has them in memory, and moves them in
+-- the order of the keys, so that a page is written once for many of them.
+CREATE TABLE dedupe_keys (
+    key      BLOB PRIMARY KEY,
+    position INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE idempotency (
     key        BLOB PRIMARY KEY,

@@ -10,4 +10,3 @@ FROM change
 WHERE deliveries.id = change.id
   AND deliveries.status = change.from_status
   AND deliveries.claimed_by IS change.from_holder
-RETURNING deliveries.id

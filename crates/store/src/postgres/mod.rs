@@ -18,7 +18,7 @@ use sqlx::{
 
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
-use crate::sql::{Counters, Row, Sql, Statement, Value, classify};
+use crate::sql::{Counters, Row, Sql, Statement, Value};
 use crate::*;
 
 const MIGRATIONS: &[Migration] = migrations!("postgres": 1 "0001_spine");
@@ -192,6 +192,27 @@ impl Engine for Postgres {
     fn counters(&self) -> &Counters {
         &self.counters
     }
+}
+
+/// Tells what will pass from what will not.
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn classify(error: sqlx::Error) -> StoreError {
+    match &error {
+        sqlx::Error::Database(database) if !is_passing(database.as_ref()) => {
+            StoreError::Refused(error.to_string())
+        }
+        sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            StoreError::Corrupt(error.to_string())
+        }
+        _ => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+/// Connection trouble (08), deadlock and serialization failure (40), resources (53), intervention and cancelled (57), system
+/// trouble (58).
+fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use domain::{EventId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
-use super::{Postgres, bind, unpack};
+use super::{Postgres, bind, classify, unpack};
 use crate::rows::{StateColumns, state_columns};
-use crate::sql::{Row, Sql as _, Statement, Value, args, classify};
+use crate::sql::{Row, Sql as _, Statement, Value, args};
 use crate::*;
 
 macro_rules! statements {

@@ -1,12 +1,13 @@
 //! Statements that take many rows at once.
 //!
-//! One statement for sixty-four rows costs a fraction of sixty-four statements: each is a message to the connection's
-//! thread and back. The texts differ only in their number of rows, so each length is written once and then kept, by
-//! us as a text and by SQLite as a prepared statement.
+//! One statement for sixty-four rows costs a fraction of sixty-four statements. The texts differ only in their number of
+//! rows, so each length is written once and then kept, by us as a text and by the connection as a prepared statement.
 
 use std::sync::{Arc, OnceLock};
 
-use crate::sql::{Statement, Value};
+use super::writer::{Binder, Transaction};
+use crate::Result;
+use crate::sql::Statement;
 
 /// Rows in one statement. More gain nothing measurable, and every length costs a prepared statement of that size.
 pub(super) const ROWS_MAX: usize = 64;
@@ -34,16 +35,21 @@ impl MultiRow {
         Statement::made(self.name, Arc::clone(text))
     }
 
-    /// Cuts `items` into pieces of at most [`ROWS_MAX`], each with its statement and its bound values.
-    pub(super) fn pieces<'i, T>(
-        &'i self,
-        items: &'i [T],
-        bind: impl Fn(&T, &mut Vec<Value>) + 'i,
-    ) -> impl Iterator<Item = (Statement, Vec<Value>)> + 'i {
-        items.chunks(ROWS_MAX).map(move |chunk| {
-            let mut args = Vec::with_capacity(chunk.len() * self.row.len() / 2);
-            chunk.iter().for_each(|item| bind(item, &mut args));
-            (self.of(chunk.len()), args)
-        })
+    /// Runs it for `items`, at most [`ROWS_MAX`] at a time; how many rows were written.
+    pub(super) fn run<T>(
+        &self,
+        transaction: &Transaction<'_>,
+        items: &[T],
+        bind: impl Fn(&T, &mut Binder<'_, '_>),
+    ) -> Result<u64> {
+        let mut written = 0;
+        for piece in items.chunks(ROWS_MAX) {
+            let mut prepared = transaction.desk.prepare(&self.of(piece.len()))?;
+            let mut row = Binder::new(&mut prepared);
+            piece.iter().for_each(|item| bind(item, &mut row));
+            row.done()?;
+            written += prepared.raw_execute().map_err(super::classify)? as u64;
+        }
+        Ok(written)
     }
 }

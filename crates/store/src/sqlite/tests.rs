@@ -1,17 +1,77 @@
-//! Every statement is one that SQLite can prepare.
+//! What the suite cannot see from outside: that every statement is one that SQLite can prepare, and that dedupe keys are
+//! found wherever they are on their way from memory to the index.
 
-use sqlx::Executor as _;
+use domain::event::{DedupeKey, Json};
+use domain::{Event, EventId};
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
 
+use super::writer::Desk;
 use super::*;
 
-#[tokio::test]
-async fn every_statement_prepares() {
-    let store = SqliteStore::open(Path::new(":memory:")).await.unwrap();
-    let mut writer = store.0.writer.lock().await;
+#[test]
+fn every_statement_prepares() {
+    let connection = connect(Path::new(":memory:")).unwrap();
     let multi_row = write::MULTI_ROW.iter().flat_map(|multi| [multi.of(1), multi.of(multirow::ROWS_MAX)]);
     let own = write::STATEMENTS.iter().copied().cloned().chain([HEAD]);
     for statement in crate::tables::statements().into_iter().chain(own).chain(multi_row) {
-        let prepared = (&mut writer.connection).prepare(statement.sql()).await;
+        let prepared = connection.prepare(statement.text());
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
+    }
+}
+
+/// As small as it can be: then a few thousand events pass through many generations.
+const GENERATION: usize = 128;
+
+#[test]
+fn a_repeat_is_known_wherever_its_key_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("waystation.db");
+    let mut first = Vec::new();
+    for opened in 0..4 {
+        let mut desk = Desk::new(connect(&path).unwrap(), Arc::default());
+        desk.log = Some(write::read_log_end(&desk, GENERATION).unwrap());
+        for batch in 0..20 {
+            let new: Vec<_> = (0..50).map(|index| (opened * 20 + batch) * 50 + index).collect();
+            let old: Vec<_> = (0..first.len()).step_by(97).collect();
+            let kept = append(&mut desk, new.iter().chain(&old));
+            assert!(kept[..new.len()].iter().all(|kept| kept.is_new));
+            for (number, kept) in old.iter().zip(&kept[new.len()..]) {
+                let known: KeptEvent = first[*number];
+                assert_eq!((kept.id, kept.position, kept.is_new), (known.id, known.position, false));
+            }
+            first.extend_from_slice(&kept[..new.len()]);
+        }
+        let indexed: i64 =
+            desk.connection.query_row("SELECT count(*) FROM dedupe_keys", [], |row| row.get(0)).unwrap();
+        assert!(indexed > 0 && (indexed as usize) < first.len(), "{indexed} of {}", first.len());
+    }
+}
+
+/// Appends events with the dedupe keys of those numbers.
+fn append<'n>(desk: &mut Desk, numbers: impl Iterator<Item = &'n usize>) -> Vec<KeptEvent> {
+    let (now, mut rng) = (Timestamp::from_seconds(1_700_000_000), SmallRng::from_os_rng());
+    let event = |number: &usize| {
+        let event = Event {
+            id: EventId::new(now, &mut rng),
+            event_type: "task.created".parse().unwrap(),
+            user_id: None,
+            source: "api".to_owned(),
+            provider: None,
+            occurred_at: now,
+            received_at: now,
+            data: Json::parse(b"{}").unwrap(),
+            raw: None,
+        };
+        let dedupe_key = Some(DedupeKey::new("api", None, &number.to_string()));
+        NewEvent { event: Arc::new(event), dedupe_key, deliveries: vec![] }
+    };
+    let append = Append { events: numbers.map(event).collect(), idempotency: None };
+    match write::append(desk, &[append], RoutesVersion(0), now).unwrap() {
+        Appended::Durable(mut kept) => match kept.remove(0) {
+            Kept::Events(kept) => kept,
+            Kept::KeyTaken => panic!("no key was given"),
+        },
+        Appended::StaleRoutes => panic!("nobody has changed the routes"),
     }
 }

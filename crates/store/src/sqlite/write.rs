@@ -1,14 +1,16 @@
 //! What SQLite does in its own words: every write that is more than one statement of one row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use const_format::str_replace;
+use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::{EventId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
-use super::{Head, Sqlite, Transaction};
+use super::recent::{GENERATION, RecentKeys};
+use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
 use crate::rows::{StateColumns, state_columns};
 use crate::sql::{Row, Statement, Value, args};
@@ -22,11 +24,19 @@ macro_rules! statements {
     };
 }
 
+pub(super) const HEAD: Statement =
+    Statement::new("head", "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)) FROM log");
+
 statements! {
     TAKE_KEY = "take_key" include_str!("../../sql/sqlite/take_key.sql");
-    REPEATED = "repeated"
-        "SELECT dedupe_key, id, position FROM events
-         WHERE dedupe_key IN (SELECT unhex(value) FROM json_each($1))";
+    LOG_END = "log_end"
+        "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)), routes_version, keys_indexed_to FROM log";
+    UNINDEXED = "unindexed"
+        "SELECT dedupe_key, position FROM events WHERE position > $1 AND dedupe_key IS NOT NULL ORDER BY position";
+    INDEXED = "indexed"
+        "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
+    IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
+    INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
     DUE = "due" include_str!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
     CLAIMED = "claimed" str_replace!(
@@ -55,6 +65,8 @@ static INSERT_EVENTS: MultiRow = MultiRow::new(
     include_str!("../../sql/sqlite/insert_events.sql"),
     "(?,?,?,?,?,?,?,?,?,?,?)",
 );
+static INDEX_KEYS: MultiRow =
+    MultiRow::new("index_keys", "INSERT OR IGNORE INTO dedupe_keys (key, position) VALUES {rows}", "(?,?)");
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
@@ -74,58 +86,140 @@ static COUNT_ENDS: MultiRow =
     MultiRow::new("count_ends", include_str!("../../sql/sqlite/count_ends.sql"), "(?,?,?,?,?,?,?)");
 
 #[cfg(test)]
-pub(super) static MULTI_ROW: [&MultiRow; 5] =
-    [&INSERT_EVENTS, &INSERT_DELIVERIES, &CHANGE_DELIVERIES, &INSERT_ATTEMPTS, &COUNT_ENDS];
+pub(super) static MULTI_ROW: [&MultiRow; 6] =
+    [&INSERT_EVENTS, &INDEX_KEYS, &INSERT_DELIVERIES, &CHANGE_DELIVERIES, &INSERT_ATTEMPTS, &COUNT_ENDS];
 
-/// Events with the places they will have if they are new.
+/// An event of a batch, and where it is in the log: where it will be, or where its first has been.
 struct Placed<'a> {
-    position: Position,
     new: &'a NewEvent,
+    position: Position,
+    is_new: bool,
+    id: EventId,
 }
 
-pub(super) async fn append(
-    sqlite: &Sqlite,
+pub(super) fn append(
+    desk: &mut Desk,
     appends: &[Append],
     routes: RoutesVersion,
     now: Timestamp,
 ) -> Result<Appended> {
-    let mut transaction = sqlite.begin().await;
-    let head = transaction.head().await?;
-    if head.routes != routes {
+    let mut end = match desk.log.take() {
+        Some(end) => end,
+        None => read_log_end(desk, GENERATION)?,
+    };
+    if end.routes != routes {
+        desk.log = Some(end);
         return Ok(Appended::StaleRoutes);
     }
-    let mut position = head.position.0;
-    let mut taken = Vec::with_capacity(appends.len());
-    let mut placed = Vec::with_capacity(appends.iter().map(|append| append.events.len()).sum());
-    for append in appends {
-        let is_taken = is_key_taken(&mut transaction, append.idempotency.as_ref(), now).await?;
-        taken.push(is_taken);
-        for new in append.events.iter().filter(|_| !is_taken) {
-            position += 1;
-            placed.push(Placed { position: Position(position), new });
-        }
-    }
-    let written = transaction.run(INSERT_EVENTS.pieces(&placed, bind_event).collect()).await?.written;
-    let kept = if written.iter().sum::<u64>() == placed.len() as u64 {
-        placed.iter().map(|p| KeptEvent { id: p.new.event.id, position: p.position, is_new: true }).collect()
-    } else {
-        tell_repeats(&mut transaction, &placed).await?
-    };
-    let owed = owed(&placed, &kept);
-    let last = INSERT_DELIVERIES.pieces(&owed, |delivery, args| bind_delivery(delivery, args)).collect();
-    transaction.commit(last, Some(Head { position: Position(position), ..head })).await?;
-    Ok(Appended::Durable(answer(appends, &taken, kept)))
+    // Until it is committed the end stays out of its place: should anything fail, it is read anew.
+    let transaction = desk.begin()?;
+    let taken = appends.iter().map(|append| is_key_taken(&transaction, append.idempotency.as_ref(), now));
+    let taken = taken.collect::<Result<Vec<_>>>()?;
+    let wanted = appends.iter().zip(&taken).filter(|&(_, &is_taken)| !is_taken).map(|(append, _)| append);
+    let mut placed = place(wanted.flat_map(|append| &append.events), &mut end);
+    insert_events(&transaction, &mut placed)?;
+    name_repeats(&transaction, &mut placed)?;
+    let new = placed.iter().filter(|placed| placed.is_new);
+    let owed: Vec<&Delivery> = new.clone().flat_map(|placed| &placed.new.deliveries).collect();
+    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    index_keys(&transaction, &end.keys)?;
+    transaction.commit()?;
+    end.keys.advance(new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position))));
+    desk.log = Some(end);
+    Ok(Appended::Durable(answer(appends, &taken, &placed)))
 }
 
-/// What the new ones among `placed` owe.
-fn owed<'a>(placed: &[Placed<'a>], kept: &[KeptEvent]) -> Vec<&'a Delivery> {
-    let new = placed.iter().zip(kept).filter(|(_, kept)| kept.is_new);
-    new.flat_map(|(placed, _)| &placed.new.deliveries).collect()
+/// Reads what an append needs to know, and the keys that were not indexed when the program last ended.
+pub(super) fn read_log_end(desk: &Desk, generation: usize) -> Result<LogEnd> {
+    let lost = || StoreError::Corrupt("the log has lost its head".to_owned());
+    let mut row = desk.fetch(&LOG_END, &[])?.into_iter().next().ok_or_else(lost)?;
+    let (position, routes, indexed_to) = (Position(row.int()?), RoutesVersion(row.int()?), row.int()?);
+    let unindexed = desk.fetch(&UNINDEXED, &args![indexed_to])?;
+    let entry = |mut row: Row| Ok((dedupe_key(&mut row)?, Position(row.int()?)));
+    let unindexed = unindexed.into_iter().map(entry).collect::<Result<Vec<_>>>()?;
+    Ok(LogEnd { position, routes, keys: RecentKeys::new(generation, unindexed) })
+}
+
+fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
+    let bytes = row.bytes()?.try_into();
+    bytes.map(DedupeKey::from_bytes).map_err(|_| StoreError::Corrupt("a dedupe key has 16 bytes".to_owned()))
+}
+
+/// Gives each event the next position, except those that repeat one of the newest or one another.
+fn place<'a>(events: impl Iterator<Item = &'a NewEvent>, end: &mut LogEnd) -> Vec<Placed<'a>> {
+    let mut in_batch = HashMap::new();
+    let place = |new: &'a NewEvent| {
+        let id = new.event.id;
+        let first = new.dedupe_key.and_then(|key| end.keys.get(&key).or_else(|| in_batch.get(&key).copied()));
+        if let Some(position) = first {
+            return Placed { new, position, is_new: false, id };
+        }
+        end.position.0 += 1;
+        in_batch.extend(new.dedupe_key.map(|key| (key, end.position)));
+        Placed { new, position: end.position, is_new: true, id }
+    };
+    events.map(place).collect()
+}
+
+/// Writes what is new, and finds out what is not after all.
+fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Result<()> {
+    let new: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.is_new).collect();
+    let written = INSERT_EVENTS.run(transaction, &new, |placed, row| bind_event(placed, row))?;
+    if written == new.len() as u64 {
+        return Ok(());
+    }
+    let keys: Vec<String> = new.iter().filter_map(|p| Some(hex(p.new.dedupe_key?.as_bytes()))).collect();
+    let mut indexed = HashMap::new();
+    for mut row in transaction.desk.fetch(&INDEXED, &[json_array(&keys)])? {
+        indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
+    }
+    let mut moved = HashMap::new();
+    for placed in placed {
+        let key = placed.new.dedupe_key;
+        if let Some(&position) = key.and_then(|key| indexed.get(&key)) {
+            moved.insert(placed.position, position);
+        }
+        // What repeats a repeat of this batch goes with it.
+        if let Some(&position) = moved.get(&placed.position) {
+            (placed.position, placed.is_new) = (position, false);
+        }
+    }
+    Ok(())
+}
+
+/// Looks up the ids of the events that were there before.
+fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Result<()> {
+    let positions: Vec<String> =
+        placed.iter().filter(|placed| !placed.is_new).map(|placed| placed.position.0.to_string()).collect();
+    if positions.is_empty() {
+        return Ok(());
+    }
+    let mut ids = HashMap::with_capacity(positions.len());
+    for mut row in transaction.desk.fetch(&IDS, &args![format!("[{}]", positions.join(","))])? {
+        ids.insert(Position(row.int()?), row.parsed()?);
+    }
+    for placed in placed.iter_mut().filter(|placed| !placed.is_new) {
+        placed.id = *ids.get(&placed.position).ok_or_else(|| {
+            StoreError::Corrupt(format!("the event at {} has left its dedupe key behind", placed.position.0))
+        })?;
+    }
+    Ok(())
+}
+
+/// Moves a few of the keys that are in memory into the index.
+fn index_keys(transaction: &Transaction<'_>, keys: &RecentKeys) -> Result<()> {
+    INDEX_KEYS.run(transaction, keys.due(), |(key, position), row| {
+        row.bind(key.as_bytes().as_slice()).bind(position.0);
+    })?;
+    if let Some(Position(indexed_to)) = keys.completes() {
+        transaction.desk.run(&INDEXED_TO, &args![indexed_to])?;
+    }
+    Ok(())
 }
 
 /// Deals out what was kept to the appends it came from.
-fn answer(appends: &[Append], taken: &[bool], kept: Vec<KeptEvent>) -> Vec<Kept> {
-    let mut kept = kept.into_iter();
+fn answer(appends: &[Append], taken: &[bool], placed: &[Placed<'_>]) -> Vec<Kept> {
+    let mut kept = placed.iter().map(|p| KeptEvent { id: p.id, position: p.position, is_new: p.is_new });
     let answer = |(append, &is_taken): (&Append, &bool)| match is_taken {
         true => Kept::KeyTaken,
         false => Kept::Events(kept.by_ref().take(append.events.len()).collect()),
@@ -133,196 +227,183 @@ fn answer(appends: &[Append], taken: &[bool], kept: Vec<KeptEvent>) -> Vec<Kept>
     appends.iter().zip(taken).map(answer).collect()
 }
 
-async fn is_key_taken(
-    transaction: &mut Transaction<'_>,
+fn is_key_taken(
+    transaction: &Transaction<'_>,
     idempotency: Option<&Idempotency>,
     now: Timestamp,
 ) -> Result<bool> {
     let Some(Idempotency { key, body, expires_at }) = idempotency else { return Ok(false) };
     let args = args![key.as_bytes().as_slice(), body.as_slice(), expires_at.as_micros(), now.as_micros()];
-    let mut rows = transaction.read(&TAKE_KEY, args).await?;
+    let mut rows = transaction.desk.fetch(&TAKE_KEY, &args)?;
     let stands_for = rows.first_mut().map(Row::bytes).transpose()?;
     Ok(stands_for.as_deref() != Some(body.as_slice()))
 }
 
-/// Finds which events were there before, and as what.
-async fn tell_repeats(transaction: &mut Transaction<'_>, placed: &[Placed<'_>]) -> Result<Vec<KeptEvent>> {
-    let keys: Vec<String> =
-        placed.iter().filter_map(|p| p.new.dedupe_key).map(|key| hex(key.as_bytes())).collect();
-    let rows = transaction.read(&REPEATED, vec![json_array(&keys)]).await?;
-    let mut first: HashMap<Vec<u8>, (EventId, Position)> = HashMap::with_capacity(rows.len());
-    for mut row in rows {
-        first.insert(row.bytes()?, (row.parsed()?, Position(row.int()?)));
-    }
-    let kept = |placed: &Placed<'_>| {
-        let known = placed.new.dedupe_key.and_then(|key| first.get(key.as_bytes().as_slice()));
-        let own = (placed.new.event.id, placed.position);
-        let &(id, position) = known.unwrap_or(&own);
-        KeptEvent { id, position, is_new: id == own.0 }
-    };
-    Ok(placed.iter().map(kept).collect())
-}
-
-fn bind_event(placed: &Placed<'_>, args: &mut Vec<Value>) {
+fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
     let event = &placed.new.event;
-    args.extend(args![
-        placed.position.0,
-        event.id.to_string(),
-        event.event_type.as_str(),
-        event.user_id.as_ref().map(|user| user.as_str()),
-        event.source.as_str(),
-        event.provider.as_deref(),
-        event.occurred_at.as_micros(),
-        event.received_at.as_micros(),
-        placed.new.dedupe_key.as_ref().map(|key| DedupeKey::as_bytes(key).as_slice()),
-        event.data.shared(),
-        event.raw.as_deref(),
-    ]);
+    row.bind(placed.position.0)
+        .bind(event.id.to_string())
+        .bind(event.event_type.as_str())
+        .bind(event.user_id.as_ref().map(|user| user.as_str()))
+        .bind(event.source.as_str())
+        .bind(event.provider.as_deref())
+        .bind(event.occurred_at.as_micros())
+        .bind(event.received_at.as_micros())
+        .bind(placed.new.dedupe_key.as_ref().map(|key| DedupeKey::as_bytes(key).as_slice()))
+        .bind(event.data.as_str())
+        .bind(event.raw.as_deref());
 }
 
-fn bind_delivery(delivery: &Delivery, args: &mut Vec<Value>) {
+fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
-    args.extend(args![
-        delivery.id.to_string(),
-        delivery.event_id.to_string(),
-        delivery.event_type.as_str(),
-        delivery.user_id.as_ref().map(|user| user.as_str()),
-        delivery.owner_id.as_ref().map(|owner| owner.as_str()),
-        delivery.subscription_id.to_string(),
-        status,
-        next_attempt_at,
-        claimed_by,
-        claim_deadline,
-        i64::from(delivery.max_attempts),
-        delivery.trigger.as_str(),
-        delivery.created_at.as_micros(),
-    ]);
+    row.bind(delivery.id.to_string())
+        .bind(delivery.event_id.to_string())
+        .bind(delivery.event_type.as_str())
+        .bind(delivery.user_id.as_ref().map(|user| user.as_str()))
+        .bind(delivery.owner_id.as_ref().map(|owner| owner.as_str()))
+        .bind(delivery.subscription_id.to_string())
+        .bind(status)
+        .bind(next_attempt_at)
+        .bind(claimed_by)
+        .bind(claim_deadline)
+        .bind(i64::from(delivery.max_attempts))
+        .bind(delivery.trigger.as_str())
+        .bind(delivery.created_at.as_micros());
 }
 
-pub(super) async fn claim(
-    sqlite: &Sqlite,
-    lanes: &[Lane],
-    claim: &Claim,
-    now: Timestamp,
-) -> Result<Vec<Claimed>> {
-    let mut transaction = sqlite.begin().await;
-    let head = transaction.writer.head;
+pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
+    let transaction = desk.begin()?;
     let mut ids = Vec::new();
     for lane in lanes {
         let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
-        for mut row in transaction.read(&DUE, args).await? {
+        for mut row in transaction.desk.fetch(&DUE, &args)? {
             ids.push(row.text()?);
         }
     }
     let ids = json_array(&ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
-    transaction.write(&CLAIM, args).await?;
-    let rows = transaction.read(&CLAIMED, vec![ids]).await?;
-    transaction.commit(vec![], head).await?;
+    transaction.desk.run(&CLAIM, &args)?;
+    let rows = transaction.desk.fetch(&CLAIMED, &[ids])?;
+    transaction.commit()?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
-pub(super) async fn change(sqlite: &Sqlite, changes: &[Change]) -> Result<Vec<bool>> {
-    let mut transaction = sqlite.begin().await;
-    let head = transaction.writer.head;
-    let mut written = HashSet::with_capacity(changes.len());
-    for mut row in transaction.run(CHANGE_DELIVERIES.pieces(changes, bind_change).collect()).await?.rows {
-        written.insert(row.text()?);
+pub(super) fn change(desk: &mut Desk, changes: &[Change]) -> Result<Vec<bool>> {
+    let transaction = desk.begin()?;
+    let written = CHANGE_DELIVERIES.run(&transaction, changes, bind_change)?;
+    if written == changes.len() as u64 {
+        keep_record(&transaction, changes.iter())?;
+        transaction.commit()?;
+        return Ok(vec![true; changes.len()]);
     }
-    let answers: Vec<bool> =
-        changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect();
-    let made = changes.iter().zip(&answers).filter(|&(_, &made)| made).map(|(change, _)| change);
-    let attempts: Vec<_> = made.clone().filter_map(|change| change.attempt.as_ref()).collect();
-    let ends = count_ends(made);
-    let last = INSERT_ATTEMPTS.pieces(&attempts, |attempt, args| bind_attempt(attempt, args));
-    transaction.commit(last.chain(COUNT_ENDS.pieces(&ends, bind_ends)).collect(), head).await?;
-    Ok(answers)
+    // Some came too late. Which of them only one at a time can tell.
+    drop(transaction);
+    let transaction = desk.begin()?;
+    let change =
+        |change| Ok(CHANGE_DELIVERIES.run(&transaction, std::slice::from_ref(change), bind_change)? > 0);
+    let written = changes.iter().map(change).collect::<Result<Vec<_>>>()?;
+    let made = changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change);
+    keep_record(&transaction, made)?;
+    transaction.commit()?;
+    Ok(written)
 }
 
-fn bind_change(change: &Change, args: &mut Vec<Value>) {
+/// Writes down the attempts behind changes, and what they add to the statistics.
+fn keep_record<'c>(
+    transaction: &Transaction<'_>,
+    made: impl Iterator<Item = &'c Change> + Clone,
+) -> Result<()> {
+    let attempts: Vec<_> = made.clone().filter_map(|change| change.attempt.as_ref()).collect();
+    INSERT_ATTEMPTS.run(transaction, &attempts, |attempt, row| bind_attempt(attempt, row))?;
+    COUNT_ENDS.run(transaction, &count_ends(made), bind_ends)?;
+    Ok(())
+}
+
+fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
     let to = &change.to;
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&to.state);
-    args.extend(args![
-        to.id.to_string(),
-        change.from.status.as_str(),
-        change.from.holder.as_deref(),
-        status,
-        next_attempt_at,
-        claimed_by,
-        claim_deadline,
-        i64::from(to.attempt_count),
-        i64::from(to.max_attempts),
-        i64::from(to.lapses),
-        to.trigger.as_str(),
-        to.completed_at.map(Timestamp::as_micros),
-        to.response_status.map(i64::from),
-        to.error.as_deref(),
-    ]);
+    row.bind(to.id.to_string())
+        .bind(change.from.status.as_str())
+        .bind(change.from.holder.as_deref())
+        .bind(status)
+        .bind(next_attempt_at)
+        .bind(claimed_by)
+        .bind(claim_deadline)
+        .bind(i64::from(to.attempt_count))
+        .bind(i64::from(to.max_attempts))
+        .bind(i64::from(to.lapses))
+        .bind(to.trigger.as_str())
+        .bind(to.completed_at.map(Timestamp::as_micros))
+        .bind(to.response_status.map(i64::from))
+        .bind(to.error.as_deref());
 }
 
-fn bind_attempt(attempt: &domain::attempt::Attempt, args: &mut Vec<Value>) {
-    args.extend(args![
-        attempt.delivery_id.to_string(),
-        i64::from(attempt.number),
-        attempt.at.as_micros(),
-        attempt.trigger.as_str(),
-        attempt.duration.as_micros() as i64,
-        attempt.response_status.map(i64::from),
-        attempt.response_headers.as_deref(),
-        attempt.response_body.as_deref(),
-        attempt.error.as_deref(),
-        attempt.error_code.map(|code| code.as_str()),
-    ]);
+fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
+    row.bind(attempt.delivery_id.to_string())
+        .bind(i64::from(attempt.number))
+        .bind(attempt.at.as_micros())
+        .bind(attempt.trigger.as_str())
+        .bind(attempt.duration.as_micros() as i64)
+        .bind(attempt.response_status.map(i64::from))
+        .bind(attempt.response_headers.as_deref())
+        .bind(attempt.response_body.as_deref())
+        .bind(attempt.error.as_deref())
+        .bind(attempt.error_code.map(|code| code.as_str()));
 }
 
-fn bind_ends(ends: &Ends, args: &mut Vec<Value>) {
-    args.extend(args![
-        ends.subscription_id.to_string(),
-        ends.successful,
-        ends.failed,
-        ends.cancelled,
-        ends.last_delivery_at.map(Timestamp::as_micros),
-        ends.last_success_at.map(Timestamp::as_micros),
-        ends.last_failure_at.map(Timestamp::as_micros),
-    ]);
+fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
+    row.bind(ends.subscription_id.to_string())
+        .bind(ends.successful)
+        .bind(ends.failed)
+        .bind(ends.cancelled)
+        .bind(ends.last_delivery_at.map(Timestamp::as_micros))
+        .bind(ends.last_success_at.map(Timestamp::as_micros))
+        .bind(ends.last_failure_at.map(Timestamp::as_micros));
 }
 
-pub(super) async fn create_subscription(sqlite: &Sqlite, subscription: &StoredSubscription) -> Result<()> {
-    let insert = (CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?);
-    sqlite.begin().await.commit(vec![insert, (MOVE_ROUTES, vec![])], None).await
+pub(super) fn create_subscription(desk: &mut Desk, subscription: &StoredSubscription) -> Result<()> {
+    let end = desk.log.take();
+    let transaction = desk.begin()?;
+    transaction.desk.run(&CREATE_SUBSCRIPTION, &tables::subscriptions::insert_args(subscription)?)?;
+    transaction.desk.run(&MOVE_ROUTES, &[])?;
+    transaction.commit()?;
+    desk.log = end.map(LogEnd::with_routes_moved);
+    Ok(())
 }
 
-pub(super) async fn change_subscription(
-    sqlite: &Sqlite,
+pub(super) fn change_subscription(
+    desk: &mut Desk,
     stored: &StoredSubscription,
     now: Timestamp,
 ) -> Result<bool> {
-    let mut transaction = sqlite.begin().await;
-    let args = tables::subscriptions::update_args(stored)?;
-    let exists = transaction.write(&CHANGE_SUBSCRIPTION, args).await? > 0;
-    let mut last = Vec::new();
+    let end = desk.log.take();
+    let transaction = desk.begin()?;
+    let exists =
+        transaction.desk.run(&CHANGE_SUBSCRIPTION, &tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
         let id = stored.subscription.id.to_string();
-        last.push(match stored.subscription.holds() {
-            true => (HOLD, args![id]),
-            false => (RELEASE, args![id, now.as_micros()]),
-        });
-        last.push((MOVE_ROUTES, vec![]));
+        match stored.subscription.holds() {
+            true => transaction.desk.run(&HOLD, &args![id])?,
+            false => transaction.desk.run(&RELEASE, &args![id, now.as_micros()])?,
+        };
+        transaction.desk.run(&MOVE_ROUTES, &[])?;
     }
-    transaction.commit(last, None).await?;
+    transaction.commit()?;
+    desk.log = if exists { end.map(LogEnd::with_routes_moved) } else { end };
     Ok(exists)
 }
 
-pub(super) async fn delete_subscription(sqlite: &Sqlite, id: SubscriptionId, now: Timestamp) -> Result<bool> {
-    let mut transaction = sqlite.begin().await;
-    let existed = transaction.write(&DELETE_SUBSCRIPTION, args![id.to_string()]).await? > 0;
-    let mut last = Vec::new();
+pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Timestamp) -> Result<bool> {
+    let end = desk.log.take();
+    let transaction = desk.begin()?;
+    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, &args![id.to_string()])? > 0;
     if existed {
-        let cancelled = transaction.write(&CANCEL, args![id.to_string(), now.as_micros()]).await?;
-        last.extend(COUNT_ENDS.pieces(&[Ends::cancelled(id, cancelled as i64)], bind_ends));
-        last.push((MOVE_ROUTES, vec![]));
+        let cancelled = transaction.desk.run(&CANCEL, &args![id.to_string(), now.as_micros()])?;
+        COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
+        transaction.desk.run(&MOVE_ROUTES, &[])?;
     }
-    transaction.commit(last, None).await?;
+    transaction.commit()?;
+    desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };
     Ok(existed)
 }
 
