@@ -13,11 +13,13 @@
 pub mod access;
 pub mod attempt;
 pub mod delivery;
+pub mod document;
 pub mod event;
 pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod mac;
+pub mod path;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
