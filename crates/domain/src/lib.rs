@@ -15,6 +15,7 @@ pub mod attempt;
 pub mod delivery;
 pub mod document;
 pub mod event;
+pub mod filter;
 pub mod id;
 pub mod lease;
 pub mod limits;

@@ -64,7 +64,7 @@ pub const FILTER_BYTES_MAX: usize = 16 * 1_024;
 /// Nesting of a filter's conditions. People lose their way long before.
 pub const FILTER_DEPTH_MAX: usize = 16;
 
-/// Conditions of a filter, a list's values included. Each may be looked at for each event.
+/// Conditions of a filter: its keys, and the items of its lists. Each may be looked at for each event.
 pub const FILTER_CONDITIONS_MAX: usize = 500;
 
 /// Regexes of a filter. Compiled ones are the largest part of it.
@@ -77,10 +77,7 @@ pub const REGEX_BYTES_MAX: usize = 256;
 /// Bytes of a compiled regex. `\w` alone takes 50 KiB, for all the letters that there are.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 512 * 1_024;
 
-/// Steps that a filter may take over one event: a comparison is one, a byte that a regex reads is [`REGEX_BYTE_STEPS`].
-/// Filters run where events are stored, so a hostile one must not hold up the others. This many take a tenth of a second
-/// at the worst, and an ordinary filter takes a few dozen.
+/// Steps that a filter may take over one event. A comparison is one; a regex takes them for the text that it reads times its
+/// own length. Filters run where events are stored, so a hostile one must not hold up the others. This many take
+/// some 150 ms at the worst; an ordinary filter takes a few dozen.
 pub const FILTER_STEPS_MAX: usize = 1_000_000;
-
-/// Steps for each byte that a regex reads: all of them together read 62 KiB of an event.
-pub const REGEX_BYTE_STEPS: usize = 16;
