@@ -10,11 +10,11 @@ pub const FIELDS: [&str; 8] =
     ["id", "type", "user_id", "source", "provider", "occurred_at", "received_at", "data"];
 
 impl Event {
-    /// The event as the API shows it: `{id, type, user_id, source, provider, occurred_at, received_at, data}`, with `null`
-    /// where there is no user or provider.
+    /// The event as the API shows it: `{id, type, user_id, source, provider, occurred_at, received_at, data}`, with
+    /// `null` where there is no user or provider.
     ///
-    /// It reads all of `data`. Whoever asks many subscriptions about one event makes the document once, and only if one
-    /// of them looks (`LazyCell::new(|| event.document())`).
+    /// It reads all of `data`. Whoever asks many subscriptions about one event makes the document once, and only if
+    /// one of them looks (`LazyCell::new(|| event.document())`).
     #[must_use]
     pub fn document(&self) -> Value {
         json!({
@@ -31,20 +31,21 @@ impl Event {
 }
 
 impl Json {
-    /// The document's value, as near as a `Value` can say it: of equal keys the last counts, numbers are 64-bit integers or
-    /// doubles, and half a surrogate pair is U+FFFD.
+    /// The document's value, as near as a `Value` can say it: of equal keys the last counts, numbers are 64-bit
+    /// integers or doubles, and half a surrogate pair is U+FFFD.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let text = self.as_str();
-        // What does not parse is JSON all the same: it holds what RFC 8259 permits and a `Value` cannot hold. A filter must
-        // not lose the event for that.
+        // What does not parse is JSON all the same: it holds what RFC 8259 permits and a `Value` cannot hold. A
+        // filter must not lose the event for that.
         serde_json::from_str(text)
             .or_else(|_| serde_json::from_str(&representable(text)))
             .unwrap_or(Value::Null)
     }
 }
 
-/// The JSON `text` with halves of surrogate pairs replaced, and with numbers beyond the doubles brought to the last of them.
+/// The JSON `text` with halves of surrogate pairs replaced, and with numbers beyond the doubles brought to the last
+/// of them.
 fn representable(text: &str) -> String {
     let (mut written, mut rest, mut in_string) = (String::with_capacity(text.len()), text, false);
     while let Some(first) = rest.chars().next() {

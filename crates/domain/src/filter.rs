@@ -4,8 +4,9 @@
 //! {"type": "github.issues.opened", "data.issue": {"comments": {"$gte": 3}, "labels": {"$contains": {"name": "bug"}}}}
 //! ```
 //!
-//! A filter is an object, and all of its entries must hold. An entry is a path with a condition on what lies there, or one of
-//! `$and`, `$or`, `$not`. A condition is an object of operators and of further paths, or a plain value, which means `$eq`.
+//! A filter is an object, and all of its entries must hold. An entry is a path with a condition on what lies there,
+//! or one of `$and`, `$or`, `$not`. A condition is an object of operators and of further paths, or a plain value,
+//! which means `$eq`.
 //!
 //! | operator | holds for a value that |
 //! |---|---|
@@ -18,8 +19,9 @@
 //! | `$exists` | is there (`true`; `null` is there too) or is not (`false`) |
 //! | `$and`, `$or`, `$not` | meets all, one, not the operand's conditions |
 //!
-//! Types compare strictly: `5` is not `"5"`, and an array does not equal its only item. Numbers are one type, so `1` is `1.0`.
-//! Where nothing lies no condition holds but `{"$exists": false}`, and what says that something is not: `$ne`, `$nin`, `$not`.
+//! Types compare strictly: `5` is not `"5"`, and an array does not equal its only item. Numbers are one type, so `1`
+//! is `1.0`. Where nothing lies no condition holds but `{"$exists": false}`, and what says that something is not:
+//! `$ne`, `$nin`, `$not`.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -66,7 +68,8 @@ enum Condition {
     },
     Matches {
         regex: Regex,
-        /// How long the regex is when its counted repetitions are written out: what a byte of text costs grows with it.
+        /// How long the regex is when its counted repetitions are written out: what a byte of text costs grows with
+        /// it.
         length: usize,
     },
 }
@@ -154,7 +157,8 @@ impl Comparison {
 /// Looking for a text in a text passes this many bytes in the time of a comparison.
 const SEARCHED_BYTES_PER_STEP: usize = 64;
 
-/// A regex that keeps its engine from every shortcut takes the time of a comparison for one byte of text if it is this long.
+/// A regex that keeps its engine from every shortcut takes the time of a comparison for one byte of text if it is
+/// this long.
 const REGEX_WORK_PER_STEP: usize = 8;
 
 /// What is left of the work that one event is worth.
@@ -202,8 +206,8 @@ fn compare(one: &Value, other: &Value) -> Option<Ordering> {
     }
 }
 
-/// Exact, also where a double cannot tell two integers apart: with a number that is not whole it is within 2^53, or beyond
-/// all integers that JSON holds here, and there doubles order rightly.
+/// Exact, also where a double cannot tell two integers apart: with a number that is not whole it is within 2^53, or
+/// beyond all integers that JSON holds here, and there doubles order rightly.
 fn compare_numbers(one: &Number, other: &Number) -> Option<Ordering> {
     match (whole(one), whole(other)) {
         (Some(one), Some(other)) => Some(one.cmp(&other)),

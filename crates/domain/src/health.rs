@@ -8,8 +8,8 @@
 //!    └────────────────────────────┴─────────────────────────────── probing
 //! ```
 //!
-//! Without it a dead endpoint is called for every delivery that is due, and each waits for its timeout. The words are those of
-//! electricity: closed lets attempts through, open does not.
+//! Without it a dead endpoint is called for every delivery that is due, and each waits for its timeout. The words are
+//! those of electricity: closed lets attempts through, open does not.
 //!
 //! **Invariant.** Whatever happened, [`Health::admit`] lets an attempt through or names the time at which it will.
 
@@ -140,8 +140,8 @@ impl Health {
         self.trouble.map(|trouble| trouble.since)
     }
 
-    /// Whether an attempt may be made at `now`. The first that may after a cool-down is the probe: until its outcome is
-    /// settled there is no other.
+    /// Whether an attempt may be made at `now`. The first that may after a cool-down is the probe: until its outcome
+    /// is settled there is no other.
     pub fn admit(&mut self, now: Timestamp) -> Admission {
         match &mut self.trouble {
             None | Some(Trouble { gate: Gate::All, .. }) => Admission::Attempt,
@@ -155,8 +155,8 @@ impl Health {
         }
     }
 
-    /// Takes in how an attempt ended at `now`. Every attempt counts, also one that began before a cool-down and ends in it, or
-    /// that somebody set going by hand; one that failed here, and not at the endpoint, does not.
+    /// Takes in how an attempt ended at `now`. Every attempt counts, also one that began before a cool-down and ends
+    /// in it, or that somebody set going by hand; one that failed here, and not at the endpoint, does not.
     pub fn settle(&mut self, outcome: &Outcome, rules: &Rules, now: Timestamp) -> Change {
         match outcome.verdict() {
             _ if !tells_of_the_endpoint(outcome) => self.end_probe(now),
@@ -194,8 +194,8 @@ impl Health {
 }
 
 impl Trouble {
-    /// Opens at the failure that is one too many, and at that of a probe. One that ends within a cool-down began before it, and
-    /// says nothing new.
+    /// Opens at the failure that is one too many, and at that of a probe. One that ends within a cool-down began
+    /// before it, and says nothing new.
     fn open_if_due(&mut self, asked: Duration, rules: &Rules, now: Timestamp) -> Change {
         let is_due = match self.gate {
             Gate::All => self.failures >= rules.failures_to_open,
@@ -223,8 +223,8 @@ impl Rules {
 /// The longest cool-down, whatever the rules or the endpoint ask for.
 const COOL_DOWN_LIMIT: Duration = Duration::from_secs(RETRY_AFTER_SECONDS_MAX as u64);
 
-/// Whether `end` is still to come. One that lies farther ahead than any cool-down was set by a clock that has been put back
-/// since, and would keep the endpoint closed off for as long as that.
+/// Whether `end` is still to come. One that lies farther ahead than any cool-down was set by a clock that has been
+/// put back since, and would keep the endpoint closed off for as long as that.
 fn is_ahead(end: Timestamp, now: Timestamp) -> bool {
     end > now && end.since(now) <= COOL_DOWN_LIMIT
 }

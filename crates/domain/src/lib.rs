@@ -4,9 +4,10 @@
 //! a [`Timestamp`] and chance as an [`rand_core::Rng`], so the whole life of a delivery can be replayed from a seed.
 //! A rule returns its decision as a value; the crates around this one carry it out.
 //!
-//! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and [`filter`] (what an
-//! event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom, and how that ends), [`retry`] (when
-//! it is tried again), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
+//! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
+//! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
+//! and how that ends), [`retry`] (when it is tried again), [`template`] (what a chat program is sent instead of the
+//! event), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
 //! [`signing`] (how a subscriber knows that it was us).
 
 #![warn(missing_docs)]
@@ -26,6 +27,7 @@ pub mod path;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
+pub mod template;
 pub mod time;
 
 pub use access::Access;

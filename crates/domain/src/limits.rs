@@ -70,14 +70,14 @@ pub const FILTER_CONDITIONS_MAX: usize = 500;
 /// Regexes of a filter. Compiled ones are the largest part of it.
 pub const FILTER_REGEXES_MAX: usize = 8;
 
-/// Bytes of a regex, as written and with its counted repetitions written out: `a{3}` is `aaa`. What it costs to match grows
-/// with them.
+/// Bytes of a regex, as written and with its counted repetitions written out: `a{3}` is `aaa`. What it costs to match
+/// grows with them.
 pub const REGEX_BYTES_MAX: usize = 256;
 
 /// Bytes of a compiled regex. `\w` alone takes 50 KiB, for all the letters that there are.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 512 * 1_024;
 
-/// Steps that a filter may take over one event. A comparison is one; a regex takes them for the text that it reads times its
-/// own length. Filters run where events are stored, so a hostile one must not hold up the others. This many take
-/// some 150 ms at the worst; an ordinary filter takes a few dozen.
+/// Steps that a filter may take over one event. A comparison is one; a regex takes them for the text that it reads
+/// times its own length. Filters run where events are stored, so a hostile one must not hold up the others. This many
+/// take some 150 ms at the worst; an ordinary filter takes a few dozen.
 pub const FILTER_STEPS_MAX: usize = 1_000_000;

@@ -10,10 +10,11 @@ use sha2::{Digest, Sha256};
 use crate::document::FIELDS;
 use crate::limits::{ORDERING_KEY_BYTES_MAX, PATH_BYTES_MAX};
 
-/// Where in an event a value lies: names joined by dots, from the event downwards, such as `data.issue.labels.0.name`.
+/// Where in an event a value lies: names joined by dots, from the event downwards, such as
+/// `data.issue.labels.0.name`.
 ///
-/// A whole number counts an array's items from 0. A dot, a backslash or a leading `$` that belongs to a name has a backslash
-/// before it: `data.example\.com`.
+/// A whole number counts an array's items from 0. A dot, a backslash or a leading `$` that belongs to a name has a
+/// backslash before it: `data.example\.com`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
     text: String,
@@ -56,10 +57,11 @@ impl Path {
         })
     }
 
-    /// The text under which deliveries of this event are ordered, at most [`ORDERING_KEY_BYTES_MAX`] bytes. `None` where there
-    /// is no value, or `null`: such deliveries wait for no others.
+    /// The text under which deliveries of this event are ordered, at most [`ORDERING_KEY_BYTES_MAX`] bytes. `None`
+    /// where there is no value, or `null`: such deliveries wait for no others.
     ///
-    /// Equal values have equal texts, and different values different ones: `1` and `1.0` are one key, `1` and `"1"` are two.
+    /// Equal values have equal texts, and different values different ones: `1` and `1.0` are one key, `1` and `"1"`
+    /// are two.
     #[must_use]
     pub fn ordering_key(&self, document: &Value) -> Option<String> {
         let value = self.get(document).filter(|value| !value.is_null())?;
@@ -154,7 +156,8 @@ fn write_canonical(value: &Value, text: &mut String) {
     }
 }
 
-/// The number as an integer, if it is one: `1.0` is 1. So are all doubles from 2^53 on; beyond 2^127 they stay what they are.
+/// The number as an integer, if it is one: `1.0` is 1. So are all doubles from 2^53 on; beyond 2^127 they stay what
+/// they are.
 pub(crate) fn whole(number: &Number) -> Option<i128> {
     const LIMIT: f64 = i128::MAX as f64;
     let of_double = |double: f64| (double.fract() == 0.0 && double.abs() < LIMIT).then_some(double as i128);

@@ -78,7 +78,8 @@ pub enum Fault {
 }
 
 impl NotAFilter {
-    /// Where the fault is, from the outside inwards: `data.amount.$gt`, `$or[1].type`. Empty where it is the whole filter.
+    /// Where the fault is, from the outside inwards: `data.amount.$gt`, `$or[1].type`. Empty where it is the whole
+    /// filter.
     #[must_use]
     pub fn path(&self) -> String {
         let mut path = String::new();
@@ -271,8 +272,8 @@ fn bound(operand: &Value) -> Result<Value, Fault> {
     is_ordered.then(|| operand.clone()).ok_or(Fault::Operand("a number or a text"))
 }
 
-/// The regex and its length written out, if it takes little room and time. Matching is linear in the text, but also in the regex,
-/// and `(\d{99}){99}` is much longer than it looks.
+/// The regex and its length written out, if it takes little room and time. Matching is linear in the text, but also
+/// in the regex, and `(\d{99}){99}` is much longer than it looks.
 fn compile(pattern: &str) -> Result<(Regex, usize), Fault> {
     if pattern.len() > REGEX_BYTES_MAX {
         return Err(Fault::RegexTooLarge);

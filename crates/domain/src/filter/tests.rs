@@ -1,4 +1,5 @@
-//! What each operator says of each kind of value, what is refused, and the laws that hold for any filter and any event.
+//! What each operator says of each kind of value, what is refused, and the laws that hold for any filter and any
+//! event.
 
 #![expect(clippy::needless_pass_by_value, reason = "what `json!` makes is easier to read where it is used")]
 
