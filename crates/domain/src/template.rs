@@ -1,8 +1,8 @@
 //! Templates: ready bodies for receivers that want a message to show, not an event.
 //!
-//! To add one: a file in `template/` that makes the body from a [`Message`], its name here, and what its receiver's
+//! To add one: a file in `template/` that makes the body from a `Message`, its name here, and what its receiver's
 //! pages say about lengths and markup as tests. Whatever comes from an event may be hostile, and as long as an event
-//! may be: it passes through [`text::fit`] with the receiver's escapes.
+//! may be: it passes through `text::fit` with the receiver's escapes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
