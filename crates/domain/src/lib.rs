@@ -4,23 +4,30 @@
 //! a [`Timestamp`] and chance as an [`rand_core::Rng`], so the whole life of a delivery can be replayed from a seed.
 //! A rule returns its decision as a value; the crates around this one carry it out.
 //!
-//! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`retry`] (when it is tried again), [`lease`] (how workers hold what they pulled), [`signing`]
-//! (how a subscriber knows that it was us).
+//! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
+//! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
+//! and how that ends), [`retry`] (when it is tried again), [`template`] (what a chat program is sent instead of the
+//! event), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
+//! [`signing`] (how a subscriber knows that it was us).
 
 #![warn(missing_docs)]
 
 pub mod access;
 pub mod attempt;
 pub mod delivery;
+pub mod document;
 pub mod event;
+pub mod filter;
+pub mod health;
 pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod mac;
+pub mod path;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
+pub mod template;
 pub mod time;
 
 pub use access::Access;

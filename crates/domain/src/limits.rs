@@ -51,3 +51,33 @@ pub const JSON_DEPTH_MAX: usize = 128;
 
 /// Bytes of the text of an error that is kept.
 pub const ERROR_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a path into an event. No provider's documents need a quarter of it.
+pub const PATH_BYTES_MAX: usize = 512;
+
+/// Bytes of an ordering key that are kept as they are; a longer one is kept as its digest.
+pub const ORDERING_KEY_BYTES_MAX: usize = 256;
+
+/// Bytes of a filter, written as JSON without spaces. Every node holds every filter in memory.
+pub const FILTER_BYTES_MAX: usize = 16 * 1_024;
+
+/// Nesting of a filter's conditions. People lose their way long before.
+pub const FILTER_DEPTH_MAX: usize = 16;
+
+/// Conditions of a filter: its keys, and the items of its lists. Each may be looked at for each event.
+pub const FILTER_CONDITIONS_MAX: usize = 500;
+
+/// Regexes of a filter. Compiled ones are the largest part of it.
+pub const FILTER_REGEXES_MAX: usize = 8;
+
+/// Bytes of a regex, as written and with its counted repetitions written out: `a{3}` is `aaa`. What it costs to match
+/// grows with them.
+pub const REGEX_BYTES_MAX: usize = 256;
+
+/// Bytes of a compiled regex. `\w` alone takes 50 KiB, for all the letters that there are.
+pub const REGEX_COMPILED_BYTES_MAX: usize = 512 * 1_024;
+
+/// Steps that a filter may take over one event. A comparison is one; a regex takes them for the text that it reads
+/// times its own length. Filters run where events are stored, so a hostile one must not hold up the others. This many
+/// take some 150 ms at the worst; an ordinary filter takes a few dozen.
+pub const FILTER_STEPS_MAX: usize = 1_000_000;
