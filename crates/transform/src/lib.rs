@@ -13,9 +13,10 @@
 //!
 //! **How.** QuickJS has limits of its own, and they serve well for honest mistakes: 50 ms, 16 MiB, a stack
 //! ([`limits`]). They do not hold against everything, since QuickJS looks at the time only between steps, and only at
-//! each ten-thousandth: `new Array(1e9).join()` runs for a minute, a loop around the product of two large BigInts for
-//! an hour, and an assertion in C ends the process. So the language lives in a child process, a runner, that has an
-//! empty environment and none of our secrets, and that ends itself when it is held too long.
+//! each ten-thousandth: `new Array(1e9).join()` ran for 51 s, a loop around the product of two large BigInts takes
+//! longer, and an assertion in C ends the process. So the language lives in a child process, a runner, that has an
+//! empty environment and none of our secrets, and that ends itself when it is held too long. A short run takes some
+//! 0.8 ms in all, starting a runner 2 ms more; an idle runner holds 0.4 MiB of its own.
 //!
 //! Read in this order: [`Transform`] and its errors (`function.rs`), [`Runners`] (`runners.rs`, this side of the pipe),
 //! [`serve`] (`runner.rs`, the other side), `run.rs` (one run), `world.rs` and `world.js` (what a run finds), `headers.rs`.
