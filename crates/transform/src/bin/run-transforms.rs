@@ -1,0 +1,5 @@
+//! A runner by itself, for tests.
+
+fn main() -> std::io::Result<()> {
+    transform::serve_stdio()
+}
