@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Number, Value};
-use sha2::{Digest, Sha256};
 
 use crate::document::FIELDS;
 use crate::limits::{ORDERING_KEY_BYTES_MAX, PATH_BYTES_MAX};
@@ -69,7 +69,11 @@ impl Path {
         write_canonical(value, &mut text);
         // A digest cannot be mistaken for a value: no JSON begins with an `s`.
         let is_long = text.len() > ORDERING_KEY_BYTES_MAX;
-        Some(if is_long { format!("sha256:{}", hex::encode(Sha256::digest(text))) } else { text })
+        Some(if is_long {
+            format!("sha256:{}", hex::encode(digest::digest(&digest::SHA256, text.as_bytes())))
+        } else {
+            text
+        })
     }
 
     /// A path that begins at some value within an event, with any name.

@@ -149,7 +149,8 @@ impl Deliverer {
 
     fn start_worker(&self, id: SubscriptionId) {
         let this = self.clone();
-        self.0.supervisor.spawn(async move { this.work(id).await });
+        // Boxed, since a task is moved a few times before it first runs.
+        self.0.supervisor.spawn(Box::pin(async move { this.work(id).await }));
     }
 
     /// A worker: one attempt after another, until the lane's queue is empty.

@@ -3,6 +3,7 @@
 //! The database is in WAL mode with `synchronous = FULL`: a commit has reached the disk before it is answered. All
 //! writes go through one connection, so that nothing ever waits for SQLite's own lock, and readers never wait at all.
 
+mod fold;
 mod multirow;
 mod readers;
 mod recent;
@@ -19,6 +20,7 @@ use domain::{SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
+use self::fold::Folding;
 use self::readers::Readers;
 use self::write::HEAD;
 use self::writer::Writer;
@@ -52,7 +54,9 @@ impl SqliteStore {
         let path = path.to_owned();
         let opening = tokio::task::spawn_blocking(move || {
             let counters = Arc::new(Counters::default());
-            let writer = Writer::start(connect(&path)?, Arc::clone(&counters))?;
+            let connection = connect(&path)?;
+            let folding = Folding::start(&path)?;
+            let writer = Writer::start(connection, folding, Arc::clone(&counters))?;
             Ok(SqlStore(Sqlite { writer, readers: Readers::new(path), counters }))
         });
         opening.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
@@ -69,9 +73,8 @@ fn connect(path: &Path) -> Result<Connection> {
         connection.pragma_update(None, "journal_mode", "wal")?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "temp_store", "memory")?;
-        // A long log is folded back less often. The cache holds a few batches: its size costs, since every commit that
-        // has balanced a tree looks through all of its hash table.
-        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        // It holds a few batches. Its size costs: a commit that has balanced a tree looks through its whole hash table.
         connection.pragma_update(None, "cache_size", -4_096)?;
         let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         Ok((connection, found))

@@ -9,6 +9,7 @@ use std::sync::{Arc, mpsc};
 use rusqlite::{CachedStatement, Connection, ToSql};
 use tokio::sync::oneshot;
 
+use super::fold::Folding;
 use super::recent::RecentKeys;
 use super::{classify, unpack};
 use crate::sql::{Counters, Row, Statement, Value};
@@ -27,7 +28,11 @@ type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, counters: Arc<Counters>) -> Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        mut folding: Folding,
+        counters: Arc<Counters>,
+    ) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let mut desk = Desk::new(connection, counters);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
@@ -37,6 +42,7 @@ impl Writer {
                 if catch_unwind(AssertUnwindSafe(|| job(&mut desk))).is_err() {
                     desk.log = None;
                 }
+                folding.committed(&desk.connection);
             }
         });
         started.map_err(|error| StoreError::Unavailable(format!("no thread to write with: {error}")))?;
