@@ -49,8 +49,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
     /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
     ///
-    /// On PostgreSQL a crash of the database server itself may take the last of these back: what was delivered is then
-    /// delivered again. A crash of this program takes nothing back.
+    /// A crash of the machine, or of the database server, may take the last of these back, and of the claims: what was
+    /// delivered is then delivered again. A crash of this program takes nothing back.
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
 
     /// Deliveries whose claim has passed its deadline, or is held by `dead`.

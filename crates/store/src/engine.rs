@@ -17,6 +17,11 @@ pub struct SqlStore<E>(pub(crate) E);
 #[async_trait]
 pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn head(&self) -> Result<Position>;
+    /// How far the log can be read, where that is less than what is written: what a crash of the machine could still take
+    /// back has not happened yet.
+    fn durable_end(&self) -> Option<Position> {
+        None
+    }
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
@@ -35,7 +40,11 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
-        log::read(&self.0, after, limit).await
+        let mut events = log::read(&self.0, after, limit).await?;
+        if let Some(end) = self.0.durable_end() {
+            events.retain(|event| event.position <= end);
+        }
+        Ok(events)
     }
 
     async fn head(&self) -> Result<Position> {

@@ -1,8 +1,9 @@
 //! SQLite: one writer that commits for many, and a few readers beside it.
 //!
-//! The database is in WAL mode with `synchronous = FULL`: a commit has reached the disk before it is answered. All
-//! writes go through one connection, so that nothing ever waits for SQLite's own lock, and readers never wait at all.
+//! The database is in WAL mode, and what is to be durable has reached the disk before it is answered. All writes go through
+//! one connection, so that nothing ever waits for SQLite's own lock, and readers never wait at all.
 
+mod disk;
 mod fold;
 mod multirow;
 mod readers;
@@ -10,8 +11,10 @@ mod recent;
 mod write;
 mod writer;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,10 +23,11 @@ use domain::{SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
+use self::disk::Disk;
 use self::fold::Folding;
 use self::readers::Readers;
 use self::write::HEAD;
-use self::writer::Writer;
+use self::writer::{Desk, Writer};
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
 use crate::sql::{Counters, Row, Sql, Statement, Value};
@@ -42,6 +46,8 @@ pub type SqliteStore = SqlStore<Sqlite>;
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
+    /// Up to which position the log is on the disk.
+    durable: Arc<AtomicI64>,
     counters: Arc<Counters>,
 }
 
@@ -53,11 +59,15 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self> {
         let path = path.to_owned();
         let opening = tokio::task::spawn_blocking(move || {
-            let counters = Arc::new(Counters::default());
             let connection = connect(&path)?;
-            let folding = Folding::start(&path)?;
-            let writer = Writer::start(connection, folding, Arc::clone(&counters))?;
-            Ok(SqlStore(Sqlite { writer, readers: Readers::new(path), counters }))
+            let log = flushed_log(&path)
+                .map_err(|error| StoreError::Unavailable(format!("the write-ahead log: {error}")))?;
+            let disk = Disk::start(move || log.sync_data())?;
+            let durable = connection.query_row(HEAD.text(), [], |row| row.get(0)).map_err(classify)?;
+            let (durable, counters) = (Arc::new(AtomicI64::new(durable)), Arc::new(Counters::default()));
+            let desk = Desk::new(connection, disk, Arc::clone(&durable), Arc::clone(&counters));
+            let writer = Writer::start(desk, Folding::start(&path)?)?;
+            Ok(SqlStore(Sqlite { writer, readers: Readers::new(path), durable, counters }))
         });
         opening.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
@@ -71,7 +81,7 @@ fn connect(path: &Path) -> Result<Connection> {
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         connection.pragma_update(None, "journal_mode", "wal")?;
-        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "synchronous", "normal")?;
         connection.pragma_update(None, "temp_store", "memory")?;
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         // It holds a few batches. Its size costs: a commit that has balanced a tree looks through its whole hash table.
@@ -88,6 +98,18 @@ fn connect(path: &Path) -> Result<Connection> {
         connection.execute_batch(&script).map_err(classify)?;
     }
     Ok(connection)
+}
+
+/// The write-ahead log, which the open connection has made. What an earlier program left in it is flushed, with the names
+/// of the files.
+fn flushed_log(database: &Path) -> std::io::Result<File> {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-wal");
+    let log = File::open(&path)?;
+    log.sync_all()?;
+    let directory = database.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(log)
 }
 
 /// Tells what will pass from what will not: busy, locked, out of memory, I/O error, full and cannot open pass.
@@ -148,8 +170,11 @@ impl Engine for Sqlite {
     const IS_SHARED: bool = false;
 
     async fn head(&self) -> Result<Position> {
-        let row = self.read_one(&HEAD, vec![]).await?;
-        Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
+        Ok(self.durable_end().unwrap_or(Position::START))
+    }
+
+    fn durable_end(&self) -> Option<Position> {
+        Some(Position(self.durable.load(Ordering::Acquire)))
     }
 
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
@@ -159,12 +184,12 @@ impl Engine for Sqlite {
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         let (lanes, claim) = (lanes.to_vec(), claim.clone());
-        self.writer.run(move |desk| write::claim(desk, &lanes, &claim, now)).await
+        self.writer.run_relaxed(move |desk| write::claim(desk, &lanes, &claim, now)).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let changes = changes.to_vec();
-        self.writer.run(move |desk| write::change(desk, &changes)).await
+        self.writer.run_relaxed(move |desk| write::change(desk, &changes)).await
     }
 
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
@@ -184,7 +209,7 @@ impl Engine for Sqlite {
     async fn close(&self) {
         self.readers.close();
         // Folds the log back, so that the file alone is the database once the program has ended.
-        let fold = |desk: &mut writer::Desk| {
+        let fold = |desk: &mut Desk| {
             desk.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(classify)
         };
         if let Err(error) = self.writer.run(fold).await {

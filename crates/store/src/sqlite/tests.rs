@@ -1,12 +1,13 @@
 //! What the suite cannot see from outside: that every statement is one that SQLite can prepare, and that dedupe keys are
-//! found wherever they are on their way from memory to the index.
+//! found wherever they are on their way from memory to the index, and that the disk is waited for.
+
+use std::io;
+use std::sync::mpsc;
 
 use domain::event::{DedupeKey, Json};
 use domain::{Event, EventId};
-use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
-use super::writer::Desk;
 use super::*;
 
 #[test]
@@ -29,7 +30,8 @@ fn a_repeat_is_known_wherever_its_key_is() {
     let path = directory.path().join("waystation.db");
     let mut first = Vec::new();
     for opened in 0..4 {
-        let mut desk = Desk::new(connect(&path).unwrap(), Arc::default());
+        let disk = Disk::start(|| Ok(())).unwrap();
+        let mut desk = Desk::new(connect(&path).unwrap(), disk, Arc::default(), Arc::default());
         desk.log = Some(write::read_log_end(&desk, GENERATION).unwrap());
         for batch in 0..20 {
             let new: Vec<_> = (0..50).map(|index| (opened * 20 + batch) * 50 + index).collect();
@@ -48,30 +50,67 @@ fn a_repeat_is_known_wherever_its_key_is() {
     }
 }
 
+/// A store whose disk flushes when the test says so, with what the test says.
+fn on_disk(path: &Path) -> (SqliteStore, mpsc::Sender<io::Result<()>>) {
+    let (flush, flushes) = mpsc::channel();
+    let disk = Disk::start(move || flushes.recv().unwrap_or(Ok(()))).unwrap();
+    let (durable, counters) = (Arc::default(), Arc::default());
+    let desk = Desk::new(connect(path).unwrap(), disk, Arc::clone(&durable), Arc::clone(&counters));
+    let writer = Writer::start(desk, Folding::start(path).unwrap()).unwrap();
+    (SqlStore(Sqlite { writer, readers: Readers::new(path.to_owned()), durable, counters }), flush)
+}
+
+#[tokio::test]
+async fn an_append_is_answered_and_read_once_it_is_on_the_disk_and_not_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, flush) = on_disk(&directory.path().join("waystation.db"));
+    let now = Timestamp::from_seconds(1_700_000_000);
+    let one = [Append { events: vec![numbered(&1)], idempotency: None }];
+    let mut appending = std::pin::pin!(store.append(&one, RoutesVersion(0), now));
+    assert!(tokio::time::timeout(Duration::from_millis(200), appending.as_mut()).await.is_err());
+    assert_eq!(store.read_log(Position::START, 10).await.unwrap(), []);
+    assert_eq!(store.head().await.unwrap(), Position::START);
+    flush.send(Ok(())).unwrap();
+    assert!(matches!(appending.await.unwrap(), Appended::Durable(_)));
+    assert_eq!(store.head().await.unwrap(), Position(1));
+
+    flush.send(Err(io::Error::other("the disk is gone"))).unwrap();
+    let two = [Append { events: vec![numbered(&2)], idempotency: None }];
+    let lost = store.append(&two, RoutesVersion(0), now).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    assert_eq!(store.read_log(Position::START, 10).await.unwrap().len(), 1);
+
+    // Nobody can tell whether the second is there, so it is asked again; the next append puts all before it on the disk.
+    flush.send(Ok(())).unwrap();
+    assert!(matches!(store.append(&two, RoutesVersion(0), now).await.unwrap(), Appended::Durable(_)));
+    assert_eq!(store.read_log(Position::START, 10).await.unwrap().len(), 2);
+}
+
 /// Appends events with the dedupe keys of those numbers.
 fn append<'n>(desk: &mut Desk, numbers: impl Iterator<Item = &'n usize>) -> Vec<KeptEvent> {
-    let (now, mut rng) = (Timestamp::from_seconds(1_700_000_000), SmallRng::from_os_rng());
-    let event = |number: &usize| {
-        let event = Event {
-            id: EventId::new(now, &mut rng),
-            event_type: "task.created".parse().unwrap(),
-            user_id: None,
-            source: "api".to_owned(),
-            provider: None,
-            occurred_at: now,
-            received_at: now,
-            data: Json::parse(b"{}").unwrap(),
-            raw: None,
-        };
-        let dedupe_key = Some(DedupeKey::new("api", None, &number.to_string()));
-        NewEvent { event: Arc::new(event), dedupe_key, deliveries: vec![] }
-    };
-    let append = Append { events: numbers.map(event).collect(), idempotency: None };
-    match write::append(desk, &[append], RoutesVersion(0), now).unwrap() {
+    let append = Append { events: numbers.map(numbered).collect(), idempotency: None };
+    match write::append(desk, &[append], RoutesVersion(0), Timestamp::from_seconds(1_700_000_000)).unwrap() {
         Appended::Durable(mut kept) => match kept.remove(0) {
             Kept::Events(kept) => kept,
             Kept::KeyTaken => panic!("no key was given"),
         },
         Appended::StaleRoutes => panic!("nobody has changed the routes"),
     }
+}
+
+fn numbered(number: &usize) -> NewEvent {
+    let now = Timestamp::from_seconds(1_700_000_000);
+    let event = Event {
+        id: EventId::new(now, &mut rand::make_rng::<SmallRng>()),
+        event_type: "task.created".parse().unwrap(),
+        user_id: None,
+        source: "api".to_owned(),
+        provider: None,
+        occurred_at: now,
+        received_at: now,
+        data: Json::parse(b"{}").unwrap(),
+        raw: None,
+    };
+    let dedupe_key = Some(DedupeKey::new("api", None, &number.to_string()));
+    NewEvent { event: Arc::new(event), dedupe_key, deliveries: vec![] }
 }

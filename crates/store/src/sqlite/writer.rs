@@ -4,11 +4,13 @@
 //! away takes no half-done transaction along.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, mpsc};
 
 use rusqlite::{CachedStatement, Connection, ToSql};
 use tokio::sync::oneshot;
 
+use super::disk::Disk;
 use super::fold::Folding;
 use super::recent::RecentKeys;
 use super::{classify, unpack};
@@ -28,13 +30,8 @@ type Job = Box<dyn FnOnce(&mut Desk) + Send>;
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(
-        connection: Connection,
-        mut folding: Folding,
-        counters: Arc<Counters>,
-    ) -> Result<Self> {
+    pub(super) fn start(mut desk: Desk, mut folding: Folding) -> Result<Self> {
         let (jobs, inbox) = mpsc::channel::<Job>();
-        let mut desk = Desk::new(connection, counters);
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let started = thread.spawn(move || {
             for job in inbox {
@@ -49,18 +46,42 @@ impl Writer {
         Ok(Self { jobs })
     }
 
-    /// Does `work` on the thread.
+    /// Does `work` on the thread, and answers once it is on the disk.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Desk) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.send(|answer| {
+            Box::new(move |desk| match work(desk) {
+                Ok(done) => desk.when_durable(move |durable| {
+                    // Nobody waits any more; what was done is done.
+                    let _gone = answer.send(durable.map(|()| done));
+                }),
+                Err(error) => {
+                    let _gone = answer.send(Err(error));
+                }
+            })
+        })
+        .await
+    }
+
+    /// Does `work` on the thread. It survives this program's end, and the machine's if something durable follows it.
+    pub(super) async fn run_relaxed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Desk) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.send(|answer| {
+            Box::new(move |desk| {
+                let _gone = answer.send(work(desk));
+            })
+        })
+        .await
+    }
+
+    async fn send<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T>>) -> Job) -> Result<T> {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |desk| {
-            // Nobody waits any more; what was done is done.
-            let _gone = answer.send(work(desk));
-        });
         let broken = || StoreError::Unavailable("writing broke off".to_owned());
-        self.jobs.send(job).map_err(|_| broken())?;
+        self.jobs.send(job(answer)).map_err(|_| broken())?;
         answered.await.map_err(|_| broken())?
     }
 }
@@ -71,6 +92,9 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     /// `None` where it has to be read.
     pub(super) log: Option<LogEnd>,
+    disk: Disk,
+    /// Up to which position the log is on the disk.
+    durable: Arc<AtomicI64>,
     counters: Arc<Counters>,
 }
 
@@ -100,18 +124,54 @@ const COMMIT: Statement = Statement::new("commit", "COMMIT");
 const ROLLBACK: Statement = Statement::new("rollback", "ROLLBACK");
 
 impl Desk {
-    pub(super) fn new(connection: Connection, counters: Arc<Counters>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        disk: Disk,
+        durable: Arc<AtomicI64>,
+        counters: Arc<Counters>,
+    ) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Self { connection, log: None, counters }
+        Self { connection, log: None, disk, durable, counters }
+    }
+
+    /// Tells `waiter` once all that has been committed so far is on the disk.
+    fn when_durable(&self, waiter: impl FnOnce(Result<()>) + Send + 'static) {
+        let (end, durable) = (self.log.as_ref().map(|log| log.position), Arc::clone(&self.durable));
+        self.disk.when_flushed(move |flushed| {
+            if let (Ok(()), Some(Position(end))) = (&flushed, end) {
+                durable.fetch_max(end, Ordering::AcqRel);
+            }
+            waiter(flushed);
+        });
     }
 
     pub(super) fn begin(&mut self) -> Result<Transaction<'_>> {
+        if self.disk.has_failed() {
+            self.make_good()?;
+        }
         // Only a panic can have left one open.
         if !self.connection.is_autocommit() {
             self.run(&ROLLBACK, &[])?;
         }
         self.run(&BEGIN, &[])?;
         Ok(Transaction { desk: self, is_open: true })
+    }
+
+    /// Brings all that is in the log into the database file, past a flush that has failed.
+    fn make_good(&self) -> Result<()> {
+        let folded: rusqlite::Result<i64> =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        match folded {
+            Ok(0) => Ok(()),
+            stood_in_the_way => {
+                self.disk.still_fails();
+                let why = stood_in_the_way
+                    .map_or_else(|error| error.to_string(), |_| "it is being read".to_owned());
+                Err(StoreError::Unavailable(format!(
+                    "the write-ahead log cannot be flushed or folded: {why}"
+                )))
+            }
+        }
     }
 
     /// Runs a statement that answers with nothing; how many rows it has written.
