@@ -52,7 +52,7 @@ impl PostgresStore {
         let options = options
             .application_name("waystation")
             .statement_cache_capacity(256)
-            .options([("statement_timeout", "30s"), ("jit", "off"), ("plan_cache_mode", "force_generic_plan")])
+            .options([("statement_timeout", "30s"), ("jit", "off")])
             .disable_statement_logging();
         migrate(&mut options.connect().await.map_err(classify)?).await?;
         let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
