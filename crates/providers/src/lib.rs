@@ -13,6 +13,7 @@
 
 mod github;
 mod mac;
+pub mod scheme;
 mod slack;
 
 use bytes::Bytes;
