@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri};
-use providers::Route;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -72,16 +71,15 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     (router, document)
 }
 
-/// A route for each provider.
+/// The routes of each provider.
 fn providers() -> Router<Arc<App>> {
-    providers::ALL.iter().fold(Router::new(), |router, &provider| {
-        let path = match provider.route() {
-            Route::PerUser => format!("/{}/{{user}}", provider.name()),
-        };
+    let paths =
+        providers::ALL.iter().flat_map(|provider| provider.paths().iter().map(|path| (*provider, *path)));
+    paths.fold(Router::new(), |router, (provider, path)| {
         let handler = async move |state: axum::extract::State<Arc<App>>, request: axum::extract::Request| {
             receive(state.0, provider, request).await
         };
-        router.route(&path, post(handler))
+        router.route(path, post(handler))
     })
 }
 
