@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 mod github;
+mod gmail;
 mod keys;
 mod mac;
 mod settings;
@@ -32,7 +33,7 @@ pub use keys::{KeySet, NotKeys};
 pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
-pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack];
+pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack, &gmail::Gmail];
 
 /// The provider of that name.
 #[must_use]
@@ -419,4 +420,12 @@ impl From<serde_json::Error> for Unreadable {
     fn from(error: serde_json::Error) -> Self {
         Self::Unexpected(error.to_string())
     }
+}
+
+/// Reads a body that is a JSON object, and of it what `T` names. A list is no object, though it would fill `T`'s fields.
+fn read_object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Json, T), Unreadable> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Unreadable::Unexpected("a list where an object belongs".to_owned()));
+    }
+    Ok(Json::read(body)?)
 }

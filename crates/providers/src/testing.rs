@@ -1,11 +1,14 @@
 //! What the tests of all providers share, and what must hold for each of them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
 
 use crate::{
-    Inbound, InboundEvent, Known, Provider, RawRequest, Refusal, Settings, Unreadable, Unsigned, Verified,
+    Inbound, InboundEvent, KeySet, Known, Provider, RawRequest, Refusal, Settings, Unreadable, Unsigned,
+    Verified,
 };
 
 /// A header that comes twice here comes twice.
@@ -118,6 +121,38 @@ pub(crate) fn assert_nothing_may_be_altered(
     let both =
         provider.verify(genuine, &Known { settings: &settings, keys: None }, Timestamp::from_seconds(now));
     assert!(matches!(both, Ok(_) | Err(Refusal::BadKey(_))));
+}
+
+/// Somebody who signs tokens with a key made for these tests.
+pub(crate) struct Issuer(ring::signature::RsaKeyPair);
+
+impl Issuer {
+    pub(crate) fn new() -> Self {
+        Self(ring::signature::RsaKeyPair::from_pkcs8(include_bytes!("testing/issuer.pk8")).unwrap())
+    }
+
+    /// What it publishes: its key, by the name `one`.
+    pub(crate) fn keys(&self) -> KeySet {
+        let ring::rsa::PublicKeyComponents { n, e } =
+            ring::rsa::PublicKeyComponents::<Vec<u8>>::from(self.0.public());
+        let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.encode(number));
+        let key = serde_json::json!({
+            "kty": "RSA", "use": "sig", "alg": "RS256", "kid": "one", "n": n, "e": e,
+        });
+        KeySet::parse(serde_json::json!({ "keys": [key] }).to_string().as_bytes()).unwrap()
+    }
+
+    /// A token that says that it is signed with the key of that name.
+    pub(crate) fn token(&self, key: &str, claims: &serde_json::Value) -> String {
+        let header = serde_json::json!({ "alg": "RS256", "kid": key, "typ": "JWT" });
+        let [header, claims] = [&header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let mut signature = vec![0; self.0.public().modulus_len()];
+        let random = ring::rand::SystemRandom::new();
+        let scheme = &ring::signature::RSA_PKCS1_SHA256;
+        self.0.sign(scheme, &random, signed.as_bytes(), &mut signature).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
 }
 
 mod laws {

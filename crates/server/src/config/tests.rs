@@ -76,6 +76,10 @@ fn everything_has_a_default() {
     realtime.heartbeat_seconds 25
     providers.github.webhook_secret null
     providers.slack.signing_secret null
+    providers.gmail.pubsub_service_account null
+    providers.gmail.pubsub_audience null
+    providers.gmail.pubsub_subscriptions null
+    providers.gmail.jwks_url "https://www.googleapis.com/oauth2/v3/certs"
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
     assert!(secrets_of(&config, "github").is_empty());
@@ -122,6 +126,18 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
+        (
+            "WAYSTATION_PROVIDERS__GMAIL__PUBSUB_SERVICE_ACCOUNT",
+            "v_pubsub_service_account",
+            json!("v_pubsub_service_account"),
+        ),
+        ("WAYSTATION_PROVIDERS__GMAIL__PUBSUB_AUDIENCE", "v_pubsub_audience", json!("v_pubsub_audience")),
+        (
+            "WAYSTATION_PROVIDERS__GMAIL__PUBSUB_SUBSCRIPTIONS",
+            "v_pubsub_subscriptions",
+            json!("v_pubsub_subscriptions"),
+        ),
+        ("WAYSTATION_PROVIDERS__GMAIL__JWKS_URL", "v_jwks_url", json!("v_jwks_url")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();
