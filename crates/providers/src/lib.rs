@@ -13,9 +13,11 @@
 
 #![warn(missing_docs)]
 
+mod composio;
 mod github;
 mod gmail;
 mod keys;
+mod lenient;
 mod mac;
 mod settings;
 mod slack;
@@ -33,7 +35,7 @@ pub use keys::{KeySet, NotKeys};
 pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
-pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack, &gmail::Gmail];
+pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack, &gmail::Gmail, &composio::Composio];
 
 /// The provider of that name.
 #[must_use]
