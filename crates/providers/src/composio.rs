@@ -265,7 +265,7 @@ mod tests {
         for list in [format!("{bad} {good}"), format!("{good} {bad}"), format!("v2,x  {bad} v1,?? {good}")] {
             assert_eq!(verify(secret, &list, AT), Ok(()), "{list}");
         }
-        let late = format!("{} {good}", vec![bad; SIGNATURES_MAX].join(" "));
+        let late = format!("{} {good}", [bad; SIGNATURES_MAX].join(" "));
         for list in ["", " ", "v1,", bad, &good.replace("v1,", "v2,"), &good["v1,".len()..], &late] {
             assert_eq!(verify(secret, list, AT), Err(Refusal::BadSignature), "{list}");
         }

@@ -12,6 +12,15 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
     })
 }
 
+/// A truth value, which some write as 0 and 1.
+pub(crate) fn truth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Bool(truth) => Some(truth),
+        Value::Number(number) => Some(number.as_u64() != Some(0)),
+        _ => None,
+    })
+}
+
 /// An object of the shape of `T`.
 pub(crate) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -30,6 +39,8 @@ mod tests {
     struct Loose {
         #[serde(default, deserialize_with = "super::text")]
         text: Option<String>,
+        #[serde(default, deserialize_with = "super::truth")]
+        truth: Option<bool>,
         #[serde(default, deserialize_with = "super::object")]
         object: Option<Inner>,
     }
@@ -42,14 +53,14 @@ mod tests {
     #[test]
     fn what_fits_is_taken_and_the_rest_is_nothing() {
         let read = |json| serde_json::from_str::<Loose>(json).unwrap();
-        let fits = Loose { text: Some("7".to_owned()), object: Some(Inner { id: 1 }) };
-        assert_eq!(read(r#"{"text":"7","object":{"id":1}}"#), fits);
-        assert_eq!(read(r#"{"text":7,"object":{"id":1,"more":[]}}"#), fits);
+        let fits = Loose { text: Some("7".to_owned()), truth: Some(true), object: Some(Inner { id: 1 }) };
+        assert_eq!(read(r#"{"text":"7","truth":true,"object":{"id":1}}"#), fits);
+        assert_eq!(read(r#"{"text":7,"truth":1,"object":{"id":1,"more":[]}}"#), fits);
         for nothing in [
             "{}",
-            r#"{"text":null,"object":null}"#,
-            r#"{"text":["7"],"object":[1]}"#,
-            r#"{"text":"","object":{"id":"x"}}"#,
+            r#"{"text":null,"truth":null,"object":null}"#,
+            r#"{"text":["7"],"truth":"yes","object":[1]}"#,
+            r#"{"text":"","truth":{},"object":{"id":"x"}}"#,
         ] {
             assert_eq!(read(nothing), Loose::default(), "{nothing}");
         }

@@ -23,6 +23,7 @@ mod settings;
 mod slack;
 #[cfg(test)]
 mod testing;
+mod unipile;
 
 use std::borrow::Cow;
 
@@ -35,7 +36,8 @@ pub use keys::{KeySet, NotKeys};
 pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
-pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack, &gmail::Gmail, &composio::Composio];
+pub static ALL: &[&dyn Provider] =
+    &[&github::GitHub, &slack::Slack, &gmail::Gmail, &composio::Composio, &unipile::Unipile];
 
 /// The provider of that name.
 #[must_use]
