@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 
 mod composio;
+mod discord;
 mod github;
 mod gmail;
 mod keys;
@@ -36,8 +37,14 @@ pub use keys::{KeySet, NotKeys};
 pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
-pub static ALL: &[&dyn Provider] =
-    &[&github::GitHub, &slack::Slack, &gmail::Gmail, &composio::Composio, &unipile::Unipile];
+pub static ALL: &[&dyn Provider] = &[
+    &github::GitHub,
+    &slack::Slack,
+    &gmail::Gmail,
+    &composio::Composio,
+    &unipile::Unipile,
+    &discord::Discord,
+];
 
 /// The provider of that name.
 #[must_use]

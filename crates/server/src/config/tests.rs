@@ -82,6 +82,7 @@ fn everything_has_a_default() {
     providers.gmail.jwks_url "https://www.googleapis.com/oauth2/v3/certs"
     providers.composio.webhook_secret null
     providers.unipile.webhook_secret null
+    providers.discord.public_key null
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
     assert!(secrets_of(&config, "github").is_empty());
@@ -142,6 +143,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__GMAIL__JWKS_URL", "v_jwks_url", json!("v_jwks_url")),
         ("WAYSTATION_PROVIDERS__COMPOSIO__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__UNIPILE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__DISCORD__PUBLIC_KEY", "v_public_key", json!("v_public_key")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();
