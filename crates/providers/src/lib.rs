@@ -25,6 +25,7 @@ mod slack;
 #[cfg(test)]
 mod testing;
 mod unipile;
+mod youtube;
 
 use std::borrow::Cow;
 
@@ -44,6 +45,7 @@ pub static ALL: &[&dyn Provider] = &[
     &composio::Composio,
     &unipile::Unipile,
     &discord::Discord,
+    &youtube::YouTube,
 ];
 
 /// The provider of that name.

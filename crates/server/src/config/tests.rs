@@ -83,6 +83,7 @@ fn everything_has_a_default() {
     providers.composio.webhook_secret null
     providers.unipile.webhook_secret null
     providers.discord.public_key null
+    providers.youtube.webhook_secret null
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
     assert!(secrets_of(&config, "github").is_empty());
@@ -144,6 +145,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__COMPOSIO__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__UNIPILE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__DISCORD__PUBLIC_KEY", "v_public_key", json!("v_public_key")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();
