@@ -3,14 +3,15 @@
 //! Sources: docs.github.com, "Validating webhook deliveries" (signature and vector), "Webhook events and payloads"
 //! (headers, the 25 MB limit), "Best practices for using webhooks" (`X-GitHub-Delivery` is the same on redelivery).
 
-use domain::event::Json;
+mod kinds;
+
 use domain::{EventType, Timestamp};
 use http::HeaderName;
 use serde::Deserialize;
 
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
-    SettingKind, Unreadable, Unsigned, Verified, mac,
+    SettingKind, Unreadable, Unsigned, Verified, mac, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "GITHUB_WEBHOOK_SECRET", SettingKind::Secret);
@@ -59,7 +60,7 @@ impl Provider for GitHub {
         let event = request.header(EVENT).ok_or(Unreadable::MissingHeader("X-GitHub-Event"))?;
         let delivery = request.header(DELIVERY).ok_or(Unreadable::MissingHeader("X-GitHub-Delivery"))?;
         let form = form_payload(request)?;
-        let (data, payload) = Json::read::<Payload>(form.as_deref().map_or(request.body(), str::as_bytes))?;
+        let (data, payload) = read_object::<Payload>(form.as_deref().map_or(request.body(), str::as_bytes))?;
         Ok(Inbound::event(InboundEvent {
             event_type: EventType::from_words(["github", event].into_iter().chain(payload.action.as_deref())),
             dedupe_id: delivery.to_owned(),
@@ -76,7 +77,7 @@ impl Provider for GitHub {
     }
 
     fn event_types(&self) -> &'static [Described] {
-        EVENT_TYPES
+        &kinds::EVENT_TYPES
     }
 }
 
@@ -99,29 +100,6 @@ fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
     let payload = fields.find(|(name, _)| name == "payload").ok_or(Unreadable::MissingField("payload"))?;
     Ok(Some(payload.1.into_owned()))
 }
-
-const EVENT_TYPES: &[Described] = &[
-    Described::new(
-        "github.ping",
-        "A hook was created, or somebody pinged it",
-        r#"{"zen":"Keep it logically awesome.","hook_id":1}"#,
-    ),
-    Described::new(
-        "github.push",
-        "Commits or tags were pushed",
-        r#"{"ref":"refs/heads/main","repository":{"full_name":"octo/hello"},"commits":[{"id":"6dcb09b5","message":"Mend the door"}]}"#,
-    ),
-    Described::new(
-        "github.issues.opened",
-        "An issue was opened; other actions have types of their own, such as github.issues.closed",
-        r#"{"action":"opened","issue":{"number":1,"title":"The door squeaks"},"repository":{"full_name":"octo/hello"}}"#,
-    ),
-    Described::new(
-        "github.pull_request.opened",
-        "A pull request was opened; other actions have types of their own",
-        r#"{"action":"opened","number":2,"pull_request":{"title":"Mend the door"},"repository":{"full_name":"octo/hello"}}"#,
-    ),
-];
 
 #[cfg(test)]
 mod tests {
@@ -193,8 +171,12 @@ mod tests {
         assert_eq!(event.event_type.as_str(), "github.issues.opened");
         assert_eq!((event.dedupe_id.as_str(), event.owner), ("72d3162e", Owner::Path));
         assert_eq!(event.data.as_str(), r#"{"action":"opened","issue":{"number":1}}"#);
+        // Neither `sender` nor `repository` need be there, nor anything that we know.
         let event = read(&[(EVENT, "push"), (DELIVERY, "1")], "{}").unwrap();
         assert_eq!(event.event_type.as_str(), "github.push");
+        let event =
+            read(&[(EVENT, "brand_new"), (DELIVERY, "1")], r#"{"action":"Sample.collected"}"#).unwrap();
+        assert_eq!(event.event_type.as_str(), "github.brand_new.sample.collected");
     }
 
     #[test]
@@ -216,6 +198,7 @@ mod tests {
         let headers = [(EVENT, "push"), (DELIVERY, "1")];
         assert!(matches!(read(&headers, "{"), Err(Unreadable::NotJson(_))));
         assert!(matches!(read(&headers, "[1]"), Err(Unreadable::Unexpected(_))));
+        assert!(matches!(read(&headers, r#"["opened"]"#), Err(Unreadable::Unexpected(_))));
         assert!(matches!(read(&headers, r#"{"action":1}"#), Err(Unreadable::Unexpected(_))));
         assert_eq!(read(&headers[..1], "{}").unwrap_err(), Unreadable::MissingHeader("X-GitHub-Delivery"));
         assert_eq!(read(&headers[1..], "{}").unwrap_err(), Unreadable::MissingHeader("X-GitHub-Event"));

@@ -435,10 +435,16 @@ impl From<serde_json::Error> for Unreadable {
     }
 }
 
-/// Reads a body that is a JSON object, and of it what `T` names. A list is no object, though it would fill `T`'s fields.
+/// Reads a body that is a JSON object, and of it what `T` names.
 fn read_object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Json, T), Unreadable> {
+    refuse_list(body)?;
+    Ok(Json::read(body)?)
+}
+
+/// A list is no object, though it would fill the fields of one in their order.
+fn refuse_list(body: &[u8]) -> Result<(), Unreadable> {
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Unreadable::Unexpected("a list where an object belongs".to_owned()));
     }
-    Ok(Json::read(body)?)
+    Ok(())
 }

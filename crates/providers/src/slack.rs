@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Unreadable, Unsigned, Verified, mac,
+    Setting, SettingKind, Unreadable, Unsigned, Verified, mac, refuse_list,
 };
 
 const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
@@ -63,6 +63,7 @@ impl Provider for Slack {
     }
 
     fn parse(&self, request: &Verified<'_>, _now: Timestamp) -> Result<Inbound, Unreadable> {
+        refuse_list(request.body())?;
         let data = Json::parse(request.body())?;
         match serde_json::from_str(data.as_str())? {
             Outer::UrlVerification { challenge } => Ok(Inbound::Reply(Reply::text(challenge))),
@@ -135,12 +136,82 @@ const EVENT_TYPES: &[Described] = &[
     Described::new(
         "slack.message",
         "A message was posted, changed or deleted in a conversation that the app can see",
-        r#"{"type":"event_callback","team_id":"T1","event_id":"Ev1","event_time":1700000000,"event":{"type":"message","channel":"C1","user":"U1","text":"Good morning","ts":"1700000000.000100"}}"#,
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev1","event_time":1700000000,"event":{"type":"message","channel":"C1","channel_type":"channel","user":"U1","text":"Good morning","ts":"1700000000.000100"}}"#,
     ),
     Described::new(
         "slack.app_mention",
         "Somebody mentioned the app",
-        r#"{"type":"event_callback","team_id":"T1","event_id":"Ev2","event_time":1700000000,"event":{"type":"app_mention","channel":"C1","user":"U1","text":"<@U2> hello","ts":"1700000000.000200"}}"#,
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev2","event_time":1700000000,"event":{"type":"app_mention","channel":"C1","user":"U1","text":"<@U2> hello","ts":"1700000000.000200"}}"#,
+    ),
+    Described::new(
+        "slack.app_home_opened",
+        "Somebody opened the app's home",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev3","event_time":1700000000,"event":{"type":"app_home_opened","user":"U1","channel":"D1","tab":"home"}}"#,
+    ),
+    Described::new(
+        "slack.reaction_added",
+        "Somebody reacted to a message or a file",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev4","event_time":1700000000,"event":{"type":"reaction_added","user":"U1","reaction":"thumbsup","item":{"type":"message","channel":"C1","ts":"1700000000.000100"}}}"#,
+    ),
+    Described::new(
+        "slack.reaction_removed",
+        "Somebody took a reaction back",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev5","event_time":1700000000,"event":{"type":"reaction_removed","user":"U1","reaction":"thumbsup","item":{"type":"message","channel":"C1","ts":"1700000000.000100"}}}"#,
+    ),
+    Described::new(
+        "slack.member_joined_channel",
+        "Somebody joined a conversation",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev6","event_time":1700000000,"event":{"type":"member_joined_channel","user":"U1","channel":"C1","team":"T1"}}"#,
+    ),
+    Described::new(
+        "slack.member_left_channel",
+        "Somebody left a conversation",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev7","event_time":1700000000,"event":{"type":"member_left_channel","user":"U1","channel":"C1","team":"T1"}}"#,
+    ),
+    Described::new(
+        "slack.channel_created",
+        "A channel was created",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev8","event_time":1700000000,"event":{"type":"channel_created","channel":{"id":"C2","name":"doors","created":1700000000,"creator":"U1"}}}"#,
+    ),
+    Described::new(
+        "slack.channel_rename",
+        "A channel was renamed",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev9","event_time":1700000000,"event":{"type":"channel_rename","channel":{"id":"C2","name":"hinges","created":1700000000}}}"#,
+    ),
+    Described::new(
+        "slack.channel_archive",
+        "A channel was archived",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev10","event_time":1700000000,"event":{"type":"channel_archive","channel":"C2","user":"U1"}}"#,
+    ),
+    Described::new(
+        "slack.file_shared",
+        "A file was shared",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev11","event_time":1700000000,"event":{"type":"file_shared","file_id":"F1","user_id":"U1","channel_id":"C1"}}"#,
+    ),
+    Described::new(
+        "slack.link_shared",
+        "A link of a domain that the app looks after was shared",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev12","event_time":1700000000,"event":{"type":"link_shared","channel":"C1","user":"U1","links":[{"domain":"example.com","url":"https://example.com/door"}]}}"#,
+    ),
+    Described::new(
+        "slack.team_join",
+        "Somebody joined the workspace",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev13","event_time":1700000000,"event":{"type":"team_join","user":{"id":"U3","name":"bob"}}}"#,
+    ),
+    Described::new(
+        "slack.user_change",
+        "Somebody's profile was changed",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev14","event_time":1700000000,"event":{"type":"user_change","user":{"id":"U3","name":"bob"}}}"#,
+    ),
+    Described::new(
+        "slack.tokens_revoked",
+        "Tokens of the app were revoked: their users must connect again",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev15","event_time":1700000000,"event":{"type":"tokens_revoked","tokens":{"oauth":["U1"],"bot":["U2"]}}}"#,
+    ),
+    Described::new(
+        "slack.app_uninstalled",
+        "The app was removed from a workspace",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev16","event_time":1700000000,"event":{"type":"app_uninstalled"}}"#,
     ),
     Described::new(
         "slack.app_rate_limited",
@@ -253,6 +324,7 @@ mod tests {
         for other in [
             "{}",
             "[]",
+            r#"["url_verification","challenge"]"#,
             r#"{"type":"event_callback"}"#,
             r#"{"type":"event_callback","event_id":7,"event":{"type":"message"}}"#,
             r#"{"type":"brand_new"}"#,
