@@ -17,9 +17,11 @@ mod composio;
 mod discord;
 mod github;
 mod gmail;
+mod inbound;
 mod keys;
 mod lenient;
 mod mac;
+mod request;
 mod settings;
 mod slack;
 #[cfg(test)]
@@ -29,12 +31,13 @@ mod youtube;
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use domain::event::{Json, NotJson};
-use domain::{EventType, Timestamp, UserId};
-use http::{HeaderMap, HeaderName, StatusCode};
+use domain::Timestamp;
+use http::HeaderName;
 
+pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
+pub use request::{RawRequest, Refusal, Unreadable, Verified};
+use request::{read_object, refuse_list};
 pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
@@ -176,275 +179,4 @@ impl Described {
             example: Cow::Borrowed(example),
         }
     }
-}
-
-/// A request as it came in.
-#[derive(Debug, Clone)]
-pub struct RawRequest {
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, byte for byte.
-    pub body: Bytes,
-}
-
-/// A request that its provider has sent. Only this crate can make one.
-#[derive(Debug)]
-pub struct Verified<'r>(&'r RawRequest);
-
-impl Verified<'_> {
-    /// The request's body.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.0.body
-    }
-
-    fn header(&self, name: &'static str) -> Option<&str> {
-        self.0.header(name)
-    }
-}
-
-impl RawRequest {
-    /// A header's text. `None` where it is absent, comes twice, or holds bytes beyond visible ASCII.
-    #[must_use]
-    pub fn header(&self, name: &'static str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let only = values.next().filter(|_| values.next().is_none());
-        only.and_then(|value| value.to_str().ok())
-    }
-}
-
-/// Why a request is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Without a secret nothing can be checked, and what is not checked is not accepted.
-    #[error("no secret is configured for this provider")]
-    NoSecret,
-    /// The named header is absent, or there more than once.
-    #[error("the header {0} is missing")]
-    MissingHeader(&'static str),
-    /// The signature is not under any of our secrets.
-    #[error("the signature does not fit the body")]
-    BadSignature,
-    /// The timestamp is no whole number of seconds.
-    #[error("the timestamp is no whole number of seconds")]
-    NoTimestamp,
-    /// The timestamp is too far from now: a replay, or a clock that is wrong.
-    #[error("the timestamp is more than {0} seconds from now")]
-    Stale(u32),
-    /// The configured key is no key.
-    #[error("the key that is configured is not {0}")]
-    BadKey(&'static str),
-    /// The header does not hold the shared secret.
-    #[error("the header {0} does not hold the secret")]
-    WrongSecret(&'static str),
-    /// The bearer is no token of the kind that the provider sends.
-    #[error("the bearer is no token signed with RS256")]
-    NotAToken,
-    /// The token names a key that is not among those known: the document may be older than the key.
-    #[error("the token's key is not among those that its issuer publishes")]
-    UnknownKey,
-    /// The token is not, or not yet, or no longer good.
-    #[error("the token is not valid at this time")]
-    Expired,
-    /// The token is genuine, and for or by somebody else.
-    #[error("the token's {0} is not the expected one")]
-    WrongClaim(&'static str),
-    /// It comes from a place that is not on the list of those allowed.
-    #[error("the {0} is not among those allowed")]
-    NotAllowed(&'static str),
-}
-
-/// What a request says.
-#[derive(Debug)]
-pub enum Inbound {
-    /// Something happened: at least one event, in the provider's order.
-    Events(Vec<InboundEvent>),
-    /// The provider only wants this answer: a handshake.
-    Reply(Reply),
-}
-
-/// What happened, in the provider's words.
-#[derive(Debug, Clone)]
-pub struct InboundEvent {
-    /// What kind of thing.
-    pub event_type: EventType,
-    /// The provider's own id for it, the same on each retry; or what stands for one.
-    pub dedupe_id: String,
-    /// What it is instead, where an event of this `dedupe_id` is known that occurred at another time. One that occurred
-    /// at the same time is a repeat.
-    pub recurrence: Option<Recurrence>,
-    /// Whose it is, unless the address says.
-    pub owner: Owner,
-    /// When it happened, where the provider says.
-    pub occurred_at: Option<Timestamp>,
-    /// The provider's JSON, untouched.
-    pub data: Json,
-    /// Whether `data` is the whole body. If not, the body is kept beside it.
-    pub is_whole_body: bool,
-}
-
-/// A further event about something that is known: an update, where the first was a creation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recurrence {
-    /// What kind of thing.
-    pub event_type: EventType,
-    /// What tells a repeat of it.
-    pub dedupe_id: String,
-}
-
-/// Whose an event is, as far as its provider knows. A user in the address comes before it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Owner {
-    /// Only the address says.
-    Path,
-    /// The user with a connection to this provider for this account.
-    Account {
-        /// The account's own id at the provider, as connections have it: a mailbox in lower case, a Discord user, a
-        /// connected account of Composio's.
-        id: String,
-        /// The user that the provider itself names, who counts where no connection has the account.
-        user: Option<UserId>,
-    },
-}
-
-impl Owner {
-    /// Whoever has a connection for this account.
-    pub fn account(id: impl Into<String>) -> Self {
-        Self::Account { id: id.into(), user: None }
-    }
-}
-
-impl Inbound {
-    fn event(event: InboundEvent) -> Self {
-        Self::Events(vec![event])
-    }
-}
-
-/// Something that was asked of a hub, which will ask back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// About what, as we wrote it.
-    pub topic: String,
-    /// What we want.
-    pub wish: Wish,
-}
-
-/// What may be asked of a hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// To be told, from now on or for longer.
-    Subscribe,
-    /// To be left alone.
-    Unsubscribe,
-}
-
-/// What a hub says about something that was asked of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Confirmation {
-    /// The topic, as we wrote it.
-    pub topic: String,
-    /// What it says.
-    pub decision: Decision,
-    /// What it wants to hear.
-    pub reply: Reply,
-}
-
-/// What a hub has decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Decision {
-    /// It will send, for so long from now.
-    Granted {
-        /// The lease, in seconds.
-        lease_seconds: Option<u32>,
-    },
-    /// It will send no more, as we asked.
-    Ended,
-    /// It does not send, or not any longer. Nobody signs this: it is a reason to ask again, and proves nothing.
-    Denied {
-        /// Why, in the hub's words.
-        reason: String,
-    },
-}
-
-/// An answer that a provider wants to see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its media type.
-    pub content_type: &'static str,
-    /// Its body.
-    pub body: String,
-}
-
-impl Reply {
-    /// It was understood that there is nothing to keep.
-    #[must_use]
-    pub fn ignored() -> Self {
-        Self {
-            status: StatusCode::OK,
-            content_type: "application/json",
-            body: r#"{"status":"ignored"}"#.to_owned(),
-        }
-    }
-
-    /// Good, and nothing more to say. Discord wants a media type even so.
-    #[must_use]
-    pub const fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, content_type: "application/json", body: String::new() }
-    }
-
-    /// Plain text.
-    pub fn text(body: impl Into<String>) -> Self {
-        Self { status: StatusCode::OK, content_type: "text/plain; charset=utf-8", body: body.into() }
-    }
-}
-
-/// What about a genuine request cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// The body is no JSON.
-    #[error("the body is {0}")]
-    NotJson(NotJson),
-    /// The body is no XML, or XML that nobody should read.
-    #[error("the body is not XML that can be read: {0}")]
-    NotXml(String),
-    /// The body is JSON, but not of the provider's shape.
-    #[error("the body is not what this provider sends: {0}")]
-    Unexpected(String),
-    /// The named header is absent.
-    #[error("the header {0} is missing")]
-    MissingHeader(&'static str),
-    /// The named field of a form is absent.
-    #[error("the form field {0:?} is missing")]
-    MissingField(&'static str),
-}
-
-impl From<NotJson> for Unreadable {
-    fn from(error: NotJson) -> Self {
-        match error {
-            NotJson::OtherShape(how) => Self::Unexpected(how),
-            error => Self::NotJson(error),
-        }
-    }
-}
-
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Unexpected(error.to_string())
-    }
-}
-
-/// Reads a body that is a JSON object, and of it what `T` names.
-fn read_object<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<(Json, T), Unreadable> {
-    refuse_list(body)?;
-    Ok(Json::read(body)?)
-}
-
-/// A list is no object, though it would fill the fields of one in their order.
-fn refuse_list(body: &[u8]) -> Result<(), Unreadable> {
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(Unreadable::Unexpected("a list where an object belongs".to_owned()));
-    }
-    Ok(())
 }
