@@ -1,13 +1,15 @@
 //! How a request becomes an event: verify, parse, route, append.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use domain::event::{DedupeKey, Json};
 use domain::{Event, EventId, EventType, Timestamp, UserId};
-use providers::{Inbound, InboundEvent, Provider, RawRequest, Refusal, Reply, Unreadable};
-use store::{Idempotency, Kept, KeptEvent};
+use providers::{
+    Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable, Verified,
+};
+use store::{Idempotency, Kept, KeptEvent, Store};
 
 use crate::chance;
 use crate::clock::Clock;
@@ -17,9 +19,10 @@ use crate::log::{Draft, Log, NotKept, Owed};
 #[derive(Debug)]
 pub struct Intake {
     log: Log,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// By provider: what its requests may be signed with.
-    secrets: HashMap<&'static str, Vec<String>>,
+    /// By provider: what its requests are checked against.
+    settings: HashMap<&'static str, Settings>,
 }
 
 /// What became of a provider's request.
@@ -61,10 +64,15 @@ pub struct Publication {
 }
 
 impl Intake {
-    /// An intake that checks with `secrets`.
+    /// An intake that checks against `settings`.
     #[must_use]
-    pub fn new(log: Log, clock: Arc<dyn Clock>, secrets: HashMap<&'static str, Vec<String>>) -> Self {
-        Self { log, clock, secrets }
+    pub fn new(
+        log: Log,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: HashMap<&'static str, Settings>,
+    ) -> Self {
+        Self { log, store, clock, settings }
     }
 
     /// Takes in what `provider` sent about `user`.
@@ -78,14 +86,42 @@ impl Intake {
         request: &RawRequest,
     ) -> Result<Ingested, Refused> {
         let now = self.clock.now();
-        let verified = provider.verify(request, self.secrets(provider), now)?;
-        let inbound = match provider.parse(&verified)? {
-            Inbound::Event(inbound) => inbound,
+        let known = Known { settings: self.settings(provider), keys: None };
+        let verified = provider.verify(request, &known, now)?;
+        let inbound = match read(provider, &verified, now)? {
+            Inbound::Events(inbound) => inbound,
             Inbound::Reply(reply) => return Ok(Ingested::Reply(reply)),
         };
         // The log routes what it commits, so that both happen under one set of subscriptions.
-        let kept = self.log.append(draft(provider, user, inbound, request, now)).await?;
-        Ok(Ingested::Kept(only(kept)?))
+        let events = inbound.iter().map(|inbound| event(provider, user.as_ref(), inbound, request, now));
+        let kept = self.log.append(draft(events.collect())).await?;
+        let kept = self.recur(provider, user.as_ref(), &inbound, request, events_of(kept)?).await?;
+        Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
+    }
+
+    /// Keeps what turns out to be a further event about something known: known by its id, and from another time.
+    async fn recur(
+        &self,
+        provider: &dyn Provider,
+        user: Option<&UserId>,
+        inbound: &[InboundEvent],
+        request: &RawRequest,
+        mut kept: Vec<KeptEvent>,
+    ) -> Result<Vec<KeptEvent>, NotKept> {
+        for (inbound, kept) in inbound.iter().zip(&mut kept).filter(|(_, kept)| !kept.is_new) {
+            let Some(recurrence) = &inbound.recurrence else { continue };
+            let first = self.store.event(kept.id).await?;
+            if first.is_some_and(|first| Some(first.event.occurred_at) != inbound.occurred_at) {
+                let recurring = InboundEvent {
+                    event_type: recurrence.event_type.clone(),
+                    dedupe_id: recurrence.dedupe_id.clone(),
+                    ..inbound.clone()
+                };
+                let event = event(provider, user, &recurring, request, self.clock.now());
+                *kept = events_of(self.log.append(draft(vec![event])).await?)?.remove(0);
+            }
+        }
+        Ok(kept)
     }
 
     /// Takes in what the host application publishes, all of it or nothing. `idempotency` is the caller's key, scoped to
@@ -104,31 +140,55 @@ impl Intake {
         self.log.append(Draft { events, idempotency, owed: Owed::ToWhoWantsThem }).await
     }
 
-    fn secrets(&self, provider: &dyn Provider) -> &[String] {
-        self.secrets.get(provider.name()).map_or(&[], Vec::as_slice)
+    fn settings(&self, provider: &dyn Provider) -> &Settings {
+        static NOTHING: LazyLock<Settings> = LazyLock::new(Settings::default);
+        self.settings.get(provider.name()).unwrap_or(&NOTHING)
     }
 }
 
-fn draft(
+/// Reads the request. What cannot be read is an answer too, for a provider that would send it again for days.
+fn read(provider: &dyn Provider, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable> {
+    provider.parse(request, now).or_else(|unreadable| {
+        let reply = provider.reply_to_unreadable().ok_or_else(|| unreadable.clone())?;
+        tracing::warn!(provider = provider.name(), %unreadable, "a genuine request was ignored");
+        Ok(Inbound::Reply(reply))
+    })
+}
+
+fn draft(events: Vec<(Arc<Event>, Option<DedupeKey>)>) -> Draft {
+    Draft { events, idempotency: None, owed: Owed::ToWhoWantsThem }
+}
+
+/// The user in the address, else the one whom the provider names.
+fn owner(user: Option<&UserId>, owner: &Owner) -> Option<UserId> {
+    match (user, owner) {
+        (Some(user), _) => Some(user.clone()),
+        (None, Owner::Account { user, .. }) => user.clone(),
+        (None, Owner::Path) => None,
+    }
+}
+
+fn event(
     provider: &dyn Provider,
-    user: Option<UserId>,
-    inbound: InboundEvent,
+    user: Option<&UserId>,
+    inbound: &InboundEvent,
     request: &RawRequest,
     now: Timestamp,
-) -> Draft {
+) -> (Arc<Event>, Option<DedupeKey>) {
+    let user = owner(user, &inbound.owner);
     let dedupe_key = DedupeKey::new(provider.name(), user.as_ref(), &inbound.dedupe_id);
     let event = Event {
         id: EventId::new(now, &mut chance::rng()),
-        event_type: inbound.event_type,
+        event_type: inbound.event_type.clone(),
         user_id: user,
         source: provider.name().to_owned(),
         provider: Some(provider.name().to_owned()),
         occurred_at: inbound.occurred_at.unwrap_or(now),
         received_at: now,
-        data: inbound.data,
+        data: inbound.data.clone(),
         raw: (!inbound.is_whole_body).then(|| request.body.to_vec()),
     };
-    Draft { events: vec![(Arc::new(event), Some(dedupe_key))], idempotency: None, owed: Owed::ToWhoWantsThem }
+    (Arc::new(event), Some(dedupe_key))
 }
 
 /// The source of what the host application publishes.
@@ -165,9 +225,9 @@ fn published(
     (Arc::new(event), dedupe_key)
 }
 
-fn only(kept: Kept) -> Result<KeptEvent, NotKept> {
+fn events_of(kept: Kept) -> Result<Vec<KeptEvent>, NotKept> {
     match kept {
-        Kept::Events(events) => events.into_iter().next().ok_or(NotKept::Busy),
-        Kept::KeyTaken => Err(NotKept::Busy),
+        Kept::Events(events) if !events.is_empty() => Ok(events),
+        Kept::Events(_) | Kept::KeyTaken => Err(NotKept::Busy),
     }
 }

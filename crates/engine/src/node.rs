@@ -20,8 +20,8 @@ use crate::vault::Vault;
 /// What the engine needs to be told.
 #[derive(Debug)]
 pub struct Settings {
-    /// By provider: what its requests may be signed with.
-    pub provider_secrets: HashMap<&'static str, Vec<String>>,
+    /// By provider: what its requests are checked against.
+    pub provider_settings: HashMap<&'static str, providers::Settings>,
     /// Which addresses may be called.
     pub guard: Guard,
 }
@@ -117,7 +117,8 @@ impl Engine {
             std::future::ready(())
         });
 
-        let intake = Intake::new(log.clone(), Arc::clone(&clock), settings.provider_secrets);
+        let intake =
+            Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
         Ok(Self { intake, log, deliverer, routes, store, vault, clock, client, supervisor, last, rescuer })
     }
 

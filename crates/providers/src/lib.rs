@@ -7,22 +7,50 @@
 //! 1. write one file here that implements [`Provider`], with the provider's published vectors as its tests;
 //! 2. name it in [`ALL`].
 //!
-//! Its route, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two.
+//! Its routes, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two. What it
+//! needs of the world it says as a value: the key document that it checks against ([`Provider::key_document`]), whose
+//! an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
 
 #![warn(missing_docs)]
 
+mod composio;
+mod discord;
 mod github;
+mod gmail;
+mod inbound;
+mod keys;
+mod lenient;
 mod mac;
+mod request;
 pub mod scheme;
+mod settings;
 mod slack;
+#[cfg(test)]
+mod testing;
+mod unipile;
+mod youtube;
 
-use bytes::Bytes;
-use domain::event::{Json, NotJson};
-use domain::{EventType, Timestamp};
-use http::{HeaderMap, HeaderName, StatusCode};
+use std::borrow::Cow;
+
+use domain::Timestamp;
+use http::HeaderName;
+
+pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
+pub use keys::{KeySet, NotKeys};
+pub use request::{RawRequest, Refusal, Unreadable, Verified};
+use request::{read_object, refuse_list};
+pub use settings::{Setting, SettingKind, Settings};
 
 /// Every provider, in the order in which they are shown.
-pub static ALL: &[&dyn Provider] = &[&github::GitHub, &slack::Slack];
+pub static ALL: &[&dyn Provider] = &[
+    &github::GitHub,
+    &slack::Slack,
+    &gmail::Gmail,
+    &composio::Composio,
+    &unipile::Unipile,
+    &discord::Discord,
+    &youtube::YouTube,
+];
 
 /// The provider of that name.
 #[must_use]
@@ -35,186 +63,121 @@ pub trait Provider: Sync {
     /// Its name: in routes, event types, sources and configuration.
     fn name(&self) -> &'static str;
 
-    /// Where its requests come in.
-    fn route(&self) -> Route;
+    /// Where its requests come in, below `/api/webhooks`. `{user}` stands for the user whose events these are.
+    fn paths(&self) -> &'static [&'static str];
 
-    /// The configuration key, below the provider's own, of the secret that its requests are signed with.
-    fn secret(&self) -> Setting;
+    /// What the operator sets for it. The first is what its requests are signed with, where they are.
+    fn settings(&self) -> &'static [Setting];
+
+    /// The URL of the [`KeySet`] that its tokens are checked against, where it has such tokens. Whoever fetches it
+    /// remembers it, and fetches it again, at intervals, when [`Refusal::UnknownKey`] says that it has grown old.
+    fn key_document<'s>(&self, _settings: &'s Settings) -> Option<&'s str> {
+        None
+    }
 
     /// Bytes of a body that it may send; `None` for the general limit.
     fn body_bytes_max(&self) -> Option<usize> {
         None
     }
 
-    /// Checks that the provider sent this, at about `now`. Any one of `secrets` may have signed it.
+    /// Checks that the provider sent this, at about `now`.
     ///
     /// # Errors
     /// Why it is not to be believed.
     fn verify<'r>(
         &self,
         request: &'r RawRequest,
-        secrets: &[String],
+        known: &Known<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal>;
 
-    /// Reads what the provider says.
+    /// Reads what the provider says at `now`.
     ///
     /// # Errors
     /// What about it cannot be read.
-    fn parse(&self, request: &Verified<'_>) -> Result<Inbound, Unreadable>;
+    fn parse(&self, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable>;
 
-    /// The headers with which the provider would send `body` at `now`; for people who try out their set-up.
-    fn sign(&self, secret: &str, body: &[u8], now: Timestamp) -> Vec<(HeaderName, String)>;
+    /// What it wants to hear when its events are kept, or were already; `None` for the general answer.
+    fn reply_to_kept(&self) -> Option<Reply> {
+        None
+    }
+
+    /// What it wants to hear when it is believed and cannot be read; `None` for the general answer, an error. Some
+    /// would send the same again for days.
+    fn reply_to_unreadable(&self) -> Option<Reply> {
+        None
+    }
+
+    /// Whether it asks by GET, before it sends anything, if we want it.
+    fn asks_first(&self) -> bool {
+        false
+    }
+
+    /// Answers such a GET with this query. `asked` is what we have asked for under the address it came to. `None`: we have
+    /// not asked for this, and there is nothing here.
+    fn confirm(&self, _query: &str, _asked: &[Asked]) -> Option<Confirmation> {
+        None
+    }
+
+    /// The headers with which the provider would send this; for people who try out their set-up. `secret` is its secret,
+    /// or the private half of its key.
+    ///
+    /// # Errors
+    /// It cannot be signed with that.
+    fn sign(&self, secret: &str, unsigned: &Unsigned<'_>) -> Result<Vec<(HeaderName, String)>, CannotSign>;
 
     /// The types that its events have, for the catalogue.
     fn event_types(&self) -> &'static [Described];
 }
 
-/// Where a provider's requests come in, below `/api/webhooks`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route {
-    /// `/{name}/{user}`: the address says whose events these are.
-    PerUser,
+/// What a request is held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'k> {
+    /// What is set for the provider. Where the user has secrets of their own, these are among them.
+    pub settings: &'k Settings,
+    /// What [`Provider::key_document`] holds, once it was fetched.
+    pub keys: Option<&'k KeySet>,
 }
 
-/// A configuration key of a provider, and the short name that it has in the environment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
-    /// The key in `[providers.<name>]`.
-    pub key: &'static str,
-    /// The environment variable that sets it too.
-    pub environment: &'static str,
+/// A request that is about to be signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Unsigned<'u> {
+    /// Its id, for who signs one; `None`: one that is made from the body.
+    pub id: Option<&'u str>,
+    /// Its body.
+    pub body: &'u [u8],
+    /// When it is sent.
+    pub at: Timestamp,
+}
+
+/// Why a request cannot be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CannotSign {
+    /// The key is not what this provider signs with.
+    #[error("the key must be {0}")]
+    NotAKey(&'static str),
+    /// The key is the provider's alone.
+    #[error("only {0} can sign this")]
+    Only(&'static str),
 }
 
 /// An event type with what a person needs to know about it.
-#[derive(Debug, Clone, Copy)]
-pub struct Described {
-    /// The type, or a pattern such as `github.issues.*` where the provider has too many to name.
-    pub event_type: &'static str,
-    /// When it happens.
-    pub description: &'static str,
-    /// An example of `data`, as JSON.
-    pub example: &'static str,
-}
-
-/// A request as it came in.
 #[derive(Debug, Clone)]
-pub struct RawRequest {
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, byte for byte.
-    pub body: Bytes,
+pub struct Described {
+    /// The type.
+    pub event_type: Cow<'static, str>,
+    /// When it happens.
+    pub description: Cow<'static, str>,
+    /// An example of `data`, as JSON.
+    pub example: Cow<'static, str>,
 }
 
-/// A request that its provider has sent. Only this crate can make one.
-#[derive(Debug)]
-pub struct Verified<'r>(&'r RawRequest);
-
-impl Verified<'_> {
-    /// The request's body.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.0.body
-    }
-
-    fn header(&self, name: &'static str) -> Option<&str> {
-        self.0.header(name)
-    }
-}
-
-impl RawRequest {
-    /// A header's text. `None` where it is absent, comes twice, or holds bytes beyond visible ASCII.
-    #[must_use]
-    pub fn header(&self, name: &'static str) -> Option<&str> {
-        let mut values = self.headers.get_all(name).iter();
-        let only = values.next().filter(|_| values.next().is_none());
-        only.and_then(|value| value.to_str().ok())
-    }
-}
-
-/// Why a request is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Without a secret nothing can be checked, and what is not checked is not accepted.
-    #[error("no secret is configured for this provider")]
-    NoSecret,
-    /// The named header is absent, or there more than once.
-    #[error("the header {0} is missing")]
-    MissingHeader(&'static str),
-    /// The signature is not under any of our secrets.
-    #[error("the signature does not fit the body")]
-    BadSignature,
-    /// The timestamp is no whole number of seconds.
-    #[error("the timestamp is no whole number of seconds")]
-    NoTimestamp,
-    /// The timestamp is too far from now: a replay, or a clock that is wrong.
-    #[error("the timestamp is more than {0} seconds from now")]
-    Stale(u32),
-}
-
-/// What a request says.
-#[derive(Debug)]
-pub enum Inbound {
-    /// Something happened.
-    Event(InboundEvent),
-    /// The provider only wants this answer: a handshake.
-    Reply(Reply),
-}
-
-/// What happened, in the provider's words.
-#[derive(Debug)]
-pub struct InboundEvent {
-    /// What kind of thing.
-    pub event_type: EventType,
-    /// The provider's own id for it, the same on each retry.
-    pub dedupe_id: String,
-    /// When it happened, where the provider says.
-    pub occurred_at: Option<Timestamp>,
-    /// The provider's JSON, untouched.
-    pub data: Json,
-    /// Whether `data` is the whole body. If not, the body is kept beside it.
-    pub is_whole_body: bool,
-}
-
-/// An answer that a provider wants to see.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// Its status.
-    pub status: StatusCode,
-    /// Its media type.
-    pub content_type: &'static str,
-    /// Its body.
-    pub body: String,
-}
-
-/// What about a genuine request cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// The body is no JSON.
-    #[error("the body is {0}")]
-    NotJson(NotJson),
-    /// The body is JSON, but not of the provider's shape.
-    #[error("the body is not what this provider sends: {0}")]
-    Unexpected(String),
-    /// The named header is absent.
-    #[error("the header {0} is missing")]
-    MissingHeader(&'static str),
-    /// The named field of a form is absent.
-    #[error("the form field {0:?} is missing")]
-    MissingField(&'static str),
-}
-
-impl From<NotJson> for Unreadable {
-    fn from(error: NotJson) -> Self {
-        match error {
-            NotJson::OtherShape(how) => Self::Unexpected(how),
-            error => Self::NotJson(error),
+impl Described {
+    const fn new(event_type: &'static str, description: &'static str, example: &'static str) -> Self {
+        Self {
+            event_type: Cow::Borrowed(event_type),
+            description: Cow::Borrowed(description),
+            example: Cow::Borrowed(example),
         }
-    }
-}
-
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Unexpected(error.to_string())
     }
 }

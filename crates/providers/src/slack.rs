@@ -7,13 +7,15 @@ use std::borrow::Cow;
 
 use domain::event::Json;
 use domain::{EventType, Timestamp};
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 use serde::Deserialize;
 
 use crate::{
-    Described, Inbound, InboundEvent, Provider, RawRequest, Refusal, Reply, Route, Setting, Unreadable,
-    Verified, mac,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
+    Setting, SettingKind, Unreadable, Unsigned, Verified, mac, refuse_list,
 };
+
+const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
 
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
@@ -29,19 +31,19 @@ impl Provider for Slack {
         "slack"
     }
 
-    fn route(&self) -> Route {
-        Route::PerUser
+    fn paths(&self) -> &'static [&'static str] {
+        &["/slack/{user}"]
     }
 
-    fn secret(&self) -> Setting {
-        Setting { key: "signing_secret", environment: "SLACK_SIGNING_SECRET" }
+    fn settings(&self) -> &'static [Setting] {
+        &[SECRET]
     }
 
     /// The secret is text: it looks like hexadecimal and is not decoded. The timestamp is signed as it was written.
     fn verify<'r>(
         &self,
         request: &'r RawRequest,
-        secrets: &[String],
+        known: &Known<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
         let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Slack-Signature"))?;
@@ -51,29 +53,35 @@ impl Provider for Slack {
         if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
         }
-        mac::verify_hex(secrets, &signed_parts(timestamp, &request.body), signature, PREFIX)?;
+        mac::verify_hex(
+            known.settings.get(SECRET.key),
+            &signed_parts(timestamp, &request.body),
+            signature,
+            PREFIX,
+        )?;
         Ok(Verified(request))
     }
 
-    fn parse(&self, request: &Verified<'_>) -> Result<Inbound, Unreadable> {
+    fn parse(&self, request: &Verified<'_>, _now: Timestamp) -> Result<Inbound, Unreadable> {
+        refuse_list(request.body())?;
         let data = Json::parse(request.body())?;
         match serde_json::from_str(data.as_str())? {
-            Outer::UrlVerification { challenge } => Ok(Inbound::Reply(Reply {
-                status: StatusCode::OK,
-                content_type: "text/plain; charset=utf-8",
-                body: challenge,
-            })),
-            Outer::EventCallback { event, event_id, event_time } => Ok(Inbound::Event(InboundEvent {
+            Outer::UrlVerification { challenge } => Ok(Inbound::Reply(Reply::text(challenge))),
+            Outer::EventCallback { event, event_id, event_time } => Ok(Inbound::event(InboundEvent {
                 event_type: EventType::from_words(["slack", &event.kind]),
                 dedupe_id: event_id.clone().into_owned(),
+                recurrence: None,
+                owner: Owner::Path,
                 occurred_at: event_time.map(Timestamp::from_seconds),
                 data: data.clone(),
                 is_whole_body: true,
             })),
-            Outer::AppRateLimited { team_id, minute_rate_limited } => Ok(Inbound::Event(InboundEvent {
+            Outer::AppRateLimited { team_id, minute_rate_limited } => Ok(Inbound::event(InboundEvent {
                 event_type: EventType::from_words(["slack", "app_rate_limited"]),
                 // It has no id of its own, but there is one for each team and minute.
                 dedupe_id: format!("app_rate_limited:{team_id}:{minute_rate_limited}"),
+                recurrence: None,
+                owner: Owner::Path,
                 occurred_at: Some(Timestamp::from_seconds(minute_rate_limited)),
                 data: data.clone(),
                 is_whole_body: true,
@@ -81,10 +89,11 @@ impl Provider for Slack {
         }
     }
 
-    fn sign(&self, secret: &str, body: &[u8], now: Timestamp) -> Vec<(HeaderName, String)> {
-        let timestamp = now.as_seconds().to_string();
-        let signature = mac::sign_hex(secret, &signed_parts(&timestamp, body), PREFIX);
-        vec![(HeaderName::from_static(TIMESTAMP), timestamp), (HeaderName::from_static(SIGNATURE), signature)]
+    fn sign(&self, secret: &str, unsigned: &Unsigned<'_>) -> Result<Vec<(HeaderName, String)>, CannotSign> {
+        let timestamp = unsigned.at.as_seconds().to_string();
+        let signature = mac::sign_hex(secret, &signed_parts(&timestamp, unsigned.body), PREFIX);
+        let headers = [(TIMESTAMP, timestamp), (SIGNATURE, signature)];
+        Ok(headers.map(|(name, value)| (HeaderName::from_static(name), value)).into())
     }
 
     fn event_types(&self) -> &'static [Described] {
@@ -124,26 +133,97 @@ struct Inner<'p> {
 }
 
 const EVENT_TYPES: &[Described] = &[
-    Described {
-        event_type: "slack.message",
-        description: "A message was posted, changed or deleted in a conversation that the app can see",
-        example: r#"{"type":"event_callback","team_id":"T1","event_id":"Ev1","event_time":1700000000,"event":{"type":"message","channel":"C1","user":"U1","text":"Good morning","ts":"1700000000.000100"}}"#,
-    },
-    Described {
-        event_type: "slack.app_mention",
-        description: "Somebody mentioned the app",
-        example: r#"{"type":"event_callback","team_id":"T1","event_id":"Ev2","event_time":1700000000,"event":{"type":"app_mention","channel":"C1","user":"U1","text":"<@U2> hello","ts":"1700000000.000200"}}"#,
-    },
-    Described {
-        event_type: "slack.app_rate_limited",
-        description: "Slack holds events back for a minute since there were more than 30,000 in an hour",
-        example: r#"{"type":"app_rate_limited","team_id":"T1","minute_rate_limited":1700000000,"api_app_id":"A1"}"#,
-    },
+    Described::new(
+        "slack.message",
+        "A message was posted, changed or deleted in a conversation that the app can see",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev1","event_time":1700000000,"event":{"type":"message","channel":"C1","channel_type":"channel","user":"U1","text":"Good morning","ts":"1700000000.000100"}}"#,
+    ),
+    Described::new(
+        "slack.app_mention",
+        "Somebody mentioned the app",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev2","event_time":1700000000,"event":{"type":"app_mention","channel":"C1","user":"U1","text":"<@U2> hello","ts":"1700000000.000200"}}"#,
+    ),
+    Described::new(
+        "slack.app_home_opened",
+        "Somebody opened the app's home",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev3","event_time":1700000000,"event":{"type":"app_home_opened","user":"U1","channel":"D1","tab":"home"}}"#,
+    ),
+    Described::new(
+        "slack.reaction_added",
+        "Somebody reacted to a message or a file",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev4","event_time":1700000000,"event":{"type":"reaction_added","user":"U1","reaction":"thumbsup","item":{"type":"message","channel":"C1","ts":"1700000000.000100"}}}"#,
+    ),
+    Described::new(
+        "slack.reaction_removed",
+        "Somebody took a reaction back",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev5","event_time":1700000000,"event":{"type":"reaction_removed","user":"U1","reaction":"thumbsup","item":{"type":"message","channel":"C1","ts":"1700000000.000100"}}}"#,
+    ),
+    Described::new(
+        "slack.member_joined_channel",
+        "Somebody joined a conversation",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev6","event_time":1700000000,"event":{"type":"member_joined_channel","user":"U1","channel":"C1","team":"T1"}}"#,
+    ),
+    Described::new(
+        "slack.member_left_channel",
+        "Somebody left a conversation",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev7","event_time":1700000000,"event":{"type":"member_left_channel","user":"U1","channel":"C1","team":"T1"}}"#,
+    ),
+    Described::new(
+        "slack.channel_created",
+        "A channel was created",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev8","event_time":1700000000,"event":{"type":"channel_created","channel":{"id":"C2","name":"doors","created":1700000000,"creator":"U1"}}}"#,
+    ),
+    Described::new(
+        "slack.channel_rename",
+        "A channel was renamed",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev9","event_time":1700000000,"event":{"type":"channel_rename","channel":{"id":"C2","name":"hinges","created":1700000000}}}"#,
+    ),
+    Described::new(
+        "slack.channel_archive",
+        "A channel was archived",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev10","event_time":1700000000,"event":{"type":"channel_archive","channel":"C2","user":"U1"}}"#,
+    ),
+    Described::new(
+        "slack.file_shared",
+        "A file was shared",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev11","event_time":1700000000,"event":{"type":"file_shared","file_id":"F1","user_id":"U1","channel_id":"C1"}}"#,
+    ),
+    Described::new(
+        "slack.link_shared",
+        "A link of a domain that the app looks after was shared",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev12","event_time":1700000000,"event":{"type":"link_shared","channel":"C1","user":"U1","links":[{"domain":"example.com","url":"https://example.com/door"}]}}"#,
+    ),
+    Described::new(
+        "slack.team_join",
+        "Somebody joined the workspace",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev13","event_time":1700000000,"event":{"type":"team_join","user":{"id":"U3","name":"bob"}}}"#,
+    ),
+    Described::new(
+        "slack.user_change",
+        "Somebody's profile was changed",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev14","event_time":1700000000,"event":{"type":"user_change","user":{"id":"U3","name":"bob"}}}"#,
+    ),
+    Described::new(
+        "slack.tokens_revoked",
+        "Tokens of the app were revoked: their users must connect again",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev15","event_time":1700000000,"event":{"type":"tokens_revoked","tokens":{"oauth":["U1"],"bot":["U2"]}}}"#,
+    ),
+    Described::new(
+        "slack.app_uninstalled",
+        "The app was removed from a workspace",
+        r#"{"type":"event_callback","team_id":"T1","api_app_id":"A1","event_id":"Ev16","event_time":1700000000,"event":{"type":"app_uninstalled"}}"#,
+    ),
+    Described::new(
+        "slack.app_rate_limited",
+        "Slack holds events back for a minute since there were more than 30,000 in an hour",
+        r#"{"type":"app_rate_limited","team_id":"T1","minute_rate_limited":1700000000,"api_app_id":"A1"}"#,
+    ),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{self, assert_nothing_may_be_altered, event_of};
 
     const SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
     const AT: i64 = 1_531_420_618;
@@ -154,27 +234,25 @@ mod tests {
     const HANDSHAKE_SIGNATURE: &str = "v0=f9bd80929259f3f6d5fe3a3186c453c89cd1ad4862815a15837584f31c993652";
 
     fn request(timestamp: &str, signature: &str, body: &str) -> RawRequest {
-        let header = |text: &str| http::HeaderValue::from_str(text).unwrap();
-        let headers = [(TIMESTAMP, header(timestamp)), (SIGNATURE, header(signature))];
-        let headers = headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value));
-        RawRequest { headers: headers.collect(), body: body.to_owned().into() }
+        testing::request(&[(TIMESTAMP, timestamp), (SIGNATURE, signature)], body.to_owned())
     }
 
     fn verify(signature: &str, body: &str, now: i64) -> Result<(), Refusal> {
-        let request = request(&AT.to_string(), signature, body);
-        Slack.verify(&request, &[SECRET.to_owned()], Timestamp::from_seconds(now)).map(|_| ())
+        testing::verify(&Slack, &request(&AT.to_string(), signature, body), SECRET, now)
     }
 
     fn read(body: &str) -> Result<Inbound, Unreadable> {
-        Slack.parse(&Verified(&request("0", "", body)))
+        testing::read_at(&Slack, &[], body, 0)
     }
 
     #[test]
     fn the_vectors_verify_and_are_what_we_sign() {
         for (body, signature) in [(COMMAND, COMMAND_SIGNATURE), (HANDSHAKE, HANDSHAKE_SIGNATURE)] {
             assert_eq!(verify(signature, body, AT), Ok(()));
-            let headers = Slack.sign(SECRET, body.as_bytes(), Timestamp::from_seconds(AT));
-            assert_eq!((headers[0].1.as_str(), headers[1].1.as_str()), ("1531420618", signature));
+            let signed = testing::signed(&Slack, SECRET, None, body.as_bytes(), AT);
+            assert_eq!(signed.header(TIMESTAMP), Some("1531420618"));
+            assert_eq!(signed.header(SIGNATURE), Some(signature));
+            assert_nothing_may_be_altered(&Slack, &signed, SECRET, AT);
         }
     }
 
@@ -188,57 +266,54 @@ mod tests {
         ] {
             assert_eq!(verify(COMMAND_SIGNATURE, COMMAND, now), expected);
         }
-        let odd = request("soon", COMMAND_SIGNATURE, COMMAND);
-        assert_eq!(
-            Slack.verify(&odd, &[SECRET.to_owned()], Timestamp::from_seconds(AT)).unwrap_err(),
-            Refusal::NoTimestamp
-        );
+        for odd in ["soon", "", "1e9", "99999999999999999999", "1531420618.5"] {
+            let odd = request(odd, COMMAND_SIGNATURE, COMMAND);
+            assert_eq!(testing::verify(&Slack, &odd, SECRET, AT), Err(Refusal::NoTimestamp));
+        }
     }
 
     #[test]
-    fn whatever_is_altered_is_refused() {
-        assert_eq!(
-            verify(COMMAND_SIGNATURE, &COMMAND.replace("text=", "text=x"), AT),
-            Err(Refusal::BadSignature)
-        );
-        assert_eq!(verify(HANDSHAKE_SIGNATURE, COMMAND, AT), Err(Refusal::BadSignature));
+    fn the_timestamp_is_signed_too() {
         let later = request(&(AT + 1).to_string(), COMMAND_SIGNATURE, COMMAND);
-        assert_eq!(
-            Slack.verify(&later, &[SECRET.to_owned()], Timestamp::from_seconds(AT)).unwrap_err(),
-            Refusal::BadSignature
-        );
-        let unsigned = RawRequest { headers: http::HeaderMap::new(), body: COMMAND.into() };
-        assert!(matches!(
-            Slack.verify(&unsigned, &[SECRET.to_owned()], Timestamp::from_seconds(AT)),
-            Err(Refusal::MissingHeader(_))
-        ));
-        let signed = request(&AT.to_string(), COMMAND_SIGNATURE, COMMAND);
-        assert_eq!(Slack.verify(&signed, &[], Timestamp::from_seconds(AT)).unwrap_err(), Refusal::NoSecret);
+        assert_eq!(testing::verify(&Slack, &later, SECRET, AT), Err(Refusal::BadSignature));
+        assert_eq!(verify(HANDSHAKE_SIGNATURE, COMMAND, AT), Err(Refusal::BadSignature));
     }
 
     #[test]
     fn the_handshake_is_answered_with_its_challenge() {
         let Ok(Inbound::Reply(reply)) = read(HANDSHAKE) else { panic!() };
         assert_eq!(reply.body, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
-        assert_eq!(reply.status, StatusCode::OK);
+        assert_eq!(reply.status, http::StatusCode::OK);
     }
 
     #[test]
     fn an_event_is_known_by_its_id_and_inner_type() {
         let body = r#"{"type":"event_callback","event_id":"Ev08MFMKH6","event_time":1234567890,"event":{"type":"message","text":"hi"}}"#;
-        let Ok(Inbound::Event(event)) = read(body) else { panic!() };
+        let event = event_of(&Slack, &[], body).unwrap();
         assert_eq!((event.event_type.as_str(), event.dedupe_id.as_str()), ("slack.message", "Ev08MFMKH6"));
         assert_eq!(event.occurred_at, Some(Timestamp::from_seconds(1_234_567_890)));
-        assert_eq!(event.data.as_str(), body);
+        assert_eq!((event.data.as_str(), event.owner), (body, Owner::Path));
+        // A retry says so in its headers, and is the same event.
+        let retry = [("x-slack-retry-num", "1"), ("x-slack-retry-reason", "http_timeout")];
+        assert_eq!(event_of(&Slack, &retry, body).unwrap().dedupe_id, "Ev08MFMKH6");
+    }
+
+    #[test]
+    fn the_end_of_an_installation_is_an_event() {
+        for (kind, event_type) in
+            [("app_uninstalled", "slack.app_uninstalled"), ("tokens_revoked", "slack.tokens_revoked")]
+        {
+            let body = format!(
+                r#"{{"type":"event_callback","event_id":"Ev1","event":{{"type":"{kind}","tokens":{{"oauth":["U1"]}}}}}}"#
+            );
+            assert_eq!(event_of(&Slack, &[], &body).unwrap().event_type.as_str(), event_type);
+        }
     }
 
     #[test]
     fn a_rate_limit_notice_is_an_event_too() {
-        let Ok(Inbound::Event(event)) = read(
-            r#"{"type":"app_rate_limited","team_id":"T1","minute_rate_limited":1518467820,"api_app_id":"A1"}"#,
-        ) else {
-            panic!()
-        };
+        let notice = r#"{"type":"app_rate_limited","team_id":"T1","minute_rate_limited":1518467820,"api_app_id":"A1"}"#;
+        let event = event_of(&Slack, &[], notice).unwrap();
         assert_eq!(event.event_type.as_str(), "slack.app_rate_limited");
         assert_eq!(event.dedupe_id, "app_rate_limited:T1:1518467820");
     }
@@ -246,8 +321,15 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named() {
         assert!(matches!(read("{"), Err(Unreadable::NotJson(_))));
-        assert!(matches!(read("{}"), Err(Unreadable::Unexpected(_))));
-        assert!(matches!(read(r#"{"type":"event_callback"}"#), Err(Unreadable::Unexpected(_))));
-        assert!(matches!(read(r#"{"type":"brand_new"}"#), Err(Unreadable::Unexpected(_))));
+        for other in [
+            "{}",
+            "[]",
+            r#"["url_verification","challenge"]"#,
+            r#"{"type":"event_callback"}"#,
+            r#"{"type":"event_callback","event_id":7,"event":{"type":"message"}}"#,
+            r#"{"type":"brand_new"}"#,
+        ] {
+            assert!(matches!(read(other), Err(Unreadable::Unexpected(_))), "{other}");
+        }
     }
 }

@@ -22,11 +22,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use providers::{Provider, SettingKind, Settings};
 
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use duration::Duration;
 pub(crate) use environment::environment;
-pub(crate) use kind::BaseUrl;
+pub(crate) use kind::{BaseUrl, Texts};
 use layers::Layers;
 pub(crate) use problem::ConfigErrors;
 use problem::Problem;
@@ -98,9 +99,9 @@ pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
 }
 
-/// The secrets that providers sign with.
+/// What providers' requests are checked against.
 #[derive(Debug)]
-pub(crate) struct Providers(BTreeMap<&'static str, Secrets>);
+pub(crate) struct Providers(BTreeMap<&'static str, Settings>);
 
 /// What the command line says about the configuration.
 #[derive(Debug, Default)]
@@ -174,17 +175,27 @@ impl Retention {
 
 impl Providers {
     fn read(read: &mut Reader<'_>) -> Self {
-        let secrets = providers::ALL.iter().filter_map(|provider| {
-            let secrets = read.optional(&provider_key(provider.name(), provider.secret()))?;
-            Some((provider.name(), secrets))
-        });
-        Self(secrets.collect())
+        Self(providers::ALL.iter().map(|provider| (provider.name(), settings(read, *provider))).collect())
     }
 
-    /// The provider's active secrets: none where none is configured, and then nothing it sends is believed.
-    pub(crate) fn secrets(&self, provider: &str) -> &[String] {
-        self.0.get(provider).map_or(&[], Secrets::reveal)
+    /// By provider, what is set. Where a required setting is not, nothing it sends is believed.
+    pub(crate) fn by_name(&self) -> impl Iterator<Item = (&'static str, &Settings)> {
+        self.0.iter().map(|(name, settings)| (*name, settings))
     }
+}
+
+fn settings(read: &mut Reader<'_>, provider: &dyn Provider) -> Settings {
+    provider.settings().iter().fold(Settings::default(), |settings, setting| {
+        let key = provider_key(provider.name(), *setting);
+        let texts = match setting.kind {
+            SettingKind::Secret => read.optional::<Secrets>(&key).map(Secrets::reveal),
+            SettingKind::Required | SettingKind::Optional => {
+                read.optional::<Texts>(&key).map(|texts| texts.0)
+            }
+            SettingKind::Default(text) => Some(read.value(&key, Texts(vec![text.to_owned()])).0),
+        };
+        settings.with(setting.key, texts.unwrap_or_default())
+    })
 }
 
 fn provider_key(provider: &str, setting: providers::Setting) -> String {

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
 use http::HeaderValue;
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use providers::{Provider, Route};
+use providers::Provider;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -44,27 +44,34 @@ impl Modify for Bearers {
 /// Adds each provider's route, which no handler of its own describes.
 pub(crate) fn with_providers(mut document: Document) -> Document {
     for provider in providers::ALL {
-        let (path, item) = described(*provider);
-        document.paths.paths.insert(path, item);
+        for path in provider.paths() {
+            document.paths.paths.insert(format!("/api/webhooks{path}"), described(*provider, path));
+        }
     }
     document
 }
 
-fn described(provider: &dyn Provider) -> (String, PathItem) {
+fn described(provider: &dyn Provider, path: &str) -> PathItem {
     let answer = |description: &str, schema: &str| {
         let content = Content::new(Some(Ref::from_schema_name(schema)));
         ResponseBuilder::new().description(description).content("application/json", content).build()
     };
-    let path = match provider.route() {
-        Route::PerUser => format!("/api/webhooks/{}/{{user}}", provider.name()),
+    let names_user = path.ends_with("/{user}");
+    let user = ParameterBuilder::new()
+        .name("user")
+        .parameter_in(ParameterIn::Path)
+        .required(utoipa::openapi::Required::True);
+    // Of a provider with two addresses each has an operation of its own.
+    let operation_id = match (names_user, provider.paths()) {
+        (false, [_, _, ..]) => format!("receive_{}_without_user", provider.name()),
+        _ => format!("receive_{}", provider.name()),
     };
-    let user = ParameterBuilder::new().name("user").parameter_in(ParameterIn::Path);
     let operation = OperationBuilder::new()
         .tag("Receiving")
-        .operation_id(Some(format!("receive_{}", provider.name())))
+        .operation_id(Some(operation_id))
         .summary(Some(format!("Receive from {}", provider.name())))
-        .description(Some(format!("Signed with the secret in {}.", provider.secret().environment)))
-        .parameter(user.required(utoipa::openapi::Required::True).build())
+        .description(Some(format!("Checked with what is set in {}.", provider.settings()[0].environment)))
+        .parameters(names_user.then(|| vec![user.build()]))
         .request_body(Some(RequestBodyBuilder::new().description(Some("As the provider sends it")).build()))
         .response("200", answer("Kept, or known already", "Accepted"))
         .response("400", answer("Genuine, and not readable", "Problem"))
@@ -74,7 +81,7 @@ fn described(provider: &dyn Provider) -> (String, PathItem) {
         .response("503", answer("Nothing was kept: send it again", "Problem"))
         .security(utoipa::openapi::SecurityRequirement::default())
         .build();
-    (path, PathItem::new(HttpMethod::Post, operation))
+    PathItem::new(HttpMethod::Post, operation)
 }
 
 /// Nothing from elsewhere, and no script but our own.

@@ -174,10 +174,12 @@ impl From<Refused> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let code = match refusal {
-            Refusal::NoSecret => "no_secret_configured",
+            Refusal::NoSecret | Refusal::BadKey(_) => "no_secret_configured",
             Refusal::MissingHeader(_) => "missing_signature",
-            Refusal::BadSignature => "invalid_signature",
-            Refusal::NoTimestamp | Refusal::Stale(_) => "invalid_timestamp",
+            Refusal::BadSignature | Refusal::WrongSecret(_) => "invalid_signature",
+            Refusal::NotAToken | Refusal::UnknownKey | Refusal::WrongClaim(_) => "invalid_token",
+            Refusal::NoTimestamp | Refusal::Stale(_) | Refusal::Expired => "invalid_timestamp",
+            Refusal::NotAllowed(_) => "not_allowed",
         };
         Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string())
     }

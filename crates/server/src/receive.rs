@@ -4,10 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRequestParts as _, Path, Request};
+use axum::extract::{ConnectInfo, Path, Request};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, RequestPartsExt as _};
 use bytes::Bytes;
 use domain::UserId;
 use engine::ingest::Ingested;
@@ -53,7 +53,10 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
     };
     app.metrics.count_event(provider.name(), result);
     match received {
-        Ok(Ingested::Kept(kept)) => Json(Accepted::from(kept)).into_response(),
+        Ok(Ingested::Kept(kept)) => match provider.reply_to_kept() {
+            Some(reply) => answer(reply),
+            None => Json(Accepted::from(kept)).into_response(),
+        },
         Ok(Ingested::Reply(reply)) => answer(reply),
         Err(problem) => problem.into_response(),
     }
@@ -62,14 +65,15 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
 async fn try_receive(app: &Arc<App>, provider: &'static dyn Provider, request: Request) -> Result<Ingested> {
     let (mut parts, body) = request.into_parts();
     app.limits.check_inbound(source_address(app, &parts), provider.name())?;
-    let user: Path<String> =
-        Path::from_request_parts(&mut parts, app).await.map_err(|_| Problem::not_found("route"))?;
-    let user: UserId =
-        user.parse().map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))?;
+    let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
+    let user: Option<UserId> = user
+        .map(|user| user.parse())
+        .transpose()
+        .map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
     let body = read_body(&parts.headers, body, bytes_max).await?;
     let request = RawRequest { headers: parts.headers, body };
-    let ingested = app.engine.intake.ingest(provider, Some(user), &request).await;
+    let ingested = app.engine.intake.ingest(provider, user, &request).await;
     ingested.map_err(|refused| {
         if let engine::ingest::Refused::Unverified(refusal) = &refused {
             tracing::warn!(provider = provider.name(), %refusal, "a request was not believed");

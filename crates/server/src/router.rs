@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{Method, StatusCode, Uri};
-use providers::Route;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -74,11 +73,10 @@ fn providers() -> Router<Arc<App>> {
     for &provider in providers::ALL {
         let handler =
             async move |State(app): State<Arc<App>>, request: Request| receive(app, provider, request).await;
-        for prefix in ["/api/webhooks", "/webhooks"] {
-            let path = match provider.route() {
-                Route::PerUser => format!("{prefix}/{}/{{user}}", provider.name()),
-            };
-            router = router.route(&path, post(handler));
+        for path in provider.paths() {
+            for prefix in ["/api/webhooks", "/webhooks"] {
+                router = router.route(&format!("{prefix}{path}"), post(handler));
+            }
         }
     }
     router

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::Timestamp;
-use providers::{Provider, RawRequest};
+use providers::{Known, Provider, RawRequest, Settings, Unsigned};
 
 /// A message, and who is said to have sent it.
 #[derive(Debug, clap::Args)]
@@ -76,8 +76,8 @@ impl Sender {
     ) -> Result<Vec<(String, String)>> {
         match self {
             Self::Provider(provider) => {
-                let headers = provider.sign(secret, body, time).into_iter();
-                Ok(headers.map(|(name, value)| (capitalised(name.as_str()), value)).collect())
+                let headers = provider.sign(secret, &Unsigned { id, body, at: time })?;
+                Ok(headers.into_iter().map(|(name, value)| (capitalised(name.as_str()), value)).collect())
             }
             Self::StandardWebhooks => Ok(standard::sign(secret, id, body, time)?),
         }
@@ -87,7 +87,8 @@ impl Sender {
     pub(super) fn verify(self, secret: &str, request: &RawRequest, now: Timestamp) -> Result<()> {
         match self {
             Self::Provider(provider) => {
-                provider.verify(request, &[secret.to_owned()], now)?;
+                let settings = Settings::default().with(provider.settings()[0].key, [secret.to_owned()]);
+                provider.verify(request, &Known { settings: &settings, keys: None }, now)?;
                 Ok(())
             }
             Self::StandardWebhooks => standard::verify(secret, request, now),

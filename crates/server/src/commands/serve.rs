@@ -72,15 +72,10 @@ pub(super) async fn run(config: Config) -> Result<()> {
 }
 
 async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App> {
-    let secrets = providers::ALL.iter().map(|p| (p.name(), config.providers.secrets(p.name()).to_vec()));
-    let provider_secrets: HashMap<_, _> = secrets.collect();
-    for (name, _) in provider_secrets.iter().filter(|(_, secrets)| secrets.is_empty()) {
-        let setting = providers::by_name(name).map_or("", |provider| provider.secret().environment);
-        tracing::info!(
-            "{name}: no secret is configured, so every request is refused; set {setting} to receive"
-        );
-    }
-    let settings = Settings { provider_secrets, guard: Guard::new(config.delivery.allow_hosts) };
+    let provider_settings: HashMap<_, _> =
+        config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
+    tell_who_is_refused(&provider_settings);
+    let settings = Settings { provider_settings, guard: Guard::new(config.delivery.allow_hosts) };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);
@@ -89,6 +84,17 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
     Ok(App { engine, doorkeeper, limits, inbound: config.inbound, metrics: Metrics::new() })
+}
+
+fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {
+    for provider in providers::ALL {
+        let is_set =
+            |key| settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty());
+        for setting in provider.settings().iter().filter(|s| s.is_required() && !is_set(s.key)) {
+            let (name, setting) = (provider.name(), setting.environment);
+            tracing::info!("{name}: {setting} is not set, so every request is refused; set it to receive");
+        }
+    }
 }
 
 /// The admin key, if this is the first start and the configuration sets none.

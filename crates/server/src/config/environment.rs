@@ -47,9 +47,10 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> Vec<Variable> {
 
 /// Names that stand for a key besides its own. Of several for one key the last counts.
 fn short_names() -> impl Iterator<Item = (&'static str, String)> {
-    let of_providers = providers::ALL
-        .iter()
-        .map(|provider| (provider.secret().environment, provider_key(provider.name(), provider.secret())));
+    let of_providers = providers::ALL.iter().flat_map(|provider| {
+        let settings = provider.settings().iter();
+        settings.map(|setting| (setting.environment, provider_key(provider.name(), *setting)))
+    });
     [("API_URL", "base_url".to_owned()), ("WEBHOOK_BASE_URL", "base_url".to_owned())]
         .into_iter()
         .chain(of_providers)

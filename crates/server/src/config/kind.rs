@@ -132,6 +132,34 @@ impl Kind for BaseUrl {
     }
 }
 
+/// Some texts that anybody may see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Texts(pub(super) Vec<String>);
+
+impl Kind for Texts {
+    const EXPECTED: &str = "a text that is not empty, or a list of such";
+
+    /// Commas separate; none of the texts that are set like this has one in it.
+    fn parse(text: &str) -> Option<Self> {
+        let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+        Some(Self(texts.map(str::to_owned).collect())).filter(|texts| !texts.0.is_empty())
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        let Some(values) = value.as_array() else { return Self::parse(value.as_str()?) };
+        let texts = values.iter().map(|value| value.as_str().filter(|text| !text.is_empty()));
+        texts.map(|text| text.map(str::to_owned)).collect::<Option<_>>().map(Self)
+    }
+
+    /// One alone is shown as itself, as it is mostly written.
+    fn show(&self) -> Json {
+        match self.0.as_slice() {
+            [only] => only.as_str().into(),
+            texts => texts.into(),
+        }
+    }
+}
+
 /// A wrong value in a few words.
 pub(super) fn describe(value: &Value) -> String {
     let text = match value {

@@ -29,8 +29,8 @@ impl Secret {
 }
 
 impl Secrets {
-    pub(crate) fn reveal(&self) -> &[String] {
-        &self.0
+    pub(crate) fn reveal(self) -> Vec<String> {
+        self.0
     }
 }
 

@@ -43,6 +43,12 @@ impl TestFile {
     }
 }
 
+/// What is set for a provider's first setting.
+fn secrets_of<'c>(config: &'c Config, provider: &str) -> &'c [String] {
+    let (_, settings) = config.providers.by_name().find(|(name, _)| *name == provider).unwrap();
+    settings.get(providers::by_name(provider).unwrap().settings()[0].key)
+}
+
 fn origin<'c>(config: &'c Config, key: &str) -> &'c str {
     &config.settings().iter().find(|setting| setting.key == key).unwrap().origin
 }
@@ -70,10 +76,17 @@ fn everything_has_a_default() {
     realtime.heartbeat_seconds 25
     providers.github.webhook_secret null
     providers.slack.signing_secret null
+    providers.gmail.pubsub_service_account null
+    providers.gmail.pubsub_audience null
+    providers.gmail.pubsub_subscriptions null
+    providers.gmail.jwks_url "https://www.googleapis.com/oauth2/v3/certs"
+    providers.composio.webhook_secret null
+    providers.unipile.webhook_secret null
+    providers.discord.public_key null
+    providers.youtube.webhook_secret null
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
-    assert!(config.providers.secrets("github").is_empty());
-    assert!(config.providers.secrets("nobody").is_empty());
+    assert!(secrets_of(&config, "github").is_empty());
 }
 
 #[test]
@@ -117,6 +130,22 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
+        (
+            "WAYSTATION_PROVIDERS__GMAIL__PUBSUB_SERVICE_ACCOUNT",
+            "v_pubsub_service_account",
+            json!("v_pubsub_service_account"),
+        ),
+        ("WAYSTATION_PROVIDERS__GMAIL__PUBSUB_AUDIENCE", "v_pubsub_audience", json!("v_pubsub_audience")),
+        (
+            "WAYSTATION_PROVIDERS__GMAIL__PUBSUB_SUBSCRIPTIONS",
+            "v_pubsub_subscriptions",
+            json!("v_pubsub_subscriptions"),
+        ),
+        ("WAYSTATION_PROVIDERS__GMAIL__JWKS_URL", "v_jwks_url", json!("v_jwks_url")),
+        ("WAYSTATION_PROVIDERS__COMPOSIO__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__DISCORD__PUBLIC_KEY", "v_public_key", json!("v_public_key")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();
@@ -140,8 +169,8 @@ fn short_names_stand_for_longer_ones() {
 
     let secrets = [("GITHUB_WEBHOOK_SECRET", "007"), ("SLACK_SIGNING_SECRET", "[a, b]")];
     let config = from_env(&secrets).unwrap();
-    assert_eq!(config.providers.secrets("github"), ["007"], "a secret is text, whatever it looks like");
-    assert_eq!(config.providers.secrets("slack"), ["[a, b]"]);
+    assert_eq!(secrets_of(&config, "github"), ["007"], "a secret is text, whatever it looks like");
+    assert_eq!(secrets_of(&config, "slack"), ["[a, b]"]);
 }
 
 #[test]
@@ -168,7 +197,7 @@ fn a_list_of_networks_may_be_written_in_several_ways() {
 fn several_secrets_may_be_active() {
     let config =
         TestFile::new("providers.github.webhook_secret = ['old', 'new, with a comma']").load().unwrap();
-    assert_eq!(config.providers.secrets("github"), ["old", "new, with a comma"]);
+    assert_eq!(secrets_of(&config, "github"), ["old", "new, with a comma"]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod delivering;
 mod disconnects;
 mod events;
 mod openapi;
+mod providers;
 mod publishing;
 mod receiving;
 mod refusing;
