@@ -136,6 +136,12 @@ impl ErrorCode {
 }
 
 impl Outcome {
+    /// Whether it arrived.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self.verdict(), Verdict::Success)
+    }
+
     /// What follows from it: 2xx is success, 410 is the end, all else is tried again. `Retry-After` counts where it is
     /// meant for us: with 429 and 503.
     #[must_use]

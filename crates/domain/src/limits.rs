@@ -36,6 +36,9 @@ pub const TIMEOUT_SECONDS_MAX: u16 = 60;
 /// Attempts that one subscription may have under way at once.
 pub const MAX_CONCURRENCY_MAX: u16 = 1_000;
 
+/// The highest rate limit of a subscription, in attempts per minute: the times of so many are remembered.
+pub const RATE_LIMIT_PER_MINUTE_MAX: u16 = 6_000;
+
 /// Seconds that a worker may hold what it pulled without extending.
 pub const LEASE_SECONDS_MAX: u32 = 3_600;
 

@@ -61,6 +61,8 @@ pub struct Terms {
     pub timeout_seconds: u16,
     /// Attempts under way at once.
     pub max_concurrency: u16,
+    /// Attempts that may begin within any minute; `None`: as many as can.
+    pub rate_limit_per_minute: Option<u16>,
     /// How requests are signed.
     pub signing: Signing,
 }
@@ -74,6 +76,7 @@ impl Default for Terms {
             retry_count: RetryPolicy::Exponential.natural_count(),
             timeout_seconds: 10,
             max_concurrency: 10,
+            rate_limit_per_minute: None,
             signing: Signing::Standard,
         }
     }

@@ -59,7 +59,11 @@ impl Connection {
 
     /// Whether it can take a request now: the last answer is whole, and the endpoint has not closed it.
     pub(super) async fn is_ready(&mut self) -> bool {
-        poll_fn(|context| Poll::Ready(self.driver.advance(context))).await;
+        poll_fn(|context| {
+            self.driver.advance(context);
+            Poll::Ready(())
+        })
+        .await;
         !self.driver.has_ended && self.sender.is_ready()
     }
 }

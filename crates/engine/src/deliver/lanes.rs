@@ -6,8 +6,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use domain::attempt::Outcome;
 use domain::delivery::Delivery;
+use domain::health::{self, Admission, Health, State};
+use domain::subscription::Terms;
 use domain::{Event, SubscriptionId, Timestamp};
 use store::Lane as Room;
 
@@ -22,9 +26,47 @@ pub struct Job {
     pub event: Arc<Event>,
 }
 
-/// All lanes that hold or await something.
+/// All lanes that hold or await something, or whose endpoint is in trouble.
 #[derive(Debug, Default)]
 pub(super) struct Lanes(Mutex<Held>);
+
+/// How much of a subscription's deliveries may go on at once, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flow {
+    pub(super) max_concurrency: u16,
+    pub(super) per_minute: Option<u16>,
+}
+
+impl Flow {
+    /// For a subscription that is gone: what is left of it is handed back one by one.
+    pub(super) const LEAST: Self = Self { max_concurrency: 1, per_minute: None };
+}
+
+impl From<&Terms> for Flow {
+    fn from(terms: &Terms) -> Self {
+        Self { max_concurrency: terms.max_concurrency, per_minute: terms.rate_limit_per_minute }
+    }
+}
+
+/// What a worker is to do.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Attempt this.
+    Attempt(Job),
+    /// Give these back, and end: none of them may be attempted before that time.
+    GiveBack(Vec<Job>, Timestamp),
+    /// End: there is nothing to do.
+    Rest,
+}
+
+/// What an attempt's end means for its lane.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished {
+    /// Whether the lane could do with more from the store.
+    pub(super) wants_more: bool,
+    /// What it says of the endpoint.
+    pub(super) change: health::Change,
+}
 
 #[derive(Debug, Default)]
 struct Held {
@@ -48,20 +90,71 @@ struct Lane {
     is_behind: bool,
     /// When the next in the store will be due, as far as is known.
     next_due: Option<Timestamp>,
+    /// Whether the endpoint is worth calling.
+    health: Health,
+    /// When the attempts of the last minute began; only kept where their rate is limited.
+    pace: VecDeque<Timestamp>,
 }
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Lane {
     fn held(&self) -> usize {
         self.queue.len() + self.reserved + self.under_way
     }
 
-    /// Two for each attempt that may be under way, so that none waits for the store, and more once it has earned it.
-    fn room(&self, max_concurrency: u16) -> usize {
-        (usize::from(max_concurrency) * 2 + self.credit).min(LANE_ROOM_MAX.max(max_concurrency.into()))
+    /// Two for each attempt that may be under way, so that none waits for the store, and more once it has earned it; none
+    /// while no attempt may be made, and one to see whether a dead endpoint lives again.
+    fn room(&mut self, flow: Flow, now: Timestamp) -> usize {
+        let most = usize::from(flow.max_concurrency);
+        let room = (most * 2 + self.credit).min(LANE_ROOM_MAX.max(most));
+        let room = match self.health.state(now) {
+            State::Closed => room,
+            State::HalfOpen => 1,
+            State::Open | State::Probing => 0,
+        };
+        room.min(self.attempts_left(flow, now))
+    }
+
+    /// Attempts that may still begin within the minute.
+    fn attempts_left(&mut self, flow: Flow, now: Timestamp) -> usize {
+        let Some(per_minute) = flow.per_minute else { return usize::MAX };
+        while self.pace.front().is_some_and(|began| now.since(*began) >= MINUTE) {
+            self.pace.pop_front();
+        }
+        usize::from(per_minute).saturating_sub(self.pace.len())
+    }
+
+    /// Until when no attempt may be made; `None` if one may, and is made.
+    fn closed_until(&mut self, flow: Flow, now: Timestamp) -> Option<Timestamp> {
+        if self.attempts_left(flow, now) == 0 {
+            return self.pace.front().map(|began| began.plus(MINUTE));
+        }
+        if let Admission::Wait(until) = self.health.admit(now) {
+            return Some(until);
+        }
+        if flow.per_minute.is_some() {
+            self.pace.push_back(now);
+        }
+        None
+    }
+
+    /// When the endpoint may be called again, while it may not.
+    fn opens_at(&self, now: Timestamp) -> Option<Timestamp> {
+        // Of a copy: asking must not use up the probe.
+        match { self.health }.admit(now) {
+            Admission::Wait(until) => Some(until),
+            Admission::Attempt => self.pace.front().map(|began| began.plus(MINUTE)),
+        }
     }
 
     fn is_idle(&self) -> bool {
         self.held() == 0 && self.workers == 0 && !self.is_behind && self.next_due.is_none()
+    }
+
+    /// Whether forgetting it loses nothing.
+    fn is_forgettable(&self) -> bool {
+        self.is_idle() && self.credit == 0 && self.pace.is_empty() && self.health == Health::default()
     }
 }
 
@@ -72,13 +165,13 @@ impl Lanes {
 
     /// Promises a place for a delivery that is about to be committed; false if it has to wait in the store. What waits
     /// there already goes first.
-    pub(super) fn reserve(&self, id: SubscriptionId, max_concurrency: u16) -> bool {
+    pub(super) fn reserve(&self, id: SubscriptionId, flow: Flow, now: Timestamp) -> bool {
         let mut held = self.held();
         if held.claimed >= CLAIMED_MAX {
             return false;
         }
         let lane = held.lanes.entry(id).or_default();
-        let has_room = !lane.is_behind && lane.held() < lane.room(max_concurrency);
+        let has_room = !lane.is_behind && lane.held() < lane.room(flow, now);
         lane.reserved += usize::from(has_room);
         held.claimed += usize::from(has_room);
         has_room
@@ -108,30 +201,58 @@ impl Lanes {
         held.lanes.entry(job.delivery.subscription_id).or_default().enqueue(job, max_concurrency)
     }
 
-    /// A worker asks for its next attempt; if there is none, the worker ends.
-    pub(super) fn next(&self, id: SubscriptionId) -> Option<Job> {
+    /// A worker asks what to do.
+    pub(super) fn next(&self, id: SubscriptionId, flow: Flow, now: Timestamp) -> Next {
         let held = &mut *self.held();
-        let lane = held.lanes.get_mut(&id)?;
-        let job = lane.queue.pop_front();
-        if job.is_some() {
-            lane.under_way += 1;
-        } else {
+        let Some(lane) = held.lanes.get_mut(&id) else { return Next::Rest };
+        if lane.queue.is_empty() {
             lane.workers -= 1;
-            if lane.is_idle() && lane.credit == 0 {
+            if lane.is_forgettable() {
                 held.lanes.remove(&id);
             }
+            return Next::Rest;
         }
-        job
+        if let Some(until) = lane.closed_until(flow, now) {
+            lane.workers -= 1;
+            let jobs: Vec<_> = lane.queue.drain(..).collect();
+            held.claimed = held.claimed.saturating_sub(jobs.len());
+            return Next::GiveBack(jobs, until);
+        }
+        lane.under_way += 1;
+        lane.queue.pop_front().map_or(Next::Rest, Next::Attempt)
     }
 
-    /// An attempt has ended. True if the lane could do with more from the store.
-    pub(super) fn finished(&self, id: SubscriptionId, has_arrived: bool, max_concurrency: u16) -> bool {
+    /// An attempt has ended; without an outcome, it was not made after all.
+    pub(super) fn finished(
+        &self,
+        id: SubscriptionId,
+        outcome: Option<&Outcome>,
+        flow: Flow,
+        now: Timestamp,
+    ) -> Finished {
         let held = &mut *self.held();
         held.claimed = held.claimed.saturating_sub(1);
-        let Some(lane) = held.lanes.get_mut(&id) else { return false };
+        let Some(lane) = held.lanes.get_mut(&id) else {
+            return Finished { wants_more: false, change: health::Change::None };
+        };
         lane.under_way = lane.under_way.saturating_sub(1);
+        let has_arrived = outcome.is_none_or(Outcome::is_success);
         lane.credit = if has_arrived { (lane.credit + 1).min(LANE_ROOM_MAX) } else { lane.credit / 2 };
-        lane.is_behind && lane.held() <= lane.room(max_concurrency) / 2
+        let change = outcome.map_or(health::Change::None, |outcome| {
+            lane.health.settle(outcome, &health::Rules::default(), now)
+        });
+        Finished { wants_more: lane.is_behind && lane.held() <= lane.room(flow, now) / 2, change }
+    }
+
+    /// Somebody has made an attempt by hand.
+    pub(super) fn note_outcome(
+        &self,
+        id: SubscriptionId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) -> health::Change {
+        let mut held = self.held();
+        held.lanes.entry(id).or_default().health.settle(outcome, &health::Rules::default(), now)
     }
 
     /// Deliveries of this lane wait in the store and are due.
@@ -157,12 +278,9 @@ impl Lanes {
 
     /// Which lanes want how much from the store. Lanes that have become due are behind from now on, until a claim finds
     /// less than it asked for.
-    pub(super) fn wants(
-        &self,
-        now: Timestamp,
-        max_concurrency: impl Fn(SubscriptionId) -> Option<u16>,
-    ) -> Vec<Room> {
+    pub(super) fn wants(&self, now: Timestamp, flow: impl Fn(SubscriptionId) -> Option<Flow>) -> Vec<Room> {
         let held = &mut *self.held();
+        held.lanes.retain(|&id, lane| !lane.is_idle() || (flow(id).is_some() && !lane.is_forgettable()));
         let mut free = CLAIMED_MAX.saturating_sub(held.claimed);
         let mut wants = Vec::new();
         for (&id, lane) in &mut held.lanes {
@@ -170,13 +288,16 @@ impl Lanes {
                 lane.next_due = None;
                 lane.is_behind = true;
             }
-            let Some(max_concurrency) = max_concurrency(id).filter(|_| lane.is_behind) else { continue };
-            let room = lane.room(max_concurrency);
+            let Some(flow) = flow(id).filter(|_| lane.is_behind) else { continue };
+            let room = lane.room(flow, now);
             // A half-full lane can wait: many at once cost the store little more than one.
             if lane.held() <= room / 2 {
                 let wanted = (room - lane.held()).min(free);
                 free -= wanted;
                 wants.push(Room { subscription_id: id, room: u32::try_from(wanted).unwrap_or(u32::MAX) });
+            }
+            if room == 0 {
+                lane.next_due = lane.opens_at(now);
             }
         }
         wants.retain(|want| want.room > 0);

@@ -18,8 +18,9 @@ mod settle;
 
 use std::sync::Arc;
 
-use domain::attempt::{Attempt, Outcome, Verdict};
+use domain::attempt::{Attempt, Outcome};
 use domain::delivery::{Delivery, Settled, Trigger};
+use domain::health;
 use domain::subscription::Subscription;
 use domain::{DeliveryId, Event, NodeId, SubscriptionId};
 use store::{Change, Fence, Store, StoreError};
@@ -31,7 +32,7 @@ pub(crate) use client::explain;
 pub use client::{Client, Failure};
 pub use guard::Guard;
 pub use lanes::Job;
-use lanes::Lanes;
+use lanes::{Flow, Lanes, Next};
 pub(crate) use settle::Settler;
 
 use crate::chance;
@@ -91,7 +92,11 @@ impl Deliverer {
         let is_push = route.endpoint.is_some();
         is_push
             && !stopping
-            && self.0.lanes.reserve(route.subscription.id, route.subscription.terms.max_concurrency)
+            && self.0.lanes.reserve(
+                route.subscription.id,
+                Flow::from(&route.subscription.terms),
+                self.0.clock.now(),
+            )
     }
 
     /// Takes a promise back.
@@ -153,40 +158,64 @@ impl Deliverer {
         self.0.supervisor.spawn(Box::pin(async move { this.work(id).await }));
     }
 
-    /// A worker: one attempt after another, until the lane's queue is empty.
+    /// A worker: one attempt after another, until the lane's queue is empty or its endpoint is to be left alone.
     async fn work(&self, id: SubscriptionId) {
-        while let Some(job) = self.0.lanes.next(id) {
+        loop {
             let route = self.route(id);
-            let concurrency = route.as_ref().map_or(1, |route| route.subscription.terms.max_concurrency);
+            let flow = route.as_ref().map_or(Flow::LEAST, |route| Flow::from(&route.subscription.terms));
+            let job = match self.0.lanes.next(id, flow, self.0.clock.now()) {
+                Next::Attempt(job) => job,
+                Next::GiveBack(jobs, until) => {
+                    for job in jobs {
+                        self.hand_back(job).await;
+                    }
+                    return self.note_due(id, until);
+                }
+                Next::Rest => return,
+            };
             let stopping = self.0.supervisor.stopping().is_cancelled();
-            let has_arrived = match route {
-                Some(route) if !route.subscription.holds() && !stopping => self.deliver(&route, job).await,
+            let outcome = match &route {
+                Some(route) if !route.subscription.holds() && !stopping => self.deliver(route, job).await,
                 _ => {
                     self.hand_back(job).await;
-                    true
+                    None
                 }
             };
-            if self.0.lanes.finished(id, has_arrived, concurrency) {
+            let finished = self.0.lanes.finished(id, outcome.as_ref(), flow, self.0.clock.now());
+            self.follow(id, finished.change).await;
+            if finished.wants_more {
                 self.0.refill.notify_one();
             }
         }
     }
 
-    /// Makes one attempt and settles it; true if it arrived.
-    async fn deliver(&self, route: &Route, job: Job) -> bool {
+    /// Does what a change in an endpoint's health asks for.
+    async fn follow(&self, id: SubscriptionId, change: health::Change) {
+        match change {
+            health::Change::None => {}
+            health::Change::Opened(until) => {
+                tracing::warn!(subscription = %id, %until, "its endpoint fails and is left alone for a while");
+                self.note_due(id, until);
+            }
+            health::Change::Closed => {
+                tracing::info!(subscription = %id, "its endpoint answers again");
+                self.note_released(id);
+            }
+            health::Change::Deactivate => self.deactivate(id).await,
+        }
+    }
+
+    /// Makes one attempt and settles it; how it ended.
+    async fn deliver(&self, route: &Route, job: Job) -> Option<Outcome> {
         let (outcome, attempt) = self.attempt(route, &job).await;
-        let Some((change, settled)) = self.settle(route, job.delivery, &outcome, attempt) else {
-            return false;
-        };
+        let (change, settled) = self.settle(route, job.delivery, &outcome, attempt)?;
         let id = change.to.subscription_id;
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
-        match settled {
-            Settled::Retrying(due_at) => self.note_due(id, due_at),
-            Settled::Gone => self.deactivate(id).await,
-            Settled::Success | Settled::Failed => {}
+        if let Settled::Retrying(due_at) = settled {
+            self.note_due(id, due_at);
         }
-        outcome.verdict() == Verdict::Success
+        Some(outcome)
     }
 
     async fn attempt(&self, route: &Route, job: &Job) -> (Outcome, Attempt) {
@@ -221,12 +250,11 @@ impl Deliverer {
         let (outcome, attempt) = self.attempt(route, &job).await;
         let settled = self.settle(route, job.delivery, &outcome, attempt.clone());
         let unclaimed = || StoreError::Refused("the delivery is not claimed".to_owned());
-        let (change, settled) = settled.ok_or_else(unclaimed)?;
+        let (change, _) = settled.ok_or_else(unclaimed)?;
         let delivery = change.to.clone();
         self.0.store.change(&[change]).await?;
-        if settled == Settled::Gone {
-            self.deactivate(delivery.subscription_id).await;
-        }
+        let change = self.0.lanes.note_outcome(delivery.subscription_id, &outcome, self.0.clock.now());
+        self.follow(delivery.subscription_id, change).await;
         Ok((delivery, attempt))
     }
 
@@ -249,13 +277,15 @@ impl Deliverer {
         }
     }
 
-    /// `410 Gone`: the subscriber wants no more.
+    /// `410 Gone`, or nothing but failure for days: the subscriber wants no more, or is no more.
     async fn deactivate(&self, id: SubscriptionId) {
         match self.try_deactivate(id).await {
-            Ok(()) => tracing::info!(subscription = %id, "its endpoint answered 410 Gone: deactivated"),
-            // It will answer 410 again.
+            Ok(()) => {
+                tracing::info!(subscription = %id, "its endpoint is gone, or has failed for too long: deactivated")
+            }
+            // The next attempt will say so again.
             Err(error) => {
-                tracing::warn!(subscription = %id, %error, "could not be deactivated after 410 Gone");
+                tracing::warn!(subscription = %id, %error, "could not be deactivated");
             }
         }
     }
@@ -323,8 +353,8 @@ impl Deliverer {
             }
         }
         let now = self.0.clock.now();
-        let concurrency = |id| routes.get(id).map(|route| route.subscription.terms.max_concurrency);
-        let wants = self.0.lanes.wants(now, concurrency);
+        let flow = |id| routes.get(id).map(|route| Flow::from(&route.subscription.terms));
+        let wants = self.0.lanes.wants(now, flow);
         if wants.is_empty() {
             return Ok(false);
         }
@@ -341,7 +371,7 @@ impl Deliverer {
         for claimed in claimed {
             let id = claimed.delivery.subscription_id;
             let job = Job { delivery: claimed.delivery, event: claimed.event };
-            if self.0.lanes.admit_claimed(job, concurrency(id).unwrap_or(1)) {
+            if self.0.lanes.admit_claimed(job, flow(id).unwrap_or(Flow::LEAST).max_concurrency) {
                 self.start_worker(id);
             }
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use domain::limits::{
-    DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RETRY_COUNT_MAX,
-    TIMEOUT_SECONDS_MAX, URL_BYTES_MAX,
+    DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RATE_LIMIT_PER_MINUTE_MAX,
+    RETRY_COUNT_MAX, TIMEOUT_SECONDS_MAX, URL_BYTES_MAX,
 };
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
@@ -52,6 +52,7 @@ pub(crate) struct ShownSubscription {
     retry_count: u16,
     timeout_seconds: u16,
     max_concurrency: u16,
+    rate_limit_per_minute: Option<u16>,
     #[schema(value_type = String, example = "standard")]
     signing: Signing,
     /// What checks `v1a` signatures; for `signing: "ed25519"` only.
@@ -112,6 +113,7 @@ fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownS
         retry_count: terms.retry_count,
         timeout_seconds: terms.timeout_seconds,
         max_concurrency: terms.max_concurrency,
+        rate_limit_per_minute: terms.rate_limit_per_minute,
         signing: terms.signing,
         public_key,
         statistics: statistics.into(),
@@ -152,6 +154,8 @@ pub(crate) struct SubscriptionTerms {
     /// Attempts under way at once, 1 to 1000.
     #[schema(default = 10)]
     max_concurrency: Option<u16>,
+    /// Attempts that may begin within any minute: 1 to 6000, or `null` for as many as can.
+    rate_limit_per_minute: Option<u16>,
     /// `standard`, or `ed25519` for asymmetric signatures.
     #[schema(default = "standard")]
     signing: Option<String>,
@@ -276,6 +280,10 @@ fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
     fields
         .take_number("max_concurrency", 1, MAX_CONCURRENCY_MAX)
         .change(&mut terms.max_concurrency, defaults.max_concurrency);
+    fields
+        .take_number("rate_limit_per_minute", 1, RATE_LIMIT_PER_MINUTE_MAX)
+        .map(Some)
+        .change(&mut terms.rate_limit_per_minute, defaults.rate_limit_per_minute);
 }
 
 fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {

@@ -22,7 +22,7 @@ async fn a_subscription_is_made_read_changed_and_deleted(engine: Engine) {
         "id": made.id, "user_id": "alice", "target": "push", "url": world.receiver.url(), "description": "",
         "event_types": ["github.*", "task.created"], "is_active": true, "paused": false,
         "retry_policy": "exponential", "retry_count": 3, "timeout_seconds": 10, "max_concurrency": 10,
-        "signing": "standard", "created_at": made.shown["created_at"], "updated_at": made.shown["updated_at"],
+        "rate_limit_per_minute": null, "signing": "standard", "created_at": made.shown["created_at"], "updated_at": made.shown["updated_at"],
         "statistics": {
             "total": 0, "successful": 0, "failed": 0,
             "last_delivery_at": null, "last_success_at": null, "last_failure_at": null,
@@ -35,7 +35,7 @@ async fn a_subscription_is_made_read_changed_and_deleted(engine: Engine) {
 
     let terms = json!({
         "description": "Türen", "retry_policy": [5, 60], "timeout_seconds": 60, "max_concurrency": 1,
-        "event_types": ["*"],
+        "rate_limit_per_minute": 100, "event_types": ["*"],
     });
     let changed = world.admin().patch(&made.path(), &terms).await.ok();
     let fields = expected.as_object_mut().unwrap();
@@ -59,14 +59,15 @@ async fn all_that_is_wrong_with_a_subscription_is_said_at_once() {
     let world = World::start(Engine::Sqlite).await;
     let bad = json!({
         "url": "ftp://example.com", "event_types": ["Not A Type"], "retry_policy": "never", "retry_count": 11,
-        "timeout_seconds": 0, "max_concurrency": 0, "signing": "rsa", "user_id": "", "colour": "red",
+        "timeout_seconds": 0, "max_concurrency": 0, "rate_limit_per_minute": 6_001, "signing": "rsa", "user_id": "",
+        "colour": "red",
     });
     let answer = world.admin().post("/api/webhooks", &bad).await;
     let detail = answer.problem(422, "invalid");
     for field in bad.as_object().unwrap().keys() {
         assert!(detail.contains(&format!("{field}: ")), "{field}: {detail}");
     }
-    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 9);
+    assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 10);
     let detail = world.admin().post("/api/webhooks", &json!({})).await.problem(422, "invalid");
     assert!(detail.contains("url: ") && detail.contains("event_types: "), "{detail}");
     for url in ["nonsense", "https://", "https://user:secret@example.com/", "file:///etc/passwd"] {

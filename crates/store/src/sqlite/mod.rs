@@ -155,13 +155,13 @@ impl Sql for Sqlite {
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         let statement = statement.clone();
-        self.readers.read(move |connection| writer::fetch(connection, &statement, &args)).await
+        self.readers.read(move |connection| writer::fetch(connection, &statement, args)).await
     }
 
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
         let statement = statement.clone();
         // One statement is a transaction.
-        self.writer.run(move |desk| desk.run(&statement, &args)).await
+        self.writer.run(move |desk| desk.run(&statement, args)).await
     }
 }
 

@@ -132,9 +132,9 @@ pub(super) fn append(
 /// Reads what an append needs to know, and the keys that were not indexed when the program last ended.
 pub(super) fn read_log_end(desk: &Desk, generation: usize) -> Result<LogEnd> {
     let lost = || StoreError::Corrupt("the log has lost its head".to_owned());
-    let mut row = desk.fetch(&LOG_END, &[])?.into_iter().next().ok_or_else(lost)?;
+    let mut row = desk.fetch(&LOG_END, [])?.into_iter().next().ok_or_else(lost)?;
     let (position, routes, indexed_to) = (Position(row.int()?), RoutesVersion(row.int()?), row.int()?);
-    let unindexed = desk.fetch(&UNINDEXED, &args![indexed_to])?;
+    let unindexed = desk.fetch(&UNINDEXED, args![indexed_to])?;
     let entry = |mut row: Row| Ok((dedupe_key(&mut row)?, Position(row.int()?)));
     let unindexed = unindexed.into_iter().map(entry).collect::<Result<Vec<_>>>()?;
     Ok(LogEnd { position, routes, keys: RecentKeys::new(generation, unindexed) })
@@ -170,7 +170,7 @@ fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Re
     }
     let keys: Vec<String> = new.iter().filter_map(|p| Some(hex(p.new.dedupe_key?.as_bytes()))).collect();
     let mut indexed = HashMap::new();
-    for mut row in transaction.desk.fetch(&INDEXED, &[json_array(&keys)])? {
+    for mut row in transaction.desk.fetch(&INDEXED, [json_array(&keys)])? {
         indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
     }
     let mut moved = HashMap::new();
@@ -195,7 +195,7 @@ fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Res
         return Ok(());
     }
     let mut ids = HashMap::with_capacity(positions.len());
-    for mut row in transaction.desk.fetch(&IDS, &args![format!("[{}]", positions.join(","))])? {
+    for mut row in transaction.desk.fetch(&IDS, args![format!("[{}]", positions.join(","))])? {
         ids.insert(Position(row.int()?), row.parsed()?);
     }
     for placed in placed.iter_mut().filter(|placed| !placed.is_new) {
@@ -212,7 +212,7 @@ fn index_keys(transaction: &Transaction<'_>, keys: &RecentKeys) -> Result<()> {
         row.bind(key.as_bytes().as_slice()).bind(position.0);
     })?;
     if let Some(Position(indexed_to)) = keys.completes() {
-        transaction.desk.run(&INDEXED_TO, &args![indexed_to])?;
+        transaction.desk.run(&INDEXED_TO, args![indexed_to])?;
     }
     Ok(())
 }
@@ -234,7 +234,7 @@ fn is_key_taken(
 ) -> Result<bool> {
     let Some(Idempotency { key, body, expires_at }) = idempotency else { return Ok(false) };
     let args = args![key.as_bytes().as_slice(), body.as_slice(), expires_at.as_micros(), now.as_micros()];
-    let mut rows = transaction.desk.fetch(&TAKE_KEY, &args)?;
+    let mut rows = transaction.desk.fetch(&TAKE_KEY, args)?;
     let stands_for = rows.first_mut().map(Row::bytes).transpose()?;
     Ok(stands_for.as_deref() != Some(body.as_slice()))
 }
@@ -276,14 +276,14 @@ pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timesta
     let mut ids = Vec::new();
     for lane in lanes {
         let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
-        for mut row in transaction.desk.fetch(&DUE, &args)? {
+        for mut row in transaction.desk.fetch(&DUE, args)? {
             ids.push(row.text()?);
         }
     }
     let ids = json_array(&ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
-    transaction.desk.run(&CLAIM, &args)?;
-    let rows = transaction.desk.fetch(&CLAIMED, &[ids])?;
+    transaction.desk.run(&CLAIM, args)?;
+    let rows = transaction.desk.fetch(&CLAIMED, [ids])?;
     transaction.commit()?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
@@ -364,8 +364,8 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
 pub(super) fn create_subscription(desk: &mut Desk, subscription: &StoredSubscription) -> Result<()> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    transaction.desk.run(&CREATE_SUBSCRIPTION, &tables::subscriptions::insert_args(subscription)?)?;
-    transaction.desk.run(&MOVE_ROUTES, &[])?;
+    transaction.desk.run(&CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?)?;
+    transaction.desk.run(&MOVE_ROUTES, [])?;
     transaction.commit()?;
     desk.log = end.map(LogEnd::with_routes_moved);
     Ok(())
@@ -378,15 +378,14 @@ pub(super) fn change_subscription(
 ) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    let exists =
-        transaction.desk.run(&CHANGE_SUBSCRIPTION, &tables::subscriptions::update_args(stored)?)? > 0;
+    let exists = transaction.desk.run(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
         let id = stored.subscription.id.to_string();
         match stored.subscription.holds() {
-            true => transaction.desk.run(&HOLD, &args![id])?,
-            false => transaction.desk.run(&RELEASE, &args![id, now.as_micros()])?,
+            true => transaction.desk.run(&HOLD, args![id])?,
+            false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
-        transaction.desk.run(&MOVE_ROUTES, &[])?;
+        transaction.desk.run(&MOVE_ROUTES, [])?;
     }
     transaction.commit()?;
     desk.log = if exists { end.map(LogEnd::with_routes_moved) } else { end };
@@ -396,11 +395,11 @@ pub(super) fn change_subscription(
 pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Timestamp) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, &args![id.to_string()])? > 0;
+    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, args![id.to_string()])? > 0;
     if existed {
-        let cancelled = transaction.desk.run(&CANCEL, &args![id.to_string(), now.as_micros()])?;
+        let cancelled = transaction.desk.run(&CANCEL, args![id.to_string(), now.as_micros()])?;
         COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
-        transaction.desk.run(&MOVE_ROUTES, &[])?;
+        transaction.desk.run(&MOVE_ROUTES, [])?;
     }
     transaction.commit()?;
     desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };

@@ -151,9 +151,9 @@ impl Desk {
         }
         // Only a panic can have left one open.
         if !self.connection.is_autocommit() {
-            self.run(&ROLLBACK, &[])?;
+            self.run(&ROLLBACK, [])?;
         }
-        self.run(&BEGIN, &[])?;
+        self.run(&BEGIN, [])?;
         Ok(Transaction { desk: self, is_open: true })
     }
 
@@ -175,14 +175,18 @@ impl Desk {
     }
 
     /// Runs a statement that answers with nothing; how many rows it has written.
-    pub(super) fn run(&self, statement: &Statement, args: &[Value]) -> Result<u64> {
+    pub(super) fn run(&self, statement: &Statement, args: impl IntoIterator<Item = Value>) -> Result<u64> {
         let mut prepared = self.prepare(statement)?;
         Binder::new(&mut prepared).numbered(args).done()?;
         prepared.raw_execute().map(|rows| rows as u64).map_err(classify)
     }
 
     /// Runs a statement that answers with rows.
-    pub(super) fn fetch(&self, statement: &Statement, args: &[Value]) -> Result<Vec<Row>> {
+    pub(super) fn fetch(
+        &self,
+        statement: &Statement,
+        args: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         fetch(&self.connection, statement, args)
     }
@@ -195,7 +199,7 @@ impl Desk {
 
 impl<'d> Transaction<'d> {
     pub(super) fn commit(mut self) -> Result<()> {
-        self.desk.run(&COMMIT, &[])?;
+        self.desk.run(&COMMIT, [])?;
         self.is_open = false;
         Ok(())
     }
@@ -206,7 +210,7 @@ impl Drop for Transaction<'_> {
         // SQLite rolls back by itself after some failures.
         if self.is_open
             && !self.desk.connection.is_autocommit()
-            && let Err(error) = self.desk.run(&ROLLBACK, &[])
+            && let Err(error) = self.desk.run(&ROLLBACK, [])
         {
             tracing::error!(%error, "a transaction could not be rolled back");
         }
@@ -214,7 +218,11 @@ impl Drop for Transaction<'_> {
 }
 
 /// All rows with which a statement answers.
-pub(super) fn fetch(connection: &Connection, statement: &Statement, args: &[Value]) -> Result<Vec<Row>> {
+pub(super) fn fetch(
+    connection: &Connection,
+    statement: &Statement,
+    args: impl IntoIterator<Item = Value>,
+) -> Result<Vec<Row>> {
     let mut prepared = connection.prepare_cached(statement.text()).map_err(classify)?;
     Binder::new(&mut prepared).numbered(args).done()?;
     let mut answer = prepared.raw_query();
@@ -246,7 +254,7 @@ impl<'s, 'c> Binder<'s, 'c> {
     }
 
     /// Binds `$1` and so on. To SQLite these are names, and stand wherever the statement has put them.
-    pub(super) fn numbered(&mut self, values: &[Value]) -> &mut Self {
+    pub(super) fn numbered(&mut self, values: impl IntoIterator<Item = Value>) -> &mut Self {
         for (number, value) in (1..).zip(values) {
             let name = format!("${number}");
             match self.statement.parameter_index(&name) {

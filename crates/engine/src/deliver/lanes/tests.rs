@@ -1,5 +1,6 @@
 //! What a lane may hold, and when it goes to the store.
 
+use domain::attempt::ErrorCode;
 use domain::delivery::{Claim, Holder, Trigger};
 use domain::event::Json;
 use domain::subscription::{Subscription, Target, Terms};
@@ -10,6 +11,15 @@ use crate::chance;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 const CONCURRENCY: u16 = 3;
+const FLOW: Flow = Flow { max_concurrency: CONCURRENCY, per_minute: None };
+
+const ARRIVED: Outcome = Outcome::Answered { status: 200, retry_after: None };
+const REFUSED: Outcome = Outcome::Answered { status: 500, retry_after: None };
+
+/// A failure that says nothing of the endpoint.
+fn called_off() -> Outcome {
+    Outcome::Failed { code: ErrorCode::Cancelled, message: String::new(), status: None }
+}
 
 fn lane_id() -> SubscriptionId {
     SubscriptionId::new(NOW, &mut chance::rng())
@@ -48,7 +58,7 @@ fn job(id: SubscriptionId) -> Job {
 /// Admits as many fresh deliveries as there are places; how many that was.
 fn fill(lanes: &Lanes, id: SubscriptionId) -> usize {
     let mut admitted = 0;
-    while lanes.reserve(id, CONCURRENCY) {
+    while lanes.reserve(id, FLOW, NOW) {
         lanes.admit_reserved(job(id), CONCURRENCY);
         admitted += 1;
     }
@@ -56,24 +66,24 @@ fn fill(lanes: &Lanes, id: SubscriptionId) -> usize {
 }
 
 /// Attempts everything that is queued, as one worker after another would.
-fn attempt_all(lanes: &Lanes, id: SubscriptionId, has_arrived: bool) -> usize {
+fn attempt_all(lanes: &Lanes, id: SubscriptionId, outcome: &Outcome) -> usize {
     let mut attempted = 0;
-    while lanes.next(id).is_some() {
-        lanes.finished(id, has_arrived, CONCURRENCY);
+    while let Next::Attempt(_) = lanes.next(id, FLOW, NOW) {
+        lanes.finished(id, Some(outcome), FLOW, NOW);
         attempted += 1;
     }
     attempted
 }
 
 fn wants(lanes: &Lanes, now: Timestamp) -> Vec<Room> {
-    lanes.wants(now, |_| Some(CONCURRENCY))
+    lanes.wants(now, |_| Some(FLOW))
 }
 
 #[test]
 fn one_worker_is_started_for_each_attempt_that_may_be_under_way() {
     let (lanes, id) = (Lanes::default(), lane_id());
     let started =
-        (0..6).filter(|_| lanes.reserve(id, CONCURRENCY) && lanes.admit_reserved(job(id), CONCURRENCY));
+        (0..6).filter(|_| lanes.reserve(id, FLOW, NOW) && lanes.admit_reserved(job(id), CONCURRENCY));
     assert_eq!(started.count(), usize::from(CONCURRENCY));
 }
 
@@ -81,9 +91,9 @@ fn one_worker_is_started_for_each_attempt_that_may_be_under_way() {
 fn room_is_earned_by_what_arrives_and_lost_by_what_fails() {
     let (lanes, id) = (Lanes::default(), lane_id());
     assert_eq!(fill(&lanes, id), 6, "two for each attempt");
-    attempt_all(&lanes, id, true);
+    attempt_all(&lanes, id, &ARRIVED);
     assert_eq!(fill(&lanes, id), 12, "and one more for each that arrived");
-    attempt_all(&lanes, id, false);
+    attempt_all(&lanes, id, &called_off());
     assert_eq!(fill(&lanes, id), 6);
 }
 
@@ -92,7 +102,7 @@ fn a_lane_never_holds_more_than_its_limit() {
     let (lanes, id) = (Lanes::default(), lane_id());
     for _ in 0..20 {
         assert!(fill(&lanes, id) <= LANE_ROOM_MAX);
-        attempt_all(&lanes, id, true);
+        attempt_all(&lanes, id, &ARRIVED);
     }
     assert_eq!(fill(&lanes, id), LANE_ROOM_MAX);
 }
@@ -101,10 +111,10 @@ fn a_lane_never_holds_more_than_its_limit() {
 fn what_waits_in_the_store_goes_before_what_is_fresh() {
     let (lanes, id) = (Lanes::default(), lane_id());
     lanes.note_behind(id);
-    assert!(!lanes.reserve(id, CONCURRENCY));
+    assert!(!lanes.reserve(id, FLOW, NOW));
     assert_eq!(wants(&lanes, NOW), [Room { subscription_id: id, room: 6 }]);
     lanes.note_caught_up(id);
-    assert!(lanes.reserve(id, CONCURRENCY));
+    assert!(lanes.reserve(id, FLOW, NOW));
 }
 
 #[test]
@@ -115,8 +125,8 @@ fn a_lane_goes_to_the_store_when_it_is_half_empty() {
     assert_eq!(wants(&lanes, NOW), []);
     let mut rang = Vec::new();
     for _ in 0..3 {
-        assert!(lanes.next(id).is_some());
-        rang.push(lanes.finished(id, false, CONCURRENCY));
+        assert!(matches!(lanes.next(id, FLOW, NOW), Next::Attempt(_)));
+        rang.push(lanes.finished(id, Some(&called_off()), FLOW, NOW).wants_more);
     }
     assert_eq!(rang, [false, false, true]);
     assert_eq!(wants(&lanes, NOW), [Room { subscription_id: id, room: 3 }]);
@@ -142,7 +152,7 @@ fn all_lanes_together_hold_no_more_than_the_node_may() {
     for &id in &ids {
         for _ in 0..12 {
             fill(&lanes, id);
-            attempt_all(&lanes, id, true);
+            attempt_all(&lanes, id, &ARRIVED);
         }
     }
     let held: usize = ids.iter().map(|&id| fill(&lanes, id)).sum();
@@ -150,7 +160,7 @@ fn all_lanes_together_hold_no_more_than_the_node_may() {
     let late = lane_id();
     lanes.note_behind(late);
     assert_eq!(wants(&lanes, NOW), [], "a lane with nothing has to wait too");
-    attempt_all(&lanes, ids[0], true);
+    attempt_all(&lanes, ids[0], &ARRIVED);
     assert!(wants(&lanes, NOW).iter().any(|want| want.subscription_id == late));
 }
 
@@ -158,7 +168,7 @@ fn all_lanes_together_hold_no_more_than_the_node_may() {
 fn a_promise_that_is_taken_back_frees_its_place() {
     let (lanes, id) = (Lanes::default(), lane_id());
     for _ in 0..100 {
-        assert!(lanes.reserve(id, CONCURRENCY));
+        assert!(lanes.reserve(id, FLOW, NOW));
         lanes.release(id);
     }
     assert_eq!(fill(&lanes, id), 6);
@@ -168,7 +178,68 @@ fn a_promise_that_is_taken_back_frees_its_place() {
 fn draining_takes_what_is_not_under_way() {
     let (lanes, id) = (Lanes::default(), lane_id());
     fill(&lanes, id);
-    assert!(lanes.next(id).is_some());
+    assert!(matches!(lanes.next(id, FLOW, NOW), Next::Attempt(_)));
     assert_eq!(lanes.drain().len(), 5);
-    assert!(lanes.next(id).is_none());
+    assert!(matches!(lanes.next(id, FLOW, NOW), Next::Rest));
+}
+
+#[test]
+fn a_dead_endpoint_is_left_alone_and_then_asked_once() {
+    let (lanes, id) = (Lanes::default(), lane_id());
+    attempt_all_of(&lanes, id, 9, &REFUSED);
+    fill(&lanes, id);
+    let Next::Attempt(_) = lanes.next(id, FLOW, NOW) else { panic!("nine failures are not enough") };
+    let health::Change::Opened(until) = lanes.finished(id, Some(&REFUSED), FLOW, NOW).change else {
+        panic!("ten are")
+    };
+    let Next::GiveBack(jobs, opens_at) = lanes.next(id, FLOW, NOW) else { panic!("there is a queue") };
+    assert_eq!((jobs.len(), opens_at), (5, until));
+    assert!(!lanes.reserve(id, FLOW, NOW), "what is fresh waits in the store as well");
+    lanes.note_behind(id);
+    assert_eq!(wants(&lanes, NOW), []);
+    assert_eq!(lanes.next_due(), Some(until));
+
+    assert_eq!(wants(&lanes, until), [Room { subscription_id: id, room: 1 }], "a probe");
+    lanes.admit_claimed(job(id), CONCURRENCY);
+    assert!(matches!(lanes.next(id, FLOW, until), Next::Attempt(_)));
+    assert_eq!(wants(&lanes, until), [], "and no other until it has ended");
+    let ended = lanes.finished(id, Some(&ARRIVED), FLOW, until);
+    assert_eq!(ended.change, health::Change::Closed);
+    assert!(ended.wants_more);
+    assert_eq!(wants(&lanes, until).len(), 1);
+}
+
+fn attempt_all_of(lanes: &Lanes, id: SubscriptionId, count: usize, outcome: &Outcome) {
+    for _ in 0..count {
+        assert!(lanes.reserve(id, FLOW, NOW));
+        lanes.admit_reserved(job(id), CONCURRENCY);
+        assert_eq!(attempt_all(lanes, id, outcome), 1);
+    }
+}
+
+#[test]
+fn no_more_attempts_begin_in_a_minute_than_may() {
+    let flow = Flow { per_minute: Some(4), ..FLOW };
+    let (lanes, id) = (Lanes::default(), lane_id());
+    let at = |seconds: i64| Timestamp::from_seconds(1_000 + seconds);
+    let begin = |seconds: i64| matches!(lanes.next(id, flow, at(seconds)), Next::Attempt(_));
+    for second in 0..4 {
+        assert!(lanes.reserve(id, flow, at(second)));
+        lanes.admit_reserved(job(id), CONCURRENCY);
+        assert!(begin(second));
+        lanes.finished(id, Some(&ARRIVED), flow, at(second));
+    }
+    assert!(!lanes.reserve(id, flow, at(59)), "the next waits in the store");
+    lanes.note_behind(id);
+    assert_eq!(lanes.wants(at(59), |_| Some(flow)), []);
+    assert_eq!(lanes.next_due(), Some(at(60)));
+    assert_eq!(lanes.wants(at(60), |_| Some(flow)), [Room { subscription_id: id, room: 1 }]);
+    for _ in 0..2 {
+        lanes.admit_claimed(job(id), CONCURRENCY);
+    }
+    assert!(begin(60));
+    let Next::GiveBack(jobs, until) = lanes.next(id, flow, at(60)) else {
+        panic!("one had gone, one could come")
+    };
+    assert_eq!((jobs.len(), until), (1, at(61)));
 }

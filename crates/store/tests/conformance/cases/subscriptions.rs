@@ -21,6 +21,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             retry_count: 2,
             timeout_seconds: 60,
             max_concurrency: 1_000,
+            rate_limit_per_minute: Some(90),
             signing: Signing::Ed25519,
         },
         is_active: false,
