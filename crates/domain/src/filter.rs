@@ -92,6 +92,12 @@ impl Filter {
         Ok(Self(Arc::new(Parsed { source: source.clone(), condition })))
     }
 
+    /// The filter as it was written.
+    #[must_use]
+    pub fn source(&self) -> &Value {
+        &self.0.source
+    }
+
     /// Whether an event with this document ([`Event::document`](crate::Event::document)) is wanted.
     ///
     /// One that takes more than [`FILTER_STEPS_MAX`] steps to tell is not wanted.

@@ -6,8 +6,8 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`retry`] (when it is tried again), [`template`] (what a chat program is sent instead of the
-//! event), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
+//! and how that ends), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
+//! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
 //! [`signing`] (how a subscriber knows that it was us).
 
 #![warn(missing_docs)]
@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod document;
 pub mod event;
 pub mod filter;
+pub mod headers;
 pub mod health;
 pub mod id;
 pub mod lease;

@@ -84,3 +84,10 @@ pub const REGEX_COMPILED_BYTES_MAX: usize = 512 * 1_024;
 /// times its own length. Filters run where events are stored, so a hostile one must not hold up the others. This many
 /// take some 150 ms at the worst; an ordinary filter takes a few dozen.
 pub const FILTER_STEPS_MAX: usize = 1_000_000;
+
+/// Headers that a subscription, or its transform, may add. Together with their size it stays below what servers accept
+/// by default (8 KiB).
+pub const HEADERS_MAX: usize = 32;
+
+/// Bytes of the names and values of all headers that a subscription, or its transform, adds.
+pub const HEADER_BYTES_MAX: usize = 4 * 1_024;

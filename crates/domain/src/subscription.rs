@@ -4,9 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::event::is_dotted;
+use crate::headers::Headers;
 use crate::retry::RetryPolicy;
+use crate::template::Template;
 use crate::{Event, EventType, SubscriptionId, Timestamp, UserId};
 
 /// Who wants which events, where they go, and how hard we try.
@@ -53,6 +56,13 @@ pub struct Terms {
     pub event_types: Vec<TypePattern>,
     /// For people.
     pub description: String,
+    /// Which events of those types are wanted: a [`Filter`](crate::filter::Filter) as its owner wrote it. It is read
+    /// where it is used, so that one which a later version reads otherwise makes nothing else unreadable.
+    pub filter: Option<Value>,
+    /// Whose body requests have instead of the event's own.
+    pub template: Option<Template>,
+    /// Headers beside ours.
+    pub headers: Headers,
     /// The gaps between attempts.
     pub retry_policy: RetryPolicy,
     /// Retries after the first attempt.
@@ -72,6 +82,9 @@ impl Default for Terms {
         Self {
             event_types: vec![TypePattern::All],
             description: String::new(),
+            filter: None,
+            template: None,
+            headers: Headers::default(),
             retry_policy: RetryPolicy::Exponential,
             retry_count: RetryPolicy::Exponential.natural_count(),
             timeout_seconds: 10,
@@ -94,7 +107,7 @@ pub enum Signing {
 }
 
 impl Subscription {
-    /// Whether `event` is to be delivered here.
+    /// Whether `event` is to be delivered here by its user and type; its filter is asked by whoever has read it.
     #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
         let covers_user = self.user_id.is_none() || self.user_id == event.user_id;

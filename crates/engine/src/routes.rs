@@ -1,15 +1,19 @@
 //! Who is owed what: every subscription, in memory, as of a known version.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use domain::filter::{Filter, NotAFilter};
 use domain::signing::{KeyPair, Secret};
 use domain::subscription::{Signing, Subscription, Target};
 use domain::{Event, SubscriptionId, UserId};
 use http::{HeaderValue, Uri};
+use serde_json::Value;
 use store::{RoutesVersion, Store, StoreError, StoredSubscription};
 
+use crate::deliver::Shape;
 use crate::vault::{DoesNotOpen, Vault};
 
 /// A subscription, ready for work.
@@ -17,10 +21,36 @@ use crate::vault::{DoesNotOpen, Vault};
 pub struct Route {
     /// The subscription.
     pub subscription: Subscription,
+    /// What events must hold, beyond being of a wanted type.
+    pub filter: Option<Filter>,
+    /// What its requests hold.
+    pub shape: Shape,
     /// What its requests are signed with.
     pub key: SigningKey,
     /// Where they are sent; `None` for a queue.
     pub endpoint: Option<Endpoint>,
+}
+
+impl Route {
+    fn new(vault: &Vault, stored: StoredSubscription, before: Option<&Arc<Self>>) -> Result<Self, Unusable> {
+        let key = SigningKey::open(vault, &stored)?;
+        let subscription = stored.subscription;
+        let filter = match (&subscription.terms.filter, before.and_then(|before| before.filter.as_ref())) {
+            (Some(source), Some(filter)) if filter.source() == source => Some(filter.clone()),
+            (Some(source), _) => Some(Filter::parse(source)?),
+            (None, _) => None,
+        };
+        let endpoint = match &subscription.target {
+            Target::Push { url } => Endpoint::parse(url),
+            Target::Pull { .. } => None,
+        };
+        Ok(Self { filter, shape: Shape::of(&subscription.terms), key, endpoint, subscription })
+    }
+
+    /// Whether `event` is to be delivered here. `document` is the event's, which is made only when somebody looks.
+    pub fn wants<D: FnOnce() -> Value>(&self, event: &Event, document: &LazyCell<Value, D>) -> bool {
+        self.subscription.wants(event) && self.filter.as_ref().is_none_or(|filter| filter.matches(document))
+    }
 }
 
 /// Where a subscription's requests are sent, in the pieces that a request is made of.
@@ -94,6 +124,15 @@ impl SigningKey {
     }
 }
 
+/// Why a subscription is left out.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    Key(#[from] DoesNotOpen),
+    #[error("its filter cannot be read: {0}")]
+    Filter(#[from] NotAFilter),
+}
+
 /// Every subscription at one version.
 #[derive(Debug)]
 pub struct Routes {
@@ -105,7 +144,8 @@ pub struct Routes {
 }
 
 impl Routes {
-    fn new(vault: &Vault, stored: store::Routes) -> Self {
+    /// Of the routes `before`, filters are used again: most subscriptions have not changed.
+    fn new(vault: &Vault, stored: store::Routes, before: Option<&Self>) -> Self {
         let mut routes = Self {
             version: stored.version,
             by_id: HashMap::new(),
@@ -113,21 +153,18 @@ impl Routes {
             of_everyone: Vec::new(),
         };
         for stored in stored.subscriptions {
-            match SigningKey::open(vault, &stored) {
-                Ok(key) => routes.add(stored.subscription, key),
+            let id = stored.subscription.id;
+            match Route::new(vault, stored, before.and_then(|before| before.get(id))) {
+                Ok(route) => routes.add(route),
                 // One bad row must not keep the program from starting; what it is owed is kept and shown as pending.
-                Err(error) => tracing::error!(subscription = %stored.subscription.id, %error, "left out"),
+                Err(error) => tracing::error!(subscription = %id, %error, "left out"),
             }
         }
         routes
     }
 
-    fn add(&mut self, subscription: Subscription, key: SigningKey) {
-        let endpoint = match &subscription.target {
-            Target::Push { url } => Endpoint::parse(url),
-            Target::Pull { .. } => None,
-        };
-        let route = Arc::new(Route { subscription, key, endpoint });
+    fn add(&mut self, route: Route) {
+        let route = Arc::new(route);
         self.by_id.insert(route.subscription.id, Arc::clone(&route));
         match &route.subscription.user_id {
             Some(user) => self.of_user.entry(user.clone()).or_default().push(route),
@@ -141,10 +178,15 @@ impl Routes {
         self.by_id.get(&id)
     }
 
-    /// The subscriptions that want `event`.
+    /// The subscriptions that want `event`. Its document is made once, and only if one of them has a filter.
     pub fn wanting<'r>(&'r self, event: &'r Event) -> impl Iterator<Item = &'r Arc<Route>> {
         let users = event.user_id.as_ref().and_then(|user| self.of_user.get(user));
-        users.into_iter().flatten().chain(&self.of_everyone).filter(|route| route.subscription.wants(event))
+        let document = LazyCell::new(|| event.document());
+        users
+            .into_iter()
+            .flatten()
+            .chain(&self.of_everyone)
+            .filter(move |route| route.wants(event, &document))
     }
 }
 
@@ -162,7 +204,7 @@ impl RouteTable {
     /// # Errors
     /// The store cannot be read.
     pub async fn load(store: Arc<dyn Store>, vault: Vault) -> Result<Self, StoreError> {
-        let routes = Routes::new(&vault, store.routes().await?);
+        let routes = Routes::new(&vault, store.routes().await?, None);
         Ok(Self { current: ArcSwap::from_pointee(routes), store, vault })
     }
 
@@ -189,10 +231,72 @@ impl RouteTable {
     /// # Errors
     /// The store cannot be read; the routes stay as they were.
     pub async fn reload(&self) -> Result<(), StoreError> {
-        let routes = Arc::new(Routes::new(&self.vault, self.store.routes().await?));
+        let stored = self.store.routes().await?;
+        let routes = Arc::new(Routes::new(&self.vault, stored, Some(&self.current())));
         // Two readings may end in either order; the later version wins.
         self.current
             .rcu(|current| Arc::clone(if current.version > routes.version { current } else { &routes }));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::event::Json;
+    use domain::subscription::{Signing, Terms};
+    use domain::{EventId, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+    use crate::chance;
+
+    fn subscription(vault: &Vault, filter: Option<Value>) -> StoredSubscription {
+        let now = Timestamp::from_seconds(0);
+        let id = SubscriptionId::new(now, &mut chance::rng());
+        let subscription = Subscription {
+            id,
+            user_id: None,
+            target: Target::Push { url: "https://example.com/".to_owned() },
+            terms: Terms { filter, ..Terms::default() },
+            is_active: true,
+            paused: false,
+            created_at: now,
+            updated_at: now,
+        };
+        let sealed_key = SigningKey::generate(Signing::Standard, &mut chance::rng()).seal(vault, id);
+        StoredSubscription { subscription, sealed_key, revision: 0 }
+    }
+
+    fn event(data: &str) -> Event {
+        let now = Timestamp::from_seconds(0);
+        Event {
+            id: EventId::new(now, &mut chance::rng()),
+            event_type: "task.created".parse().unwrap(),
+            user_id: None,
+            source: "api".to_owned(),
+            provider: None,
+            occurred_at: now,
+            received_at: now,
+            data: Json::from_text(data).unwrap(),
+            raw: None,
+        }
+    }
+
+    #[test]
+    fn one_whose_filter_cannot_be_read_is_left_out_and_takes_no_others_with_it() {
+        let vault = Vault::new(&[7; 32]);
+        let all = subscription(&vault, None);
+        let some = subscription(&vault, Some(json!({ "data.n": 1 })));
+        let bad = subscription(&vault, Some(json!({ "data.n": { "$near": 1 } })));
+        let ids = [&all, &some, &bad].map(|stored| stored.subscription.id);
+        let stored = store::Routes { version: RoutesVersion(1), subscriptions: vec![all, some, bad] };
+        let first = Routes::new(&vault, stored.clone(), None);
+        let again = Routes::new(&vault, stored, Some(&first));
+        for routes in [first, again] {
+            assert!(routes.get(ids[2]).is_none());
+            let wanting = |data| routes.wanting(&event(data)).map(|route| route.subscription.id).collect::<Vec<_>>();
+            assert_eq!(wanting(r#"{"n":1}"#), ids[..2]);
+            assert_eq!(wanting(r#"{"n":2}"#), ids[..1]);
+        }
     }
 }

@@ -1,31 +1,10 @@
-//! Headers that a transform sets: which may be set, and how many.
+//! Headers that a transform sets: those that a subscription may set too.
 
+use domain::headers::check;
 use rquickjs::{Atom, Value};
 
 use crate::function::Failed;
-use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX};
 use crate::world::{Stopped, World, cut};
-
-/// Headers that say how the request travels, or who sent it and what. They are ours to set.
-const OURS: [&str; 17] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-    "x-webhook-signature",
-    "x-webhook-delivery",
-    "x-webhook-event",
-];
 
 /// Reads the `headers` of an envelope: an object with a text for each name, or nothing.
 ///
@@ -48,34 +27,10 @@ pub(crate) fn read<'js>(world: &World<'js>, headers: &Value<'js>) -> Result<Vec<
             return Err(bad(&name, "its value is not a text").into());
         };
         let value = world.text(value)?;
-        check(&name, &value, &read)?;
+        check(&name, &value, &read).map_err(|fault| bad(&name, &fault.to_string()))?;
         read.push((name, value));
     }
     Ok(read)
-}
-
-/// Whether a header may follow those before it.
-fn check(name: &str, value: &str, before: &[(String, String)]) -> Result<(), Failed> {
-    let bytes: usize = before.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let problem = if before.len() == HEADERS_MAX || bytes + name.len() + value.len() > HEADER_BYTES_MAX {
-        "there are too many, or they are too long"
-    } else if name.is_empty() || !name.bytes().all(is_token_byte) {
-        "its name is not made of letters, digits and !#$%&'*+-.^_`|~"
-    } else if !value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-        "its value holds something other than printable ASCII"
-    } else if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
-        "it is set by Waystation itself"
-    } else if before.iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
-        "it is there twice"
-    } else {
-        return Ok(());
-    };
-    Err(bad(name, problem))
-}
-
-/// RFC 9110, section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn bad(name: &str, problem: &str) -> Failed {

@@ -24,9 +24,3 @@ pub const STACK_BYTES_MAX: usize = 256 * 1_024;
 
 /// Bytes of a body that a transform makes. Receivers of webhooks rarely take more.
 pub const BODY_BYTES_MAX: usize = 1_024 * 1_024;
-
-/// Headers that a transform may set. Together with their size it stays below what servers accept by default (8 KiB).
-pub const HEADERS_MAX: usize = 32;
-
-/// Bytes of the names and values of all headers that a transform sets.
-pub const HEADER_BYTES_MAX: usize = 4 * 1_024;

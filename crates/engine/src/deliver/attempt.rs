@@ -14,6 +14,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 
 use super::client::{Client, Failure, explain};
+use super::content::Content;
 use crate::clock::Clock;
 use crate::limits::{RESPONSE_BYTES_MAX, RESPONSE_HEADERS_KEPT_MAX};
 use crate::routes::{Endpoint, Route, SigningKey};
@@ -117,37 +118,26 @@ fn request(
     event: &Event,
     now: Timestamp,
 ) -> Request<Full<Bytes>> {
-    let body = body(event);
-    let mut request = Request::new(Full::new(body.clone()));
+    let content = Content::of(event, &route.shape);
+    let mut request = Request::new(Full::new(content.body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.path.clone();
-    *request.headers_mut() = headers(route, delivery, event, now, &body);
+    *request.headers_mut() = headers(route, delivery, event, now, &content);
     request.headers_mut().insert(HOST, endpoint.host.clone());
     request
 }
 
-/// The body that a subscriber gets: the same bytes on each attempt.
+/// The headers that a subscriber gets: its own, then Standard Webhooks, and those of older consumers.
 #[must_use]
-pub fn body(event: &Event) -> Bytes {
-    let text = |value: &str| serde_json::Value::from(value).to_string();
-    let user = event.user_id.as_ref().map_or_else(|| "null".to_owned(), |user| text(user.as_str()));
-    // The data is put in as it came: parsing and writing it again could change what its sender signed or counted on.
-    let body = format!(
-        r#"{{"id":"{}","type":"{}","timestamp":"{}","user_id":{user},"data":{}}}"#,
-        event.id,
-        event.event_type,
-        event.occurred_at,
-        event.data.as_str()
-    );
-    Bytes::from(body)
-}
-
-/// The headers that a subscriber gets: Standard Webhooks, and those of older consumers.
-#[must_use]
-pub fn headers(route: &Route, delivery: &Delivery, event: &Event, now: Timestamp, body: &[u8]) -> HeaderMap {
-    let id = event.id.to_string();
-    let seconds = now.as_seconds();
-    let mut headers = HeaderMap::with_capacity(10);
+pub fn headers(
+    route: &Route,
+    delivery: &Delivery,
+    event: &Event,
+    now: Timestamp,
+    content: &Content,
+) -> HeaderMap {
+    let mut headers = unsigned_headers(event, content);
+    let (id, seconds, body) = (event.id.to_string(), now.as_seconds(), &content.body);
     let mut set = |name: HeaderName, value: String| {
         // All of these are made of visible ASCII.
         if let Ok(value) = HeaderValue::try_from(value) {
@@ -161,12 +151,25 @@ pub fn headers(route: &Route, delivery: &Delivery, event: &Event, now: Timestamp
         }
         SigningKey::KeyPair(pair) => set(WEBHOOK_SIGNATURE, pair.sign(&id, seconds, body)),
     }
-    set(WEBHOOK_ID, id);
     set(WEBHOOK_TIMESTAMP, seconds.to_string());
-    set(X_WEBHOOK_EVENT, event.event_type.to_string());
     set(X_WEBHOOK_DELIVERY, delivery.id.to_string());
+    headers
+}
+
+/// Those of the headers that follow from the event and what is sent for it alone.
+#[must_use]
+pub fn unsigned_headers(event: &Event, content: &Content) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(10);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("Waystation/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in &content.headers {
+        headers.insert(name, value.clone());
+    }
+    // Last, and so over any that the subscriber might have slipped in.
+    let ours = [(WEBHOOK_ID, event.id.to_string()), (X_WEBHOOK_EVENT, event.event_type.to_string())];
+    headers.extend(
+        ours.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?))),
+    );
     headers
 }
 

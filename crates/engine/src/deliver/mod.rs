@@ -12,6 +12,7 @@
 mod attempt;
 mod client;
 mod connection;
+mod content;
 mod guard;
 mod lanes;
 mod settle;
@@ -27,9 +28,10 @@ use store::{Change, Fence, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use attempt::{body, headers};
+pub use attempt::{headers, unsigned_headers};
 pub(crate) use client::explain;
 pub use client::{Client, Failure};
+pub use content::{Content, Shape};
 pub use guard::Guard;
 pub use lanes::Job;
 use lanes::{Flow, Lanes, Next};

@@ -7,6 +7,7 @@ use axum::extract::State;
 use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Delivery, Refused, Status, Trigger};
 use domain::{EventType, SubscriptionId, Timestamp, UserId};
+use engine::deliver::Content;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::{Change, DeliveryFilter, Fence};
@@ -227,11 +228,16 @@ async fn shown_request(app: &App, delivery: &Delivery, signed_at: Timestamp) -> 
     let Some(route) = routes.get(delivery.subscription_id) else { return Ok(None) };
     let Some(url) = route.endpoint.as_ref().map(|endpoint| endpoint.url.to_string()) else { return Ok(None) };
     let Some(logged) = app.engine.store.event(delivery.event_id).await? else { return Ok(None) };
-    let body = engine::deliver::body(&logged.event);
-    let headers = engine::deliver::headers(route, delivery, &logged.event, signed_at, &body);
+    let content = Content::of(&logged.event, &route.shape);
+    let headers = engine::deliver::headers(route, delivery, &logged.event, signed_at, &content);
+    let body = String::from_utf8_lossy(&content.body).into_owned();
+    Ok(Some(ShownRequest { url, headers: shown_headers(&headers), body }))
+}
+
+/// Headers as a JSON object.
+pub(crate) fn shown_headers(headers: &http::HeaderMap) -> serde_json::Map<String, serde_json::Value> {
     let shown = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned().into();
-    let headers = headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect();
-    Ok(Some(ShownRequest { url, headers, body: String::from_utf8_lossy(&body).into_owned() }))
+    headers.iter().map(|(name, value)| (name.to_string(), shown(value))).collect()
 }
 
 /// Retry a failed delivery by hand

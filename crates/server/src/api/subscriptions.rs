@@ -1,19 +1,24 @@
 //! Subscriptions: who wants which events, and where they go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use domain::filter::Filter;
+use domain::headers::Headers;
 use domain::limits::{
     DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RATE_LIMIT_PER_MINUTE_MAX,
     RETRY_COUNT_MAX, TIMEOUT_SECONDS_MAX, URL_BYTES_MAX,
 };
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
+use domain::template::Template;
 use domain::{SubscriptionId, Timestamp, UserId};
 use engine::routes::SigningKey;
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{Statistics, StoredSubscription};
 use utoipa::{IntoParams, ToSchema};
 
@@ -46,6 +51,15 @@ pub(crate) struct ShownSubscription {
     is_active: bool,
     /// Whether deliveries are held back for now.
     paused: bool,
+    /// What events must hold, beyond being of one of the types.
+    #[schema(value_type = Option<Object>, example = json!({"data.amount": {"$gte": 100}}))]
+    filter: Option<Value>,
+    /// Whose body requests have instead of the event's own.
+    #[schema(value_type = Option<String>)]
+    template: Option<Template>,
+    /// Headers beside ours.
+    #[schema(value_type = Object)]
+    headers: Headers,
     /// `exponential`, `standard`, `conversation`, or a list of seconds.
     #[schema(value_type = Object, example = "exponential")]
     retry_policy: RetryPolicy,
@@ -109,6 +123,9 @@ fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownS
         description: terms.description,
         is_active,
         paused,
+        filter: terms.filter,
+        template: terms.template,
+        headers: terms.headers,
         retry_policy: terms.retry_policy,
         retry_count: terms.retry_count,
         timeout_seconds: terms.timeout_seconds,
@@ -138,6 +155,15 @@ pub(crate) struct SubscriptionTerms {
     #[schema(example = json!(["github.*"]))]
     event_types: Vec<String>,
     description: Option<String>,
+    /// What events must hold, beyond being of one of the types: an object of paths and conditions.
+    #[schema(value_type = Option<Object>, example = json!({"data.amount": {"$gte": 100}}))]
+    filter: Option<Value>,
+    /// `slack`, `discord`, `teams` or `generic`: requests then have that body instead of the event's own.
+    template: Option<String>,
+    /// Headers beside ours: at most 32, with 4 KiB in all. Those that say how a request travels and those that begin with
+    /// `webhook-` or `X-Webhook-` are ours.
+    #[schema(value_type = Option<Object>, example = json!({"X-Team": "billing"}))]
+    headers: Option<BTreeMap<String, String>>,
     #[schema(default = true)]
     is_active: Option<bool>,
     #[schema(default = false)]
@@ -267,6 +293,7 @@ fn take_signing(fields: &mut Fields, terms: &mut Terms) {
 fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
     let defaults = Terms::default();
     fields.take_text("description", DESCRIPTION_BYTES_MAX).change(&mut terms.description, String::new());
+    take_shape(fields, terms);
     let expected = "\"exponential\", \"standard\", \"conversation\" or a list of seconds";
     let policy = fields.take("retry_policy", expected, |policy: RetryPolicy| policy.check().map(|()| policy));
     let count = if matches!(policy, Said::Nothing) { count } else { Said::Null };
@@ -284,6 +311,32 @@ fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
         .take_number("rate_limit_per_minute", 1, RATE_LIMIT_PER_MINUTE_MAX)
         .map(Some)
         .change(&mut terms.rate_limit_per_minute, defaults.rate_limit_per_minute);
+}
+
+/// Takes which events are wanted for what they hold, and what is sent for them.
+fn take_shape(fields: &mut Fields, terms: &mut Terms) {
+    take_filter(fields).change(&mut terms.filter, None);
+    take_template(fields).change(&mut terms.template, None);
+    take_headers(fields).change(&mut terms.headers, Headers::default());
+}
+
+fn take_filter(fields: &mut Fields) -> Said<Option<Value>> {
+    fields.take("filter", "an object of paths and conditions", |source: Value| {
+        Filter::parse(&source).map(|_| Some(source))
+    })
+}
+
+fn take_template(fields: &mut Fields) -> Said<Option<Template>> {
+    let names: Vec<_> = Template::ALL.iter().map(|template| format!("{:?}", template.as_str())).collect();
+    fields
+        .take("template", &format!("one of {}", names.join(", ")), |template| Ok::<_, String>(Some(template)))
+}
+
+fn take_headers(fields: &mut Fields) -> Said<Headers> {
+    let expected = "an object with a text for each name";
+    fields.take("headers", expected, |headers: BTreeMap<String, String>| {
+        Headers::new(headers).map_err(|(name, bad)| format!("{name:?}: {bad}"))
+    })
 }
 
 fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {

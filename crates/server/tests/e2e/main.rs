@@ -23,6 +23,7 @@ mod providers;
 mod publishing;
 mod receiving;
 mod refusing;
+mod shaping;
 mod starting;
 mod stopping;
 mod store_away;

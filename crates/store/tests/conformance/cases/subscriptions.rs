@@ -1,8 +1,10 @@
 //! Subscriptions: who wants what, under a version that moves with them, and what becomes of what they are owed.
 
 use domain::delivery::{Delivery, State, Status};
+use domain::headers::Headers;
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
+use domain::template::Template;
 use store::{Page, Store, StoreError, StoredSubscription};
 
 use crate::make::{Make, at, attempt, becomes, by_node, change, failed_attempt, lane, user};
@@ -17,6 +19,10 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
         terms: Terms {
             event_types: vec![below, exactly, TypePattern::All],
             description: "what the\nbilling team's “queue” gets".to_owned(),
+            // No filter at all, and kept all the same: what it means is not the store's business.
+            filter: Some(serde_json::json!({ "data.x": { "$none": [1, "ß", null] } })),
+            template: Some(Template::Teams),
+            headers: Headers::new([("X-Team".to_owned(), "a \"b\"".to_owned())].into()).unwrap(),
             retry_policy: RetryPolicy::List(vec![1, 600]),
             retry_count: 2,
             timeout_seconds: 60,
