@@ -51,6 +51,15 @@ pub enum Outcome {
         /// HTTP status, where at least the answer's head came.
         status: Option<u16>,
     },
+    /// A worker said that it is done.
+    Completed,
+    /// A worker said that it could not do it.
+    Reported {
+        /// Why, in the worker's words.
+        error: String,
+        /// When it wants to try again.
+        retry_in: Option<Duration>,
+    },
 }
 
 /// What follows from an outcome.
@@ -62,6 +71,8 @@ pub enum Verdict {
     Gone,
     /// Try again, if attempts are left; not before the endpoint's own wish has passed.
     Retry(Option<Duration>),
+    /// Try again after just this long, if attempts are left: a worker knows its own work better than any policy.
+    RetryIn(Duration),
 }
 
 /// Why an attempt failed. The list is closed: programs may match on it.
@@ -147,10 +158,11 @@ impl Outcome {
     #[must_use]
     pub const fn verdict(&self) -> Verdict {
         match *self {
-            Self::Answered { status: 200..=299, .. } => Verdict::Success,
+            Self::Answered { status: 200..=299, .. } | Self::Completed => Verdict::Success,
+            Self::Reported { retry_in: Some(span), .. } => Verdict::RetryIn(span),
             Self::Answered { status: 410, .. } => Verdict::Gone,
             Self::Answered { status: 429 | 503, retry_after } => Verdict::Retry(retry_after),
-            Self::Answered { .. } | Self::Failed { .. } => Verdict::Retry(None),
+            Self::Answered { .. } | Self::Failed { .. } | Self::Reported { .. } => Verdict::Retry(None),
         }
     }
 
@@ -160,6 +172,7 @@ impl Outcome {
         match *self {
             Self::Answered { status, .. } => Some(status),
             Self::Failed { status, .. } => status,
+            Self::Completed | Self::Reported { .. } => None,
         }
     }
 
@@ -167,7 +180,8 @@ impl Outcome {
     #[must_use]
     pub fn error(&self) -> Option<String> {
         match self {
-            Self::Answered { status: 200..=299, .. } => None,
+            Self::Answered { status: 200..=299, .. } | Self::Completed => None,
+            Self::Reported { error, .. } => Some(error.clone()),
             Self::Answered { status: status @ 300..=399, .. } => {
                 Some(format!("the endpoint answered {status}; redirects are not followed"))
             }
@@ -180,7 +194,8 @@ impl Outcome {
     #[must_use]
     pub const fn error_code(&self) -> Option<ErrorCode> {
         match *self {
-            Self::Answered { status: 200..=299, .. } => None,
+            Self::Answered { status: 200..=299, .. } | Self::Completed => None,
+            Self::Reported { .. } => Some(ErrorCode::Worker),
             Self::Answered { status: 300..=399, .. } => Some(ErrorCode::Redirect),
             Self::Answered { .. } => Some(ErrorCode::Status),
             Self::Failed { code, .. } => Some(code),

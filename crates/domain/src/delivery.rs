@@ -16,12 +16,14 @@
 //! **Invariant.** A delivery is terminal, held, due at a known time, or claimed until a known time. The states carry
 //! those times, so there is no way to write down a delivery that nobody would ever look at again.
 
+use std::time::Duration;
+
 use rand_core::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::attempt::{Outcome, Verdict};
-use crate::lease::LeaseToken;
-use crate::limits::LAPSES_MAX;
+use crate::lease::{Lease, LeaseToken};
+use crate::limits::{LAPSES_MAX, RETRY_AFTER_SECONDS_MAX};
 use crate::retry::RetryPolicy;
 use crate::subscription::Subscription;
 use crate::{DeliveryId, Event, EventId, EventType, NodeId, SubscriptionId, Timestamp, UserId};
@@ -219,6 +221,17 @@ impl Delivery {
         }
     }
 
+    /// The lease under which a worker holds it.
+    #[must_use]
+    pub fn lease(&self) -> Option<Lease> {
+        match self.claimed()? {
+            Claim { holder: Holder::Worker(token), deadline } => {
+                Some(Lease { token: token.clone(), deadline: *deadline })
+            }
+            Claim { holder: Holder::Node(_), .. } => None,
+        }
+    }
+
     /// What set its next (or, once claimed, its running) attempt going.
     #[must_use]
     pub const fn attempt_trigger(&self) -> Trigger {
@@ -259,9 +272,14 @@ impl Delivery {
         let settled = match outcome.verdict() {
             Verdict::Success => Settled::Success,
             Verdict::Gone => Settled::Gone,
-            Verdict::Retry(_) if self.attempt_count >= self.max_attempts => Settled::Failed,
+            Verdict::Retry(_) | Verdict::RetryIn(_) if self.attempt_count >= self.max_attempts => {
+                Settled::Failed
+            }
             Verdict::Retry(after) => {
                 Settled::Retrying(policy.next_attempt(self.attempt_count, now, after, rng))
+            }
+            Verdict::RetryIn(span) => {
+                Settled::Retrying(now.plus(span.min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX.into()))))
             }
         };
         match settled {
@@ -409,6 +427,12 @@ impl Status {
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl From<Lease> for Claim {
+    fn from(lease: Lease) -> Self {
+        Self { holder: Holder::Worker(lease.token), deadline: lease.deadline }
     }
 }
 

@@ -166,6 +166,7 @@ impl Health {
                 Change::Deactivate
             }
             Verdict::Retry(asked) => self.fail(asked.unwrap_or_default(), rules, now),
+            Verdict::RetryIn(span) => self.fail(span, rules, now),
         }
     }
 

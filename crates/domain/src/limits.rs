@@ -42,6 +42,15 @@ pub const RATE_LIMIT_PER_MINUTE_MAX: u16 = 6_000;
 /// Seconds that a worker may hold what it pulled without extending.
 pub const LEASE_SECONDS_MAX: u32 = 3_600;
 
+/// Events that a worker may pull at once. What it does not get to before its lease ends has cost it an attempt.
+pub const PULL_EVENTS_MAX: u32 = 100;
+
+/// Seconds that a worker may wait for an event to pull. Proxies cut off what is silent for longer.
+pub const PULL_WAIT_SECONDS_MAX: u32 = 30;
+
+/// Bytes of a queue's name.
+pub const QUEUE_BYTES_MAX: usize = 128;
+
 /// How often a delivery may be found with a dead owner before it is given up. It stands against an event that kills
 /// the process whenever it is attempted: that event must not do so for ever.
 pub const LAPSES_MAX: u16 = 20;

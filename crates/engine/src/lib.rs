@@ -5,12 +5,13 @@
 //! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`log`] (many events become durable in one commit),
-//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`maintain`] (what happens by itself).
+//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`maintain`] (what happens by itself).
 
 pub mod chance;
 pub mod clock;
 pub mod deliver;
 pub mod ingest;
+pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod maintain;

@@ -10,6 +10,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Client, Deliverer, Failure, Guard};
 use crate::ingest::Intake;
+use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::Rescuer;
@@ -46,6 +47,8 @@ pub struct Engine {
     pub log: Log,
     /// What delivers.
     pub deliverer: Deliverer,
+    /// Where workers pull from.
+    pub queues: Queues,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -96,6 +99,14 @@ impl Engine {
             supervisor.stopping(),
         );
         let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
+        let queues = Queues::new(
+            Arc::clone(&store),
+            Arc::clone(&routes),
+            deliverer.clone(),
+            Arc::clone(&rescuer),
+            Arc::clone(&clock),
+            supervisor.clone(),
+        );
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -119,7 +130,20 @@ impl Engine {
 
         let intake =
             Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
-        Ok(Self { intake, log, deliverer, routes, store, vault, clock, client, supervisor, last, rescuer })
+        Ok(Self {
+            intake,
+            log,
+            deliverer,
+            queues,
+            routes,
+            store,
+            vault,
+            clock,
+            client,
+            supervisor,
+            last,
+            rescuer,
+        })
     }
 
     /// Stops: what is under way may finish within a bound, the rest is given back for others, or for the next start.

@@ -141,6 +141,8 @@ pub struct Routes {
     by_id: HashMap<SubscriptionId, Arc<Route>>,
     of_user: HashMap<UserId, Vec<Arc<Route>>>,
     of_everyone: Vec<Arc<Route>>,
+    /// By the name of the queue that they feed.
+    of_queue: HashMap<String, Vec<Arc<Route>>>,
 }
 
 impl Routes {
@@ -151,6 +153,7 @@ impl Routes {
             by_id: HashMap::new(),
             of_user: HashMap::new(),
             of_everyone: Vec::new(),
+            of_queue: HashMap::new(),
         };
         for stored in stored.subscriptions {
             let id = stored.subscription.id;
@@ -166,6 +169,9 @@ impl Routes {
     fn add(&mut self, route: Route) {
         let route = Arc::new(route);
         self.by_id.insert(route.subscription.id, Arc::clone(&route));
+        if let Target::Pull { queue } = &route.subscription.target {
+            self.of_queue.entry(queue.clone()).or_default().push(Arc::clone(&route));
+        }
         match &route.subscription.user_id {
             Some(user) => self.of_user.entry(user.clone()).or_default().push(route),
             None => self.of_everyone.push(route),
@@ -176,6 +182,16 @@ impl Routes {
     #[must_use]
     pub fn get(&self, id: SubscriptionId) -> Option<&Arc<Route>> {
         self.by_id.get(&id)
+    }
+
+    /// The subscriptions that feed the queue of that name: `owner`'s, or whoever's.
+    pub fn feeding<'r>(
+        &'r self,
+        queue: &str,
+        owner: Option<&'r UserId>,
+    ) -> impl Iterator<Item = &'r Arc<Route>> {
+        let feeding = self.of_queue.get(queue).into_iter().flatten();
+        feeding.filter(move |route| owner.is_none() || route.subscription.user_id.as_ref() == owner)
     }
 
     /// The subscriptions that want `event`. Its document is made once, and only if one of them has a filter.
@@ -294,7 +310,8 @@ mod tests {
         let again = Routes::new(&vault, stored, Some(&first));
         for routes in [first, again] {
             assert!(routes.get(ids[2]).is_none());
-            let wanting = |data| routes.wanting(&event(data)).map(|route| route.subscription.id).collect::<Vec<_>>();
+            let wanting =
+                |data| routes.wanting(&event(data)).map(|route| route.subscription.id).collect::<Vec<_>>();
             assert_eq!(wanting(r#"{"n":1}"#), ids[..2]);
             assert_eq!(wanting(r#"{"n":2}"#), ids[..1]);
         }

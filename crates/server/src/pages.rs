@@ -26,6 +26,7 @@ use crate::receive::Accepted;
         (name = "Events", description = "What came in."),
         (name = "Subscriptions", description = "Who wants which events, and where they go."),
         (name = "Deliveries", description = "What is owed, and how it went."),
+        (name = "Queues", description = "What workers pull."),
         (name = "Access", description = "Keys and tokens. For the admin key alone."),
         (name = "Operation", description = "Looking after it."),
     )

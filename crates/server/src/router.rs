@@ -12,7 +12,7 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{catalogue, deliveries, events, health, keys, publish, subscriptions, trial};
+use crate::api::{catalogue, deliveries, events, health, keys, publish, queues, subscriptions, trial};
 use crate::app::App;
 use crate::pages;
 use crate::problem::Problem;
@@ -41,6 +41,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::read_delivery))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
+        // Queues
+        .routes(routes!(queues::pull_events))
+        .routes(routes!(queues::complete_event))
+        .routes(routes!(queues::fail_event))
+        .routes(routes!(queues::extend_lease))
         // Access
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))

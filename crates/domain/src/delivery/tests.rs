@@ -82,7 +82,7 @@ fn owed(subscription: &Subscription) -> Delivery {
 
 fn claim(pulled: bool, now: Timestamp, rng: &mut SmallRng) -> Claim {
     let holder =
-        if pulled { Holder::Worker(LeaseToken::new(rng)) } else { Holder::Node(NodeId::new(now, rng)) };
+        if pulled { Holder::Worker(LeaseToken::new(now, rng)) } else { Holder::Node(NodeId::new(now, rng)) };
     Claim { holder, deadline: now.plus(Duration::from_secs(60)) }
 }
 

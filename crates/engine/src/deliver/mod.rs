@@ -22,7 +22,7 @@ use std::sync::Arc;
 use domain::attempt::{Attempt, Outcome};
 use domain::delivery::{Delivery, Settled, Trigger};
 use domain::health;
-use domain::subscription::Subscription;
+use domain::subscription::{Subscription, Target};
 use domain::{DeliveryId, Event, NodeId, SubscriptionId};
 use store::{Change, Fence, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
@@ -39,6 +39,7 @@ pub(crate) use settle::Settler;
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::lease::Bells;
 use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
 use crate::routes::{Route, RouteTable};
@@ -58,6 +59,8 @@ struct Inner {
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
     refill: Notify,
+    /// Rung when something comes into a queue that workers wait for.
+    bells: Bells,
     clock: Arc<dyn Clock>,
     supervisor: Supervisor,
 }
@@ -74,9 +77,20 @@ impl Deliverer {
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
         let (settled, settler) = Settler::new(Arc::clone(&store), Arc::clone(&clock), settling_ends);
-        let (lanes, refill) = (Lanes::default(), Notify::new());
+        let (lanes, refill, bells) = (Lanes::default(), Notify::new(), Bells::default());
         (
-            Self(Arc::new(Inner { node, store, routes, client, lanes, settled, refill, clock, supervisor })),
+            Self(Arc::new(Inner {
+                node,
+                store,
+                routes,
+                client,
+                lanes,
+                settled,
+                refill,
+                bells,
+                clock,
+                supervisor,
+            })),
             settler,
         )
     }
@@ -124,6 +138,9 @@ impl Deliverer {
 
     /// Learns that a subscription's deliveries may have been let go.
     pub fn note_released(&self, id: SubscriptionId) {
+        if self.is_pulled(id) {
+            return self.0.bells.ring(id);
+        }
         self.0.lanes.note_behind(id);
         self.0.refill.notify_one();
     }
@@ -141,8 +158,24 @@ impl Deliverer {
         delivery
     }
 
+    /// What wakes workers that wait for a queue.
+    pub(crate) fn bells(&self) -> &Bells {
+        &self.0.bells
+    }
+
+    /// Whether a subscription's deliveries are fetched by workers, and not ours to make.
+    fn is_pulled(&self, id: SubscriptionId) -> bool {
+        let routes = self.0.routes.current();
+        routes.get(id).is_some_and(|route| matches!(route.subscription.target, Target::Pull { .. }))
+    }
+
     fn note_due(&self, id: SubscriptionId, due_at: domain::Timestamp) {
-        if due_at <= self.0.clock.now() {
+        if self.is_pulled(id) {
+            // What is due later is heard of at the poll.
+            if due_at <= self.0.clock.now() {
+                self.0.bells.ring(id);
+            }
+        } else if due_at <= self.0.clock.now() {
             self.0.lanes.note_behind(id);
             self.0.refill.notify_one();
         } else if self.0.lanes.note_due(id, due_at) {
@@ -349,7 +382,10 @@ impl Deliverer {
         let routes = self.0.routes.current();
         if poll {
             for waiting in self.0.store.waiting().await? {
-                if routes.get(waiting.subscription_id).is_some_and(|route| route.endpoint.is_some()) {
+                let is_workable = |route: &Arc<Route>| {
+                    route.endpoint.is_some() || matches!(route.subscription.target, Target::Pull { .. })
+                };
+                if routes.get(waiting.subscription_id).is_some_and(is_workable) {
                     self.note_due(waiting.subscription_id, waiting.due_at);
                 }
             }

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::NodeId;
+use domain::attempt::ErrorCode;
 use domain::delivery::Delivery;
+use domain::{NodeId, Timestamp};
 use store::{Change, Fence, Store, StoreError};
 
 use crate::clock::Clock;
 use crate::deliver::Deliverer;
+use crate::lease::pulled_attempt;
 use crate::limits::{DEAD_AFTER, LAPSED_PER_SWEEP_MAX};
 
 /// Watches other nodes, and says that this one lives.
@@ -46,7 +48,7 @@ impl Rescuer {
             tracing::info!(%node, "is gone: taking its deliveries over");
             self.bury(node, beat).await?;
         }
-        self.take_back(None).await
+        self.take_back(None).await.map(|_| ())
     }
 
     /// Nodes whose beat has stood still for too long.
@@ -82,8 +84,9 @@ impl Rescuer {
         self.store.forget_node(node, beat).await.map(|_| ())
     }
 
-    /// Takes back what `dead` held, or what has lapsed by its deadline.
-    async fn take_back(&self, dead: Option<NodeId>) -> Result<(), StoreError> {
+    /// Takes back what `dead` held, or what has lapsed by its deadline; how many.
+    pub(crate) async fn take_back(&self, dead: Option<NodeId>) -> Result<usize, StoreError> {
+        let mut taken_back = 0;
         loop {
             let now = self.clock.now();
             let lapsed = self.store.lapsed(dead, now, LAPSED_PER_SWEEP_MAX).await?;
@@ -91,13 +94,14 @@ impl Rescuer {
             let changes: Vec<Change> =
                 lapsed.into_iter().filter_map(|delivery| expired(delivery, now)).collect();
             if changes.is_empty() {
-                return Ok(());
+                return Ok(taken_back);
             }
             tracing::info!(deliveries = changes.len(), "taken back from a holder that did not come back");
             self.store.change(&changes).await?;
             changes.iter().for_each(|change| self.deliverer.note_waiting(&change.to));
+            taken_back += changes.len();
             if count < LAPSED_PER_SWEEP_MAX as usize {
-                return Ok(());
+                return Ok(taken_back);
             }
         }
     }
@@ -113,8 +117,11 @@ impl Rescuer {
     }
 }
 
-fn expired(mut delivery: Delivery, now: domain::Timestamp) -> Option<Change> {
-    let from = Fence::of(&delivery);
+/// A worker's lease that lapsed was an attempt. Of a node that died nobody knows whether it had begun.
+fn expired(mut delivery: Delivery, now: Timestamp) -> Option<Change> {
+    let (from, lease, trigger) = (Fence::of(&delivery), delivery.lease(), delivery.attempt_trigger());
     delivery.expire(now).ok()?;
-    Some(Change { from, to: delivery, attempt: None })
+    let error = Some(("the lease lapsed before the worker said how it went".to_owned(), ErrorCode::Lapsed));
+    let attempt = lease.map(|lease| pulled_attempt(&delivery, &lease, trigger, error, now));
+    Some(Change { from, to: delivery, attempt })
 }

@@ -25,6 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::fields::{Fields, Said};
 use super::list::{At, Listed, Params, page, parsed};
 use super::owned::OwnedSubscription;
+use super::queues::{take_pull_target, take_queue};
 use crate::access::Bearer;
 use crate::app::App;
 use crate::problem::{FieldProblem, Problem, Result};
@@ -145,12 +146,15 @@ fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownS
 pub(crate) struct SubscriptionTerms {
     /// Whose events it gets. A user's key may leave it out; with the admin key, left out or `null` means every user's.
     user_id: Option<String>,
-    /// `push`.
+    /// `push` to a URL, or `pull` from a queue.
     #[schema(default = "push")]
     target: Option<String>,
-    /// Where requests are sent: `https://`, or `http://` to an address that the configuration allows.
+    /// For `push`: where requests are sent: `https://`, or `http://` to an address that the configuration allows.
     #[schema(example = "https://example.com/hook")]
-    url: String,
+    url: Option<String>,
+    /// For `pull`: the queue's name, at most 128 bytes.
+    #[schema(default = "default")]
+    queue: Option<String>,
     /// Types, exactly (`github.push`), with a trailing wildcard (`github.*`), or all (`*`).
     #[schema(example = json!(["github.*"]))]
     event_types: Vec<String>,
@@ -209,13 +213,11 @@ pub(crate) async fn create_subscription(
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.headers, body).await?;
     let user_id = fields.take_parsed("user_id");
-    let url = take_url(&mut fields);
-    let url = fields.need("url", url, "where are the requests sent?");
+    let target = take_new_target(&mut fields);
     let event_types = take_event_types(&mut fields);
     let event_types = fields.need("event_types", event_types, "which events are wanted? [\"*\"] are all");
     let mut terms = Terms { event_types: event_types.unwrap_or_default(), ..Terms::default() };
     let (mut is_active, mut paused) = (true, false);
-    take_target(&mut fields);
     take_signing(&mut fields, &mut terms);
     take_terms(&mut fields, &mut terms, Said::Null);
     take_switches(&mut fields, &mut is_active, &mut paused);
@@ -225,13 +227,13 @@ pub(crate) async fn create_subscription(
         Said::Nothing | Said::Null => None,
     };
     let user_id = access.narrow(user_id)?;
-    let url = url.unwrap_or_default();
-    check_endpoint(&app, &url).await?;
+    if let Target::Push { url } = &target {
+        check_endpoint(&app, url).await?;
+    }
 
     let now = app.engine.clock.now();
     let id = SubscriptionId::new(now, &mut engine::chance::rng());
     let key = SigningKey::generate(terms.signing, &mut engine::chance::rng());
-    let target = Target::Push { url };
     let subscription =
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
     let stored =
@@ -246,11 +248,13 @@ pub(crate) async fn create_subscription(
     Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret })))
 }
 
-fn take_target(fields: &mut Fields) {
-    let _push = fields.take("target", "\"push\"", |target: String| match target.as_str() {
-        "push" => Ok(()),
-        _ => Err("must be \"push\""),
-    });
+/// Takes where deliveries go: a URL, or a queue.
+fn take_new_target(fields: &mut Fields) -> Target {
+    if let Some(queue) = take_pull_target(fields) {
+        return queue;
+    }
+    let url = take_url(fields);
+    Target::Push { url: fields.need("url", url, "where are the requests sent?").unwrap_or_default() }
 }
 
 fn take_url(fields: &mut Fields) -> Said<String> {
@@ -449,7 +453,13 @@ const CHANGE_TRIES: usize = 20;
 
 /// Changes a subscription as `fields` say; the new URL, if there is one.
 fn apply(mut fields: Fields, subscription: &mut Subscription) -> Result<Option<String>> {
-    let url = take_url(&mut fields);
+    let url = match &mut subscription.target {
+        Target::Push { .. } => take_url(&mut fields),
+        Target::Pull { queue } => {
+            take_queue(&mut fields).change(queue, "default".to_owned());
+            Said::Nothing
+        }
+    };
     if matches!(url, Said::Null) {
         fields.refuse("url", "cannot be cleared");
     }

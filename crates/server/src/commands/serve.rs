@@ -138,6 +138,11 @@ async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output =
         let app = Arc::clone(&forgetting);
         async move { app.limits.forget_idle() }
     });
+    // Workers that wait for events are sent home first: they would hold up the end.
+    let stop = async {
+        stop.await;
+        app.engine.queues.close();
+    };
     if !connections::serve(listener, router, stop, REQUESTS_GRACE).await {
         tracing::warn!("some requests did not end in time");
     }

@@ -21,6 +21,7 @@ mod events;
 mod openapi;
 mod providers;
 mod publishing;
+mod pulling;
 mod receiving;
 mod refusing;
 mod shaping;

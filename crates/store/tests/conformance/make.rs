@@ -61,7 +61,7 @@ impl Make {
     }
 
     pub(crate) fn token(&mut self) -> LeaseToken {
-        LeaseToken::new(&mut self.0)
+        LeaseToken::new(at(0), &mut self.0)
     }
 
     pub(crate) fn key(&mut self, created_at: Timestamp) -> ApiKey {
