@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::NodeId;
 use store::{Store, StoreError};
@@ -13,6 +14,7 @@ use crate::ingest::Intake;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::Rescuer;
+use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
@@ -24,6 +26,8 @@ pub struct Settings {
     pub provider_settings: HashMap<&'static str, providers::Settings>,
     /// Which addresses may be called.
     pub guard: Guard,
+    /// How long what was refused is kept.
+    pub rejections_kept_for: Duration,
 }
 
 /// Why the engine did not start.
@@ -46,6 +50,8 @@ pub struct Engine {
     pub log: Log,
     /// What delivers.
     pub deliverer: Deliverer,
+    /// What was refused.
+    pub rejections: Rejections,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -111,6 +117,16 @@ impl Engine {
             run(Arc::clone(&beating), |r| async move { r.step().await })
         });
 
+        let (rejections, recorder) = Rejections::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            settings.rejections_kept_for,
+            supervisor.stopping(),
+        );
+        let recorder = Arc::new(recorder);
+        supervisor
+            .keep("record rejections", move || run(Arc::clone(&recorder), |r| async move { r.run().await }));
+
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
             connections.close_idle(since_start.elapsed());
@@ -119,7 +135,20 @@ impl Engine {
 
         let intake =
             Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
-        Ok(Self { intake, log, deliverer, routes, store, vault, clock, client, supervisor, last, rescuer })
+        Ok(Self {
+            intake,
+            log,
+            deliverer,
+            rejections,
+            routes,
+            store,
+            vault,
+            clock,
+            client,
+            supervisor,
+            last,
+            rescuer,
+        })
     }
 
     /// Stops: what is under way may finish within a bound, the rest is given back for others, or for the next start.

@@ -9,5 +9,6 @@ pub(crate) mod keys;
 mod list;
 mod owned;
 pub(crate) mod publish;
+pub(crate) mod rejections;
 pub(crate) mod subscriptions;
 pub(crate) mod trial;

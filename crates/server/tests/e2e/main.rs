@@ -23,6 +23,7 @@ mod providers;
 mod publishing;
 mod receiving;
 mod refusing;
+mod rejections;
 mod starting;
 mod stopping;
 mod store_away;
