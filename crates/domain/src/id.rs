@@ -112,6 +112,11 @@ id!(
     "key_"
 );
 id!(
+    /// Names a request that was refused.
+    RejectionId,
+    "rej_"
+);
+id!(
     /// Names one run of the program: a restart is another node.
     NodeId,
     "nod_"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::event::{DedupeKey, Json};
 use domain::{Event, EventId, EventType, Timestamp, UserId};
 use providers::{
-    Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable, Verified,
+    Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable,
 };
 use store::{Idempotency, Kept, KeptEvent, Store};
 
@@ -32,6 +32,8 @@ pub enum Ingested {
     Kept(KeptEvent),
     /// Nothing happened; the provider wants this answer.
     Reply(Reply),
+    /// It is the provider's, and makes no sense; the provider wants this answer all the same.
+    Ignored(Reply, Unreadable),
 }
 
 /// Why a provider's request was refused. Nothing of it was kept.
@@ -88,9 +90,14 @@ impl Intake {
         let now = self.clock.now();
         let known = Known { settings: self.settings(provider), keys: None };
         let verified = provider.verify(request, &known, now)?;
-        let inbound = match read(provider, &verified, now)? {
-            Inbound::Events(inbound) => inbound,
-            Inbound::Reply(reply) => return Ok(Ingested::Reply(reply)),
+        let inbound = match provider.parse(&verified, now) {
+            Ok(Inbound::Events(inbound)) => inbound,
+            Ok(Inbound::Reply(reply)) => return Ok(Ingested::Reply(reply)),
+            // What cannot be read is an answer too, for a provider that would send it again for days.
+            Err(unreadable) => {
+                let reply = provider.reply_to_unreadable().ok_or_else(|| unreadable.clone())?;
+                return Ok(Ingested::Ignored(reply, unreadable));
+            }
         };
         // The log routes what it commits, so that both happen under one set of subscriptions.
         let events = inbound.iter().map(|inbound| event(provider, user.as_ref(), inbound, request, now));
@@ -144,15 +151,6 @@ impl Intake {
         static NOTHING: LazyLock<Settings> = LazyLock::new(Settings::default);
         self.settings.get(provider.name()).unwrap_or(&NOTHING)
     }
-}
-
-/// Reads the request. What cannot be read is an answer too, for a provider that would send it again for days.
-fn read(provider: &dyn Provider, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable> {
-    provider.parse(request, now).or_else(|unreadable| {
-        let reply = provider.reply_to_unreadable().ok_or_else(|| unreadable.clone())?;
-        tracing::warn!(provider = provider.name(), %unreadable, "a genuine request was ignored");
-        Ok(Inbound::Reply(reply))
-    })
 }
 
 fn draft(events: Vec<(Arc<Event>, Option<DedupeKey>)>) -> Draft {

@@ -5,7 +5,8 @@
 //! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`log`] (many events become durable in one commit),
-//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`maintain`] (what happens by itself).
+//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`maintain`] (what
+//! happens by itself), [`rejections`] (what was refused).
 
 pub mod chance;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod log;
 pub mod maintain;
 mod node;
+pub mod rejections;
 pub mod remote;
 pub mod routes;
 pub mod supervise;

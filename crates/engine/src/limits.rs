@@ -68,3 +68,16 @@ pub const IDLE_CONNECTION_KEPT: Duration = Duration::from_secs(30);
 
 /// How long attempts may go on once the program was told to stop.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(15);
+
+/// Rejections that wait to be written, with up to 12 KiB each. Beyond it they are counted and dropped.
+pub const REJECTIONS_WAITING_MAX: usize = 256;
+
+/// How often rejections are written, [`store::REJECTIONS_PER_CALL_MAX`] at once. Nobody waits for them; a flood of them
+/// costs one small statement in this time.
+pub const REJECTIONS_WRITTEN_EVERY: Duration = Duration::from_millis(500);
+
+/// Rejections that are kept. With 12 KiB each they take 120 MiB at the worst.
+pub const REJECTIONS_KEPT_MAX: u32 = 10_000;
+
+/// How often old rejections are forgotten. In between no more are written than half as many as are kept.
+pub const REJECTIONS_FORGOTTEN_EVERY: Duration = Duration::from_secs(30);

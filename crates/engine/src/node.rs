@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::NodeId;
 use store::{Store, StoreError};
@@ -14,6 +15,7 @@ use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::Rescuer;
+use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
@@ -25,6 +27,8 @@ pub struct Settings {
     pub provider_settings: HashMap<&'static str, providers::Settings>,
     /// Which addresses may be called.
     pub guard: Guard,
+    /// How long what was refused is kept.
+    pub rejections_kept_for: Duration,
 }
 
 /// Why the engine did not start.
@@ -49,6 +53,8 @@ pub struct Engine {
     pub deliverer: Deliverer,
     /// Where workers pull from.
     pub queues: Queues,
+    /// What was refused.
+    pub rejections: Rejections,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -122,6 +128,16 @@ impl Engine {
             run(Arc::clone(&beating), |r| async move { r.step().await })
         });
 
+        let (rejections, recorder) = Rejections::new(
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            settings.rejections_kept_for,
+            supervisor.stopping(),
+        );
+        let recorder = Arc::new(recorder);
+        supervisor
+            .keep("record rejections", move || run(Arc::clone(&recorder), |r| async move { r.run().await }));
+
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
             connections.close_idle(since_start.elapsed());
@@ -135,6 +151,7 @@ impl Engine {
             log,
             deliverer,
             queues,
+            rejections,
             routes,
             store,
             vault,

@@ -15,7 +15,14 @@ use crate::problem::{Problem, Result};
 pub(crate) struct Limits {
     inbound: DefaultKeyedRateLimiter<(IpAddr, &'static str)>,
     api: DefaultKeyedRateLimiter<KeyDigest>,
+    /// How much one address may have written down of what it was refused for.
+    rejections: DefaultKeyedRateLimiter<IpAddr>,
 }
+
+/// Rejections of one address that are kept at once, and then in a minute. Enough to see what is wrong; the list is shared
+/// by all.
+const REJECTIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
+const REJECTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 
 const INBOUND_WINDOW: Duration = Duration::from_secs(15 * 60);
 
@@ -29,6 +36,9 @@ impl Limits {
         Self {
             inbound: RateLimiter::dashmap(inbound),
             api: RateLimiter::dashmap(Quota::per_minute(api_per_minute)),
+            rejections: RateLimiter::dashmap(
+                Quota::per_minute(REJECTIONS_PER_MINUTE).allow_burst(REJECTIONS_AT_ONCE),
+            ),
         }
     }
 
@@ -42,12 +52,19 @@ impl Limits {
         self.api.check_key(bearer).map_err(|early| limited(&early))
     }
 
+    /// Whether one more request that `address` was refused may be kept.
+    pub(crate) fn admits_rejection(&self, address: IpAddr) -> bool {
+        self.rejections.check_key(&address).is_ok()
+    }
+
     /// Forgets who has not come for so long that they may come as often as anyone.
     pub(crate) fn forget_idle(&self) {
         self.inbound.retain_recent();
         self.inbound.shrink_to_fit();
         self.api.retain_recent();
         self.api.shrink_to_fit();
+        self.rejections.retain_recent();
+        self.rejections.shrink_to_fit();
     }
 }
 

@@ -14,6 +14,7 @@ mod metrics;
 mod pages;
 mod problem;
 mod receive;
+mod reject;
 mod router;
 
 use std::io::{self, IsTerminal as _};

@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+use engine::rejections::Rejections;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -12,12 +13,19 @@ use store::Store;
 pub(crate) struct Metrics {
     registry: Registry,
     events: Family<EventLabels, Counter>,
+    refused: Family<RefusedLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EventLabels {
     source: &'static str,
     result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedLabels {
+    source: &'static str,
+    reason: &'static str,
 }
 
 impl Metrics {
@@ -29,15 +37,25 @@ impl Metrics {
             "Requests and publications by source and what became of them",
             events.clone(),
         );
-        Self { registry, events }
+        let refused = Family::default();
+        registry.register("refused", "Requests that were refused at the door, by reason", refused.clone());
+        Self { registry, events, refused }
     }
 
     pub(crate) fn count_event(&self, source: &'static str, result: &'static str) {
         self.events.get_or_create(&EventLabels { source, result }).inc();
     }
 
+    pub(crate) fn count_refused(&self, source: &'static str, reason: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { source, reason }).inc();
+    }
+
     /// Everything in the text format that Prometheus reads.
-    pub(crate) fn render(&self, store: &dyn Store) -> Result<String, std::fmt::Error> {
+    pub(crate) fn render(
+        &self,
+        store: &dyn Store,
+        rejections: &Rejections,
+    ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         let end = text.trim_end_matches("# EOF\n").len();
@@ -47,6 +65,10 @@ impl Metrics {
         for (statement, runs) in store.statements() {
             text += &format!("waystation_store_statements_total{{statement=\"{statement}\"}} {runs}\n");
         }
+        text +=
+            "# HELP waystation_rejections_dropped Refused requests that were not kept for the operator.\n";
+        text += "# TYPE waystation_rejections_dropped counter\n";
+        text += &format!("waystation_rejections_dropped_total {}\n", rejections.dropped());
         text += "# EOF\n";
         Ok(text)
     }

@@ -17,6 +17,9 @@ use utoipa::ToSchema;
 /// Seconds after which a sender should come back when nothing can be kept.
 const COME_BACK_AFTER_SECONDS: u64 = 5;
 
+/// The code of what cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 /// A problem document.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -64,7 +67,22 @@ impl Problem {
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "unreadable", detail)
+        Self::new(StatusCode::BAD_REQUEST, UNREADABLE, detail)
+    }
+
+    /// Which problem, for programs.
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// What is wrong, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Whether it lies with who has sent the request, and not here.
+    pub(crate) const fn is_of_sender(&self) -> bool {
+        self.status < 500
     }
 
     pub(crate) fn unauthorized(detail: &str) -> Self {

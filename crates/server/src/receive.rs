@@ -20,7 +20,8 @@ use store::KeptEvent;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::problem::{Problem, Result};
+use crate::problem::{Problem, Result, UNREADABLE};
+use crate::reject::{self, Visit};
 
 /// How long a sender may take to send a body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,36 +45,63 @@ impl From<KeptEvent> for Accepted {
 
 /// Takes in a request on a provider's route.
 pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
-    let received = try_receive(&app, provider, request).await;
+    let (mut parts, body) = request.into_parts();
+    let address = source_address(&app, &parts);
+    let mut request = RawRequest { headers: std::mem::take(&mut parts.headers), body: Bytes::new() };
+    let received = try_receive(&app, provider, address, &mut parts, body, &mut request).await;
     let result = match &received {
         Ok(Ingested::Kept(kept)) if kept.is_new => "accepted",
         Ok(Ingested::Kept(_)) => "duplicate",
         Ok(Ingested::Reply(_)) => "reply",
+        Ok(Ingested::Ignored(..)) => "ignored",
         Err(_) => "refused",
     };
     app.metrics.count_event(provider.name(), result);
+    let visit = || Visit {
+        route: parts.uri.path(),
+        source: Some(provider.name()),
+        kind: provider.name(),
+        address,
+        request: &request,
+        secret_header: None,
+    };
     match received {
         Ok(Ingested::Kept(kept)) => match provider.reply_to_kept() {
             Some(reply) => answer(reply),
             None => Json(Accepted::from(kept)).into_response(),
         },
         Ok(Ingested::Reply(reply)) => answer(reply),
-        Err(problem) => problem.into_response(),
+        Ok(Ingested::Ignored(reply, unreadable)) => {
+            tracing::warn!(provider = provider.name(), %unreadable, "a genuine request was ignored");
+            reject::note(&app, &visit(), UNREADABLE, &unreadable.to_string());
+            answer(reply)
+        }
+        Err(problem) => {
+            if problem.is_of_sender() {
+                reject::note(&app, &visit(), problem.code(), problem.detail());
+            }
+            problem.into_response()
+        }
     }
 }
 
-async fn try_receive(app: &Arc<App>, provider: &'static dyn Provider, request: Request) -> Result<Ingested> {
-    let (mut parts, body) = request.into_parts();
-    app.limits.check_inbound(source_address(app, &parts), provider.name())?;
+async fn try_receive(
+    app: &App,
+    provider: &'static dyn Provider,
+    address: IpAddr,
+    parts: &mut http::request::Parts,
+    body: Body,
+    request: &mut RawRequest,
+) -> Result<Ingested> {
+    app.limits.check_inbound(address, provider.name())?;
     let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
     let user: Option<UserId> = user
         .map(|user| user.parse())
         .transpose()
         .map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
-    let body = read_body(&parts.headers, body, bytes_max).await?;
-    let request = RawRequest { headers: parts.headers, body };
-    let ingested = app.engine.intake.ingest(provider, user, &request).await;
+    request.body = read_body(&request.headers, body, bytes_max).await?;
+    let ingested = app.engine.intake.ingest(provider, user, request).await;
     ingested.map_err(|refused| {
         if let engine::ingest::Refused::Unverified(refusal) = &refused {
             tracing::warn!(provider = provider.name(), %refusal, "a request was not believed");

@@ -12,7 +12,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{catalogue, deliveries, events, health, keys, publish, queues, subscriptions, trial};
+use crate::api::{
+    catalogue, deliveries, events, health, keys, publish, queues, rejections, subscriptions, trial,
+};
 use crate::app::App;
 use crate::pages;
 use crate::problem::Problem;
@@ -51,6 +53,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(keys::delete_key))
         .routes(routes!(keys::create_token))
         // Operation
+        .routes(routes!(rejections::list_rejections))
         .routes(routes!(health::read_health))
         .routes(routes!(health::read_readiness))
         .routes(routes!(health::read_liveness))

@@ -7,7 +7,9 @@ use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::DedupeKey;
 use domain::subscription::Subscription;
-use domain::{DeliveryId, Event, EventId, EventType, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+use domain::{
+    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId,
+};
 
 /// Everything that is kept.
 ///
@@ -114,6 +116,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Revokes an API key; false where there is none.
     async fn delete_key(&self, id: KeyId) -> Result<bool>;
+
+    /// Keeps requests that were refused, at most [`REJECTIONS_PER_CALL_MAX`] at once.
+    async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()>;
+
+    /// Requests that were refused, the newest first.
+    async fn rejections(&self, page: &Page<RejectionId>) -> Result<Vec<Rejection>>;
+
+    /// Forgets what was refused before `oldest`, and of the rest all but the newest `count_max`; how many that were.
+    async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64>;
 
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;
@@ -414,3 +425,29 @@ pub struct ApiKey {
     /// When it was made.
     pub created_at: Timestamp,
 }
+
+/// A request that was refused, for the operator to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its name; it begins with the time at which the request came in.
+    pub id: RejectionId,
+    /// When the request came in.
+    pub at: Timestamp,
+    /// Where it came in: the path, without what is secret in it.
+    pub route: String,
+    /// The source that it was for, as events name it; `None` where there is none.
+    pub source: Option<String>,
+    /// The network address that it came from.
+    pub address: String,
+    /// Why it was refused, for programs.
+    pub reason: String,
+    /// Why, in words.
+    pub detail: String,
+    /// Its headers, as a JSON object of texts, without secrets.
+    pub headers: String,
+    /// How its body begins.
+    pub body: Vec<u8>,
+}
+
+/// Rejections in one call of [`Store::keep_rejections`]. They are one statement, which has parameters for each.
+pub const REJECTIONS_PER_CALL_MAX: usize = 64;

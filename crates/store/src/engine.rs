@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+use domain::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
 
 use crate::sql::{Counters, Sql};
-use crate::tables::{deliveries, keys, log, nodes, subscriptions};
+use crate::tables::{deliveries, keys, log, nodes, rejections, subscriptions};
 use crate::*;
 
 /// A store over one of the SQL engines.
@@ -153,6 +153,18 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_key(&self, id: KeyId) -> Result<bool> {
         keys::delete(&self.0, id).await
+    }
+
+    async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {
+        rejections::keep(&self.0, rejections).await
+    }
+
+    async fn rejections(&self, page: &Page<RejectionId>) -> Result<Vec<Rejection>> {
+        rejections::list(&self.0, page).await
+    }
+
+    async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64> {
+        rejections::forget(&self.0, oldest, count_max).await
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

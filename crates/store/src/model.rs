@@ -14,12 +14,12 @@ use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{DeliveryId, Event, EventId, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+use domain::{DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
 
 use crate::{
     ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter, Idempotency,
-    KeyDigest, Lane, Logged, Page, Position, Result, Routes, RoutesVersion, Statistics, Store, StoreError,
-    StoredSubscription, Waiting,
+    KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes,
+    RoutesVersion, Statistics, Store, StoreError, StoredSubscription, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -45,6 +45,7 @@ struct Data {
     statistics: BTreeMap<SubscriptionId, Statistics>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
+    rejections: BTreeMap<RejectionId, Rejection>,
 }
 
 impl Model {
@@ -202,6 +203,30 @@ impl Store for Model {
 
     async fn delete_key(&self, id: KeyId) -> Result<bool> {
         Ok(self.data("delete_key").keys.remove(&id).is_some())
+    }
+
+    async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {
+        let mut data = self.data("keep_rejections");
+        if rejections.len() > REJECTIONS_PER_CALL_MAX {
+            return Err(StoreError::Refused(format!("{} rejections at once are too many", rejections.len())));
+        }
+        data.rejections.extend(rejections.iter().map(|rejection| (rejection.id, rejection.clone())));
+        Ok(())
+    }
+
+    async fn rejections(&self, page: &Page<RejectionId>) -> Result<Vec<Rejection>> {
+        let data = self.data("rejections");
+        Ok(paged(data.rejections.values().rev().cloned(), page, |rejection| rejection.id))
+    }
+
+    async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64> {
+        let mut data = self.data("forget_rejections");
+        let before = data.rejections.len();
+        data.rejections = data.rejections.split_off(&RejectionId::first_at(oldest));
+        while data.rejections.len() > count_max as usize {
+            data.rejections.pop_first();
+        }
+        Ok((before - data.rejections.len()) as u64)
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

@@ -11,7 +11,7 @@ use domain::subscription::{Subscription, Target};
 use domain::{Event, Timestamp, UserId};
 
 use crate::sql::Row;
-use crate::{ApiKey, Claimed, Logged, Position, Result, StoreError, StoredSubscription};
+use crate::{ApiKey, Claimed, Logged, Position, Rejection, Result, StoreError, StoredSubscription};
 
 pub(crate) const EVENT: &str =
     "position, id, event_type, user_id, source, provider, occurred_at, received_at, data, raw";
@@ -36,6 +36,8 @@ pub(crate) const SUBSCRIPTION: &str =
     "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at, revision";
 
 pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
+
+pub(crate) const REJECTION: &str = "id, at, route, source, address, reason, detail, headers, body";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -171,6 +173,20 @@ impl Row {
             user_id: self.parsed_or_null()?,
             digest: self.bytes()?.try_into().map_err(|_| StoreError::Corrupt("a key's digest".to_owned()))?,
             created_at: self.time()?,
+        })
+    }
+
+    pub(crate) fn rejection(&mut self) -> Result<Rejection> {
+        Ok(Rejection {
+            id: self.parsed()?,
+            at: self.time()?,
+            route: self.text()?.to_string(),
+            source: self.owned_text_or_null()?,
+            address: self.text()?.to_string(),
+            reason: self.text()?.to_string(),
+            detail: self.text()?.to_string(),
+            headers: self.text()?.to_string(),
+            body: self.bytes()?,
         })
     }
 }

@@ -53,7 +53,10 @@ pub(crate) async fn read_liveness() -> Json<Health> {
 #[utoipa::path(get, path = "/metrics", tag = "Operation", security(()),
     responses((status = 200, description = "OpenMetrics text")))]
 pub(crate) async fn read_metrics(State(app): State<Arc<App>>) -> Result<Response> {
-    let text = app.metrics.render(app.engine.store.as_ref()).map_err(|_| Problem::internal())?;
+    let text = app
+        .metrics
+        .render(app.engine.store.as_ref(), &app.engine.rejections)
+        .map_err(|_| Problem::internal())?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, media_type)], text).into_response())
 }

@@ -24,6 +24,7 @@ mod publishing;
 mod pulling;
 mod receiving;
 mod refusing;
+mod rejections;
 mod shaping;
 mod starting;
 mod stopping;

@@ -119,3 +119,16 @@ CREATE TABLE api_keys (
     digest     BYTEA NOT NULL UNIQUE,
     created_at BIGINT NOT NULL
 );
+
+-- What the door has refused. It is a ring: the oldest go by age and by number.
+CREATE TABLE rejections (
+    id      TEXT COLLATE "C" PRIMARY KEY,
+    at      BIGINT NOT NULL,
+    route   TEXT COLLATE "C" NOT NULL,
+    source  TEXT COLLATE "C",
+    address TEXT COLLATE "C" NOT NULL,
+    reason  TEXT COLLATE "C" NOT NULL,
+    detail  TEXT COLLATE "C" NOT NULL,
+    headers TEXT COLLATE "C" NOT NULL,
+    body    BYTEA NOT NULL
+);

@@ -123,3 +123,16 @@ CREATE TABLE api_keys (
     digest     BLOB NOT NULL UNIQUE,
     created_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What the door has refused. It is a ring: the oldest go by age and by number.
+CREATE TABLE rejections (
+    id      TEXT PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    route   TEXT NOT NULL,
+    source  TEXT,
+    address TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    detail  TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body    BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -4,6 +4,7 @@ pub(crate) mod deliveries;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod rejections;
 pub(crate) mod subscriptions;
 
 #[cfg(test)]
@@ -18,5 +19,6 @@ pub(crate) fn statements() -> Vec<Statement> {
         .cloned()
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
+        .chain(rejections::statements())
         .collect()
 }

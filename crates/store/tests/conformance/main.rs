@@ -155,6 +155,12 @@ conformance! {
             no_beat_is_lost_among_many
             only_a_silent_node_is_forgotten
         }
+        rejections {
+            a_rejection_comes_back_as_it_was_written
+            rejections_are_listed_from_the_newest
+            the_oldest_rejections_go_by_age_and_by_number
+            too_many_rejections_at_once_are_none
+        }
         calling {
             an_abandoned_append_is_whole_or_nothing
             statements_are_counted

@@ -8,10 +8,10 @@ use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
 use domain::lease::LeaseToken;
 use domain::subscription::{Subscription, Target, Terms};
-use domain::{DeliveryId, Event, EventId, KeyId, NodeId, SubscriptionId, Timestamp, UserId};
+use domain::{DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use store::{ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, StoredSubscription};
+use store::{ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredSubscription};
 
 /// Makes ids from a seed.
 pub(crate) struct Make(SmallRng);
@@ -69,6 +69,20 @@ impl Make {
         let mut digest = [0; 32];
         digest[..16].copy_from_slice(key(&id.to_string()).as_bytes());
         ApiKey { id, name: "laptop".to_owned(), user_id: None, digest, created_at }
+    }
+
+    pub(crate) fn rejection(&mut self, at: Timestamp) -> Rejection {
+        Rejection {
+            id: RejectionId::new(at, &mut self.0),
+            at,
+            route: "/api/webhooks/github/alice".to_owned(),
+            source: Some("github".to_owned()),
+            address: "203.0.113.7".to_owned(),
+            reason: "invalid_signature".to_owned(),
+            detail: "the signature does not fit the body".to_owned(),
+            headers: r#"{"x-github-event":"push"}"#.to_owned(),
+            body: b"{}".to_vec(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod rejections;
 pub(crate) mod reopening;
 pub(crate) mod repeats;
 pub(crate) mod routing;
