@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`log`] (many events become durable in one commit),
 //! [`routes`] (who is owed them), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`maintain`] (what
-//! happens by itself), [`rejections`] (what was refused).
+//! happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that).
 
 pub mod chance;
 pub mod clock;
@@ -16,6 +16,7 @@ pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod maintain;
+pub mod news;
 mod node;
 pub mod rejections;
 pub mod remote;

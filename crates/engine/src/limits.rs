@@ -33,6 +33,9 @@ pub const SETTLED_PER_WRITE_MAX: usize = 512;
 /// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics.
 pub const SETTLE_LINGERS: Duration = Duration::from_millis(10);
 
+/// News of our own work that waits to be written.
+pub const NEWS_WAITING_MAX: usize = 1_024;
+
 /// How long until a write that failed is tried again.
 pub const STORE_RETRY_AFTER: Duration = Duration::from_millis(250);
 

@@ -15,6 +15,7 @@ use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::Rescuer;
+use crate::news::{Desk, Teller};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
@@ -88,11 +89,13 @@ impl Engine {
         let last = Supervisor::new(Arc::clone(&clock));
         let client = Client::new(settings.guard)?;
         let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
+        let (desk, news) = Desk::new();
         let (deliverer, settler) = Deliverer::new(
             node,
             Arc::clone(&store),
             Arc::clone(&routes),
             client.clone(),
+            desk,
             Arc::clone(&clock),
             supervisor.clone(),
             last.stopping(),
@@ -137,6 +140,10 @@ impl Engine {
         let recorder = Arc::new(recorder);
         supervisor
             .keep("record rejections", move || run(Arc::clone(&recorder), |r| async move { r.run().await }));
+
+        let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
+        let teller = Arc::new(teller);
+        supervisor.keep("tell news", move || run(Arc::clone(&teller), |t| async move { t.run().await }));
 
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {

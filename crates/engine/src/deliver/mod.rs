@@ -42,6 +42,7 @@ use crate::clock::Clock;
 use crate::lease::Bells;
 use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
+use crate::news::{Desk, News};
 use crate::routes::{Route, RouteTable};
 use crate::supervise::Supervisor;
 
@@ -55,6 +56,7 @@ struct Inner {
     store: Arc<dyn Store>,
     routes: Arc<RouteTable>,
     client: Client,
+    desk: Desk,
     lanes: Lanes,
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
@@ -67,11 +69,13 @@ struct Inner {
 
 impl Deliverer {
     /// A deliverer and the task that writes what it settles.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the engine that exists once")]
     pub(crate) fn new(
         node: NodeId,
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
         client: Client,
+        desk: Desk,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         settling_ends: CancellationToken,
@@ -84,6 +88,7 @@ impl Deliverer {
                 store,
                 routes,
                 client,
+                desk,
                 lanes,
                 settled,
                 refill,
@@ -234,6 +239,9 @@ impl Deliverer {
             }
             health::Change::Closed => {
                 tracing::info!(subscription = %id, "its endpoint answers again");
+                if let Some(route) = self.route(id) {
+                    self.0.desk.tell(News::recovered(&route.subscription, self.0.clock.now()));
+                }
                 self.note_released(id);
             }
             health::Change::Deactivate => self.deactivate(id).await,
@@ -245,6 +253,11 @@ impl Deliverer {
         let (outcome, attempt) = self.attempt(route, &job).await;
         let (change, settled) = self.settle(route, job.delivery, &outcome, attempt)?;
         let id = change.to.subscription_id;
+        if matches!(settled, Settled::Failed | Settled::Gone)
+            && let Some(news) = News::delivery_failed(&change.to)
+        {
+            self.0.desk.tell(news);
+        }
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
         if let Settled::Retrying(due_at) = settled {
@@ -327,11 +340,15 @@ impl Deliverer {
 
     async fn try_deactivate(&self, id: SubscriptionId) -> Result<(), StoreError> {
         while let Some(mut stored) = self.0.store.subscription(id).await? {
+            if !stored.subscription.is_active {
+                break;
+            }
             let now = self.0.clock.now();
             stored.subscription.is_active = false;
             stored.subscription.updated_at = now;
             // Else its owner has just changed it; what they wrote is kept.
             if self.0.store.change_subscription(&stored, now).await? {
+                self.0.desk.tell(News::deactivated(&stored.subscription));
                 break;
             }
         }

@@ -18,6 +18,7 @@ mod command_line;
 mod delivering;
 mod disconnects;
 mod events;
+mod health;
 mod openapi;
 mod providers;
 mod publishing;

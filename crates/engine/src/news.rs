@@ -1,0 +1,164 @@
+//! News of our own work, told as events in the same log, and delivered like any other to whoever names their types.
+//!
+//! A delivery of such news that fails is no news: a broken endpoint would report itself for ever.
+
+use std::sync::Arc;
+
+use domain::delivery::Delivery;
+use domain::event::{DedupeKey, Json};
+use domain::subscription::Subscription;
+use domain::{Event, EventId, EventType, Timestamp, UserId};
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::chance;
+use crate::clock::Clock;
+use crate::limits::{NEWS_WAITING_MAX, STORE_RETRY_AFTER};
+use crate::log::{Draft, Log, NotKept, Owed};
+use store::StoreError;
+
+/// The source of events that tell of our own work.
+pub const SOURCE: &str = "waystation";
+
+/// Something about our own work that a user may want to know.
+#[derive(Debug)]
+pub(crate) struct News {
+    event_type: &'static str,
+    user_id: Option<UserId>,
+    /// What tells it from a repeat, within its type.
+    id: String,
+    data: Value,
+}
+
+impl News {
+    /// A delivery was given up. `None` if what it carried was news itself.
+    pub(crate) fn delivery_failed(delivery: &Delivery) -> Option<Self> {
+        let data = json!({
+            "delivery_id": delivery.id,
+            "event_id": delivery.event_id,
+            "event_type": delivery.event_type,
+            "subscription_id": delivery.subscription_id,
+            "attempts": delivery.attempt_count,
+            "response_status": delivery.response_status,
+            "error": delivery.error,
+        });
+        let news = Self {
+            event_type: "delivery.failed",
+            user_id: delivery.owner_id.clone(),
+            // One that is retried by hand may fail again.
+            id: format!("{} {}", delivery.id, delivery.attempt_count),
+            data,
+        };
+        (!delivery.event_type.is_operational()).then_some(news)
+    }
+
+    /// A subscription gets nothing any more, because its endpoint is gone.
+    pub(crate) fn deactivated(subscription: &Subscription) -> Self {
+        Self::of_subscription("subscription.deactivated", subscription, subscription.updated_at)
+    }
+
+    /// An endpoint that was taken for dead answers again.
+    pub(crate) fn recovered(subscription: &Subscription, now: Timestamp) -> Self {
+        Self::of_subscription("subscription.recovered", subscription, now)
+    }
+
+    fn of_subscription(event_type: &'static str, subscription: &Subscription, at: Timestamp) -> Self {
+        let data = json!({
+            "subscription_id": subscription.id,
+            "description": subscription.terms.description,
+        });
+        let id = format!("{} {}", subscription.id, at.as_micros());
+        Self { event_type, user_id: subscription.user_id.clone(), id, data }
+    }
+
+    fn draft(&self, now: Timestamp) -> Draft {
+        let user = self.user_id.as_ref();
+        let dedupe_key = DedupeKey::new(self.event_type, user, &self.id);
+        let event = Event {
+            id: EventId::new(now, &mut chance::rng()),
+            event_type: EventType::from_words([self.event_type]),
+            user_id: self.user_id.clone(),
+            source: SOURCE.to_owned(),
+            provider: None,
+            occurred_at: now,
+            received_at: now,
+            data: Json::trusted(self.data.to_string()),
+            raw: None,
+        };
+        Draft {
+            events: vec![(Arc::new(event), Some(dedupe_key))],
+            idempotency: None,
+            owed: Owed::ToWhoWantsThem,
+        }
+    }
+}
+
+/// Where news is brought.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk(mpsc::Sender<News>);
+
+impl Desk {
+    /// A desk, and where what it takes comes out.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<News>) {
+        let (sender, receiver) = mpsc::channel(NEWS_WAITING_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Has `news` told. Under a flood of it some is left out; what it is about can be looked up all the same.
+    pub(crate) fn tell(&self, news: News) {
+        if let Err(mpsc::error::TrySendError::Full(news)) = self.0.try_send(news) {
+            tracing::warn!(event_type = news.event_type, "too much news at once: some is not told");
+        }
+    }
+}
+
+/// The task that writes news into the log.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    news: Mutex<mpsc::Receiver<News>>,
+    log: Log,
+    clock: Arc<dyn Clock>,
+    stopping: CancellationToken,
+}
+
+impl Teller {
+    pub(crate) fn new(
+        news: mpsc::Receiver<News>,
+        log: Log,
+        clock: Arc<dyn Clock>,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { news: Mutex::new(news), log, clock, stopping }
+    }
+
+    /// Tells what comes in until the program is told to stop.
+    pub(crate) async fn run(&self) {
+        let mut news = self.news.lock().await;
+        loop {
+            let next = tokio::select! {
+                next = news.recv() => next,
+                () = self.stopping.cancelled() => None,
+            };
+            let Some(next) = next else { return };
+            self.tell(&next).await;
+        }
+    }
+
+    /// Writes it until it is written, or the program is told to stop.
+    async fn tell(&self, news: &News) {
+        while !self.stopping.is_cancelled() {
+            match self.log.append(news.draft(self.clock.now())).await {
+                Ok(_) => return,
+                Err(NotKept::Store(StoreError::Refused(error))) => {
+                    tracing::error!(%error, event_type = news.event_type, "news was refused");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, event_type = news.event_type, "news cannot be told yet");
+                    self.clock.sleep(STORE_RETRY_AFTER).await;
+                }
+            }
+        }
+    }
+}
