@@ -51,6 +51,15 @@ pub enum Outcome {
         /// HTTP status, where at least the answer's head came.
         status: Option<u16>,
     },
+    /// No request could be made, and none ever will be.
+    Unsendable {
+        /// Why, for programs.
+        code: ErrorCode,
+        /// Why, in words.
+        message: String,
+    },
+    /// The subscription's transform has nothing to send for this event. Nobody was called.
+    Skipped,
 }
 
 /// What follows from an outcome.
@@ -62,6 +71,10 @@ pub enum Verdict {
     Gone,
     /// Try again, if attempts are left; not before the endpoint's own wish has passed.
     Retry(Option<Duration>),
+    /// It cannot get there. Trying again would change nothing.
+    GiveUp,
+    /// There is nothing to send.
+    Skip,
 }
 
 /// Why an attempt failed. The list is closed: programs may match on it.
@@ -145,6 +158,8 @@ impl Outcome {
             Self::Answered { status: 410, .. } => Verdict::Gone,
             Self::Answered { status: 429 | 503, retry_after } => Verdict::Retry(retry_after),
             Self::Answered { .. } | Self::Failed { .. } => Verdict::Retry(None),
+            Self::Unsendable { .. } => Verdict::GiveUp,
+            Self::Skipped => Verdict::Skip,
         }
     }
 
@@ -154,6 +169,7 @@ impl Outcome {
         match *self {
             Self::Answered { status, .. } => Some(status),
             Self::Failed { status, .. } => status,
+            Self::Unsendable { .. } | Self::Skipped => None,
         }
     }
 
@@ -166,7 +182,8 @@ impl Outcome {
                 Some(format!("the endpoint answered {status}; redirects are not followed"))
             }
             Self::Answered { status, .. } => Some(format!("the endpoint answered {status}")),
-            Self::Failed { message, .. } => Some(message.clone()),
+            Self::Failed { message, .. } | Self::Unsendable { message, .. } => Some(message.clone()),
+            Self::Skipped => Some("the transform returned null: nothing is sent".to_owned()),
         }
     }
 
@@ -177,7 +194,8 @@ impl Outcome {
             Self::Answered { status: 200..=299, .. } => None,
             Self::Answered { status: 300..=399, .. } => Some(ErrorCode::Redirect),
             Self::Answered { .. } => Some(ErrorCode::Status),
-            Self::Failed { code, .. } => Some(code),
+            Self::Failed { code, .. } | Self::Unsendable { code, .. } => Some(code),
+            Self::Skipped => Some(ErrorCode::Cancelled),
         }
     }
 }

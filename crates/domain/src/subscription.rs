@@ -61,6 +61,8 @@ pub struct Terms {
     pub filter: Option<Value>,
     /// Whose body requests have instead of the event's own.
     pub template: Option<Template>,
+    /// The source of a JavaScript function that makes the body of an event, instead of a template.
+    pub transform: Option<String>,
     /// Headers beside ours.
     pub headers: Headers,
     /// The gaps between attempts.
@@ -82,6 +84,7 @@ impl Default for Terms {
             description: String::new(),
             filter: None,
             template: None,
+            transform: None,
             headers: Headers::default(),
             retry_policy: RetryPolicy::Exponential,
             retry_count: RetryPolicy::Exponential.natural_count(),

@@ -11,6 +11,7 @@ pub mod chance;
 pub mod clock;
 pub mod deliver;
 pub mod ingest;
+pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod maintain;

@@ -8,7 +8,7 @@ use store::{Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
-use crate::deliver::{Client, Deliverer, Failure, Guard};
+use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::ingest::Intake;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub provider_settings: HashMap<&'static str, providers::Settings>,
     /// Which addresses may be called.
     pub guard: Guard,
+    /// What runs subscriptions' transforms: this program, with arguments that say so.
+    pub transforms: transform::Program,
 }
 
 /// Why the engine did not start.
@@ -56,6 +58,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The way out, for checking a URL before it is used.
     pub client: Client,
+    /// Runs subscriptions' transforms.
+    pub transforms: Transforms,
     /// Runs what a request has begun and must finish.
     pub supervisor: Supervisor,
     /// Runs the settler alone: it goes on until all others have ended.
@@ -78,12 +82,13 @@ impl Engine {
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let last = Supervisor::new(Arc::clone(&clock));
         let client = Client::new(settings.guard)?;
+        let transforms = Transforms::new(settings.transforms);
         let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
         let (deliverer, settler) = Deliverer::new(
             node,
             Arc::clone(&store),
             Arc::clone(&routes),
-            client.clone(),
+            (client.clone(), transforms.clone()),
             Arc::clone(&clock),
             supervisor.clone(),
             last.stopping(),
@@ -119,7 +124,20 @@ impl Engine {
 
         let intake =
             Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
-        Ok(Self { intake, log, deliverer, routes, store, vault, clock, client, supervisor, last, rescuer })
+        Ok(Self {
+            intake,
+            log,
+            deliverer,
+            routes,
+            store,
+            vault,
+            clock,
+            client,
+            transforms,
+            supervisor,
+            last,
+            rescuer,
+        })
     }
 
     /// Stops: what is under way may finish within a bound, the rest is given back for others, or for the next start.

@@ -12,7 +12,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{catalogue, deliveries, events, health, keys, publish, subscriptions, trial};
+use crate::api::{
+    catalogue, deliveries, events, health, keys, preview, publish, rotation, subscriptions, trial,
+};
 use crate::app::App;
 use crate::pages;
 use crate::problem::Problem;
@@ -34,6 +36,8 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
             subscriptions::delete_subscription
         ))
         .routes(routes!(trial::test_subscription))
+        .routes(routes!(rotation::rotate_secret))
+        .routes(routes!(preview::preview_request))
         .routes(routes!(deliveries::list_subscription_deliveries))
         .routes(routes!(catalogue::list_event_types))
         // Deliveries

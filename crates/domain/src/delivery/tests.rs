@@ -31,6 +31,8 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         (200..=599_u16, retry_after)
             .prop_map(|(status, retry_after)| Outcome::Answered { status, retry_after }),
         Just(Outcome::Failed { code: ErrorCode::Timeout, message: "late".to_owned(), status: None }),
+        Just(Outcome::Unsendable { code: ErrorCode::Transform, message: "threw".to_owned() }),
+        Just(Outcome::Skipped),
     ]
 }
 

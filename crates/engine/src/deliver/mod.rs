@@ -16,6 +16,7 @@ mod content;
 mod guard;
 mod lanes;
 mod settle;
+mod transforms;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use guard::Guard;
 pub use lanes::Job;
 use lanes::Lanes;
 pub(crate) use settle::Settler;
+pub use transforms::Transforms;
 
 use crate::chance;
 use crate::clock::Clock;
@@ -53,6 +55,7 @@ struct Inner {
     store: Arc<dyn Store>,
     routes: Arc<RouteTable>,
     client: Client,
+    transforms: Transforms,
     lanes: Lanes,
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
@@ -67,7 +70,7 @@ impl Deliverer {
         node: NodeId,
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
-        client: Client,
+        (client, transforms): (Client, Transforms),
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         settling_ends: CancellationToken,
@@ -75,7 +78,18 @@ impl Deliverer {
         let (settled, settler) = Settler::new(Arc::clone(&store), Arc::clone(&clock), settling_ends);
         let (lanes, refill) = (Lanes::default(), Notify::new());
         (
-            Self(Arc::new(Inner { node, store, routes, client, lanes, settled, refill, clock, supervisor })),
+            Self(Arc::new(Inner {
+                node,
+                store,
+                routes,
+                client,
+                transforms,
+                lanes,
+                settled,
+                refill,
+                clock,
+                supervisor,
+            })),
             settler,
         )
     }
@@ -186,13 +200,14 @@ impl Deliverer {
         match settled {
             Settled::Retrying(due_at) => self.note_due(id, due_at),
             Settled::Gone => self.deactivate(id).await,
-            Settled::Success | Settled::Failed => {}
+            Settled::Success | Settled::Failed | Settled::Skipped => {}
         }
-        outcome.verdict() == Verdict::Success
+        // What was skipped says nothing against the endpoint.
+        matches!(outcome.verdict(), Verdict::Success | Verdict::Skip)
     }
 
     async fn attempt(&self, route: &Route, job: &Job) -> (Outcome, Attempt) {
-        attempt::attempt(&self.0.client, route, &job.delivery, &job.event, self.0.clock.as_ref()).await
+        attempt::attempt(&self.0.client, &self.0.transforms, route, job, self.0.clock.as_ref()).await
     }
 
     fn settle(
@@ -206,7 +221,11 @@ impl Deliverer {
         let policy = &route.subscription.terms.retry_policy;
         let settled = delivery.settle(outcome, policy, self.0.clock.now(), &mut chance::rng());
         match settled {
-            Ok(settled) => Some((Change { from, to: delivery, attempt: Some(attempt) }, settled)),
+            // Where nobody was called there is no attempt to look at.
+            Ok(settled) => {
+                let attempt = Some(attempt).filter(|_| settled != Settled::Skipped);
+                Some((Change { from, to: delivery, attempt }, settled))
+            }
             Err(error) => {
                 tracing::error!(delivery = %delivery.id, %error, "an attempt ended that nobody had claimed");
                 None

@@ -86,9 +86,13 @@ async fn what_is_wrong_with_a_shape_is_said_by_field() {
 #[tokio::test]
 async fn a_template_and_headers_shape_the_request_and_the_signature_covers_it() {
     let mut world = World::start(Engine::Sqlite).await;
-    let headers = json!({ "Authorization": "Bearer of-theirs", "X-Team": "billing", "User-Agent": "theirs/1" });
+    let headers =
+        json!({ "Authorization": "Bearer of-theirs", "X-Team": "billing", "User-Agent": "theirs/1" });
     let subscription = world.subscribe(&json!({ "template": "slack", "headers": headers })).await;
-    assert_eq!((&subscription.shown["template"], &subscription.shown["headers"]), (&json!("slack"), &headers));
+    assert_eq!(
+        (&subscription.shown["template"], &subscription.shown["headers"]),
+        (&json!("slack"), &headers)
+    );
     let id = world.publish(&json!({ "title": "Mend <the> door" })).await;
     let delivered = world.receiver.next().await;
     assert_eq!(delivered.json()["text"], "task.created: Mend &lt;the&gt; door");

@@ -22,6 +22,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             // No filter at all, and kept all the same: what it means is not the store's business.
             filter: Some(serde_json::json!({ "data.x": { "$none": [1, "ß", null] } })),
             template: Some(Template::Teams),
+            transform: Some("(event) => null // \"ß\"\n".to_owned()),
             headers: Headers::new([("X-Team".to_owned(), "a \"b\"".to_owned())].into()).unwrap(),
             retry_policy: RetryPolicy::List(vec![1, 600]),
             retry_count: 2,
