@@ -173,7 +173,7 @@ mod tests {
             keys.rotate(signing, at(10), at(20), rng);
             let second = keys.newest.reveal().to_string();
             assert_eq!(texts(&keys, 19), [second.clone(), first.clone()]);
-            assert_eq!(texts(&keys, 20), [second.clone()]);
+            assert_eq!(texts(&keys, 20), std::slice::from_ref(&second));
             keys.rotate(signing, at(15), at(30), rng);
             let third = keys.newest.reveal().to_string();
             assert_eq!(texts(&keys, 19), [third.clone(), second.clone(), first]);

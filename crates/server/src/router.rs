@@ -39,7 +39,8 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(rotation::rotate_secret))
         .routes(routes!(preview::preview_request))
         .routes(routes!(deliveries::list_subscription_deliveries))
-        .routes(routes!(catalogue::list_event_types))
+        .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
+        .routes(routes!(catalogue::delete_event_type))
         // Deliveries
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))
