@@ -62,7 +62,7 @@ pub struct Terms {
     /// Whose body requests have instead of the event's own.
     pub template: Option<Template>,
     /// The source of a JavaScript function that makes the body of an event, instead of a template.
-    pub transform: Option<String>,
+    pub transform: Option<Source>,
     /// Headers beside ours.
     pub headers: Headers,
     /// The gaps between attempts.
@@ -92,6 +92,18 @@ impl Default for Terms {
             max_concurrency: 10,
             signing: Signing::Standard,
         }
+    }
+}
+
+/// The source of a transform, as its owner wrote it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Source(pub String);
+
+/// Without the source: people write tokens into such functions.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} bytes)", self.0.len())
     }
 }
 

@@ -175,6 +175,23 @@ fn settle(delivery: &mut Delivery, outcome: &Outcome, rng: &mut SmallRng) -> Set
 }
 
 #[test]
+fn what_is_skipped_is_called_off_without_an_attempt() {
+    let (mut delivery, mut rng) = processing(3);
+    assert_eq!(settle(&mut delivery, &Outcome::Skipped, &mut rng), Settled::Skipped);
+    assert_eq!((delivery.status(), delivery.attempt_count), (Status::Cancelled, 0));
+    assert!(delivery.error.is_some() && delivery.completed_at.is_some());
+}
+
+#[test]
+fn what_can_never_be_sent_fails_at_once() {
+    let (mut delivery, mut rng) = processing(3);
+    let outcome = Outcome::Unsendable { code: ErrorCode::Transform, message: "it threw".to_owned() };
+    assert_eq!(settle(&mut delivery, &outcome, &mut rng), Settled::Failed);
+    assert_eq!((delivery.status(), delivery.attempt_count), (Status::Failed, 1));
+    assert_eq!(delivery.error.as_deref(), Some("it threw"));
+}
+
+#[test]
 fn a_success_ends_it() {
     let (mut delivery, mut rng) = processing(3);
     assert_eq!(settle(&mut delivery, &answered(204), &mut rng), Settled::Success);

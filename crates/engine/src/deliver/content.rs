@@ -26,7 +26,7 @@ impl Shape {
     /// What `terms` say about it.
     #[must_use]
     pub fn of(terms: &Terms) -> Self {
-        let transform = terms.transform.as_deref().map(Transform::trusted);
+        let transform = terms.transform.as_ref().map(|source| Transform::trusted(source.0.as_str()));
         Self { template: terms.template, transform, headers: header_map(&terms.headers) }
     }
 }
@@ -103,4 +103,37 @@ fn body(event: &Event) -> Bytes {
         event.data.as_str()
     );
     Bytes::from(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::event::Json;
+    use domain::{EventId, Timestamp};
+
+    use super::*;
+    use crate::chance;
+
+    #[test]
+    fn a_transform_gets_what_filters_look_into() {
+        let now = Timestamp::from_seconds(1_700_000_000);
+        let event = Event {
+            id: EventId::new(now, &mut chance::rng()),
+            event_type: "task.created".parse().unwrap(),
+            user_id: Some("al\"ice".parse().unwrap()),
+            source: "a \\ b".to_owned(),
+            provider: None,
+            occurred_at: now,
+            received_at: now,
+            data: Json::from_text(r#"{"n": 1.50, "s": "\u00e9"}"#).unwrap(),
+            raw: None,
+        };
+        let text = document(&event);
+        assert!(text.contains(event.data.as_str()), "the data is as it came: {text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), event.document());
+        let nobodys = Event { user_id: None, provider: Some("github".to_owned()), ..event };
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&document(&nobodys)).unwrap(),
+            nobodys.document()
+        );
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::filter::Filter;
 use domain::headers::Headers;
-use domain::subscription::Terms;
+use domain::subscription::{Source, Terms};
 use domain::template::Template;
 use serde_json::Value;
 use transform::limits::SOURCE_BYTES_MAX;
@@ -36,14 +36,14 @@ fn take_template(fields: &mut Fields) -> Said<Option<Template>> {
 }
 
 /// Takes a source that compiles.
-async fn take_transform(app: &App, fields: &mut Fields) -> Said<Option<String>> {
+async fn take_transform(app: &App, fields: &mut Fields) -> Said<Option<Source>> {
     let source = match fields.take_text("transform", SOURCE_BYTES_MAX) {
         Said::Nothing => return Said::Nothing,
         Said::Null => return Said::Null,
         Said::Value(source) => source,
     };
     match app.engine.transforms.compile(source.clone()).await {
-        Ok(_) => Said::Value(Some(source)),
+        Ok(_) => Said::Value(Some(Source(source))),
         Err(wrong) => {
             fields.refuse("transform", wrong.to_string());
             Said::Nothing

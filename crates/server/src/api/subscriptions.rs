@@ -127,7 +127,7 @@ pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics
         paused,
         filter: terms.filter,
         template: terms.template,
-        transform: terms.transform,
+        transform: terms.transform.map(|source| source.0),
         headers: terms.headers,
         retry_policy: terms.retry_policy,
         retry_count: terms.retry_count,
