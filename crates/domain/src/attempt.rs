@@ -60,6 +60,15 @@ pub enum Outcome {
         /// When it wants to try again.
         retry_in: Option<Duration>,
     },
+    /// No request could be made, and none ever will be.
+    Unsendable {
+        /// Why, for programs.
+        code: ErrorCode,
+        /// Why, in words.
+        message: String,
+    },
+    /// The subscription's transform has nothing to send for this event. Nobody was called.
+    Skipped,
 }
 
 /// What follows from an outcome.
@@ -73,6 +82,10 @@ pub enum Verdict {
     Retry(Option<Duration>),
     /// Try again after just this long, if attempts are left: a worker knows its own work better than any policy.
     RetryIn(Duration),
+    /// It cannot get there. Trying again would change nothing.
+    GiveUp,
+    /// There is nothing to send.
+    Skip,
 }
 
 /// Why an attempt failed. The list is closed: programs may match on it.
@@ -163,6 +176,8 @@ impl Outcome {
             Self::Answered { status: 410, .. } => Verdict::Gone,
             Self::Answered { status: 429 | 503, retry_after } => Verdict::Retry(retry_after),
             Self::Answered { .. } | Self::Failed { .. } | Self::Reported { .. } => Verdict::Retry(None),
+            Self::Unsendable { .. } => Verdict::GiveUp,
+            Self::Skipped => Verdict::Skip,
         }
     }
 
@@ -172,7 +187,7 @@ impl Outcome {
         match *self {
             Self::Answered { status, .. } => Some(status),
             Self::Failed { status, .. } => status,
-            Self::Completed | Self::Reported { .. } => None,
+            Self::Completed | Self::Reported { .. } | Self::Unsendable { .. } | Self::Skipped => None,
         }
     }
 
@@ -186,7 +201,8 @@ impl Outcome {
                 Some(format!("the endpoint answered {status}; redirects are not followed"))
             }
             Self::Answered { status, .. } => Some(format!("the endpoint answered {status}")),
-            Self::Failed { message, .. } => Some(message.clone()),
+            Self::Failed { message, .. } | Self::Unsendable { message, .. } => Some(message.clone()),
+            Self::Skipped => Some("the transform returned null: nothing is sent".to_owned()),
         }
     }
 
@@ -198,7 +214,8 @@ impl Outcome {
             Self::Reported { .. } => Some(ErrorCode::Worker),
             Self::Answered { status: 300..=399, .. } => Some(ErrorCode::Redirect),
             Self::Answered { .. } => Some(ErrorCode::Status),
-            Self::Failed { code, .. } => Some(code),
+            Self::Failed { code, .. } | Self::Unsendable { code, .. } => Some(code),
+            Self::Skipped => Some(ErrorCode::Cancelled),
         }
     }
 }

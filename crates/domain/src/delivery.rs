@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            claim                settle: success
-//! pending ─────────▶ processing ─────────────────▶ success
+//! pending ─────────▶ processing ─────────────────▶ success        (settle: skipped ──▶ cancelled)
 //!    ▲                │  │   ▲
 //!    │ expire         │  │   │ claim
 //!    ├────────────────┘  └──▶ retrying             settle, expire: no attempts left
@@ -84,7 +84,7 @@ pub enum State {
     Success,
     /// Given up: a dead letter.
     Failed,
-    /// Called off by hand.
+    /// Called off: by hand, with its subscription, or by its transform, which had nothing to send.
     Cancelled,
 }
 
@@ -164,6 +164,8 @@ pub enum Settled {
     Retrying(Timestamp),
     /// It is a dead letter.
     Failed,
+    /// It is called off: there is nothing to send.
+    Skipped,
     /// It is a dead letter, and the subscriber wants no more of any kind: its subscription is to be deactivated.
     Gone,
 }
@@ -266,11 +268,14 @@ impl Delivery {
         rng: &mut impl Rng,
     ) -> Result<Settled, Refused> {
         self.claimed().ok_or(Refused::NotClaimed)?;
-        self.attempt_count += 1;
+        let verdict = outcome.verdict();
+        self.attempt_count += u16::from(verdict != Verdict::Skip);
         self.response_status = outcome.status();
         self.error = outcome.error();
-        let settled = match outcome.verdict() {
+        let settled = match verdict {
             Verdict::Success => Settled::Success,
+            Verdict::Skip => Settled::Skipped,
+            Verdict::GiveUp => Settled::Failed,
             Verdict::Gone => Settled::Gone,
             Verdict::Retry(_) | Verdict::RetryIn(_) if self.attempt_count >= self.max_attempts => {
                 Settled::Failed
@@ -284,6 +289,7 @@ impl Delivery {
         };
         match settled {
             Settled::Success => self.end(State::Success, now),
+            Settled::Skipped => self.end(State::Cancelled, now),
             Settled::Failed | Settled::Gone => self.end(State::Failed, now),
             Settled::Retrying(due_at) => self.state = State::Retrying { due_at },
         }

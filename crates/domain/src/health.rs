@@ -167,6 +167,7 @@ impl Health {
             }
             Verdict::Retry(asked) => self.fail(asked.unwrap_or_default(), rules, now),
             Verdict::RetryIn(span) => self.fail(span, rules, now),
+            Verdict::GiveUp | Verdict::Skip => self.end_probe(now),
         }
     }
 
@@ -233,7 +234,13 @@ fn is_ahead(end: Timestamp, now: Timestamp) -> bool {
 /// Whether it was the endpoint that made the outcome, rather than one of ours.
 fn tells_of_the_endpoint(outcome: &Outcome) -> bool {
     use ErrorCode::{Cancelled, Lapsed, Transform};
-    !matches!(outcome, Outcome::Failed { code: Cancelled | Lapsed | Transform, .. })
+    let is_ours = matches!(
+        outcome,
+        Outcome::Failed { code: Cancelled | Lapsed | Transform, .. }
+            | Outcome::Unsendable { .. }
+            | Outcome::Skipped
+    );
+    !is_ours
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Terms {
     pub filter: Option<Value>,
     /// Whose body requests have instead of the event's own.
     pub template: Option<Template>,
+    /// The source of a JavaScript function that makes the body of an event, instead of a template.
+    pub transform: Option<Source>,
     /// Headers beside ours.
     pub headers: Headers,
     /// The gaps between attempts.
@@ -84,6 +86,7 @@ impl Default for Terms {
             description: String::new(),
             filter: None,
             template: None,
+            transform: None,
             headers: Headers::default(),
             retry_policy: RetryPolicy::Exponential,
             retry_count: RetryPolicy::Exponential.natural_count(),
@@ -92,6 +95,18 @@ impl Default for Terms {
             rate_limit_per_minute: None,
             signing: Signing::Standard,
         }
+    }
+}
+
+/// The source of a transform, as its owner wrote it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Source(pub String);
+
+/// Without the source: people write tokens into such functions.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({} bytes)", self.0.len())
     }
 }
 

@@ -12,6 +12,7 @@ pub mod chance;
 pub mod clock;
 pub mod deliver;
 pub mod ingest;
+pub mod keys;
 pub mod lease;
 pub mod limits;
 pub mod log;

@@ -45,6 +45,13 @@ pub const DUE_POLL_EVERY: Duration = Duration::from_secs(1);
 /// The shortest time between two looks at what is due, so that a thousand retries in one second are a few looks.
 pub const DUE_POLL_AT_MOST_EVERY: Duration = Duration::from_millis(20);
 
+/// Replaced keys of a subscription that sign beside the newest. Whoever replaces a key more often than receivers follow
+/// does not wait for them.
+pub const FORMER_KEYS_MAX: usize = 4;
+
+/// How long a transform waits for its turn. Beyond it the attempt has failed and is made again later.
+pub const TRANSFORM_WAIT_MAX: Duration = Duration::from_secs(30);
+
 /// How often a node says that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 

@@ -9,7 +9,7 @@ use store::{Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
-use crate::deliver::{Client, Deliverer, Failure, Guard};
+use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
@@ -30,6 +30,8 @@ pub struct Settings {
     pub guard: Guard,
     /// How long what was refused is kept.
     pub rejections_kept_for: Duration,
+    /// What runs subscriptions' transforms: this program, with arguments that say so.
+    pub transforms: transform::Program,
 }
 
 /// Why the engine did not start.
@@ -66,6 +68,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The way out, for checking a URL before it is used.
     pub client: Client,
+    /// Runs subscriptions' transforms.
+    pub transforms: Transforms,
     /// Runs what a request has begun and must finish.
     pub supervisor: Supervisor,
     /// Runs the settler alone: it goes on until all others have ended.
@@ -88,13 +92,14 @@ impl Engine {
         let supervisor = Supervisor::new(Arc::clone(&clock));
         let last = Supervisor::new(Arc::clone(&clock));
         let client = Client::new(settings.guard)?;
+        let transforms = Transforms::new(settings.transforms);
         let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
         let (desk, news) = Desk::new();
         let (deliverer, settler) = Deliverer::new(
             node,
             Arc::clone(&store),
             Arc::clone(&routes),
-            client.clone(),
+            (client.clone(), transforms.clone()),
             desk,
             Arc::clone(&clock),
             supervisor.clone(),
@@ -164,6 +169,7 @@ impl Engine {
             vault,
             clock,
             client,
+            transforms,
             supervisor,
             last,
             rescuer,

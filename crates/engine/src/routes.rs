@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use domain::filter::{Filter, NotAFilter};
-use domain::signing::{KeyPair, Secret};
-use domain::subscription::{Signing, Subscription, Target};
+use domain::subscription::{Subscription, Target};
 use domain::{Event, SubscriptionId, UserId};
 use http::{HeaderValue, Uri};
 use serde_json::Value;
 use store::{RoutesVersion, Store, StoreError, StoredSubscription};
 
 use crate::deliver::Shape;
+use crate::keys::SigningKeys;
 use crate::vault::{DoesNotOpen, Vault};
 
 /// A subscription, ready for work.
@@ -26,14 +26,14 @@ pub struct Route {
     /// What its requests hold.
     pub shape: Shape,
     /// What its requests are signed with.
-    pub key: SigningKey,
+    pub keys: SigningKeys,
     /// Where they are sent; `None` for a queue.
     pub endpoint: Option<Endpoint>,
 }
 
 impl Route {
     fn new(vault: &Vault, stored: StoredSubscription, before: Option<&Arc<Self>>) -> Result<Self, Unusable> {
-        let key = SigningKey::open(vault, &stored)?;
+        let keys = SigningKeys::open(vault, &stored)?;
         let subscription = stored.subscription;
         let filter = match (&subscription.terms.filter, before.and_then(|before| before.filter.as_ref())) {
             (Some(source), Some(filter)) if filter.source() == source => Some(filter.clone()),
@@ -44,7 +44,7 @@ impl Route {
             Target::Push { url } => Endpoint::parse(url),
             Target::Pull { .. } => None,
         };
-        Ok(Self { filter, shape: Shape::of(&subscription.terms), key, endpoint, subscription })
+        Ok(Self { filter, shape: Shape::of(&subscription.terms), keys, endpoint, subscription })
     }
 
     /// Whether `event` is to be delivered here. `document` is the event's, which is made only when somebody looks.
@@ -78,49 +78,6 @@ impl Endpoint {
         let host = HeaderValue::from_str(named.strip_suffix(default_port).unwrap_or(named)).ok()?;
         let path = url.path_and_query().map_or("/", |path| path.as_str()).parse().ok()?;
         Some(Self { origin: format!("{scheme}://{authority}").into(), host, path, url })
-    }
-}
-
-/// What a subscription's requests are signed with.
-#[derive(Debug, Clone)]
-pub enum SigningKey {
-    /// Standard Webhooks v1.
-    Secret(Secret),
-    /// Standard Webhooks v1a.
-    KeyPair(KeyPair),
-}
-
-impl SigningKey {
-    /// A fresh key of the wanted kind.
-    pub fn generate(signing: Signing, rng: &mut impl rand::CryptoRng) -> Self {
-        match signing {
-            Signing::Standard => Self::Secret(Secret::generate(rng)),
-            Signing::Ed25519 => Self::KeyPair(KeyPair::generate(rng)),
-        }
-    }
-
-    /// Seals the key for the subscription it belongs to.
-    #[must_use]
-    pub fn seal(&self, vault: &Vault, id: SubscriptionId) -> Vec<u8> {
-        let row = id.to_string();
-        match self {
-            Self::Secret(secret) => vault.seal(&row, secret.reveal().as_bytes()),
-            Self::KeyPair(pair) => vault.seal(&row, pair.reveal().as_bytes()),
-        }
-    }
-
-    /// Opens the key of `stored`.
-    ///
-    /// # Errors
-    /// It was sealed under another key of the vault, or altered.
-    pub fn open(vault: &Vault, stored: &StoredSubscription) -> Result<Self, DoesNotOpen> {
-        let opened = vault.open(&stored.subscription.id.to_string(), &stored.sealed_key)?;
-        let text = std::str::from_utf8(&opened).map_err(|_| DoesNotOpen)?;
-        match stored.subscription.terms.signing {
-            Signing::Standard => Secret::parse(text).map(Self::Secret),
-            Signing::Ed25519 => KeyPair::parse(text).map(Self::KeyPair),
-        }
-        .map_err(|_| DoesNotOpen)
     }
 }
 
@@ -279,7 +236,7 @@ mod tests {
             created_at: now,
             updated_at: now,
         };
-        let sealed_key = SigningKey::generate(Signing::Standard, &mut chance::rng()).seal(vault, id);
+        let sealed_key = SigningKeys::generate(Signing::Standard, &mut chance::rng()).seal(vault, id);
         StoredSubscription { subscription, sealed_key, revision: 0 }
     }
 

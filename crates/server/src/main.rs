@@ -1,5 +1,7 @@
 //! `waystation`: reads the command line and runs one command.
 //!
+//! There is one more thing it can be: a process in which another one of it runs transforms ([`RUN_TRANSFORMS`]).
+//!
 //! Exit codes: 0, it is done; 1, it failed; 2, the command line or the configuration is wrong.
 
 mod access;
@@ -31,12 +33,27 @@ use config::ConfigErrors;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The first argument of a process that runs transforms for the server that started it.
+pub(crate) const RUN_TRANSFORMS: &str = "run-transforms";
+
 fn main() -> ExitCode {
+    // Before anything else is set up: it needs nothing of it, and must reach nothing of it.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == RUN_TRANSFORMS) {
+        return run_transforms();
+    }
     let cli = Cli::parse();
     start_log();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
+    }
+}
+
+/// Answers the server's questions until it is gone.
+fn run_transforms() -> ExitCode {
+    match transform::serve_stdio() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

@@ -13,7 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, deliveries, events, health, keys, publish, queues, rejections, subscriptions, trial,
+    catalogue, deliveries, events, health, keys, preview, publish, queues, rejections, rotation,
+    subscriptions, trial,
 };
 use crate::app::App;
 use crate::pages;
@@ -36,8 +37,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
             subscriptions::delete_subscription
         ))
         .routes(routes!(trial::test_subscription))
+        .routes(routes!(rotation::rotate_secret))
+        .routes(routes!(preview::preview_request))
         .routes(routes!(deliveries::list_subscription_deliveries))
-        .routes(routes!(catalogue::list_event_types))
+        .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
+        .routes(routes!(catalogue::delete_event_type))
         // Deliveries
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))

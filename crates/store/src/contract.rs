@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Status};
-use domain::event::DedupeKey;
+use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
 use domain::{
     DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId,
@@ -104,6 +104,15 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Forgets a node, if its beat is still `beat`; false where it was not.
     async fn forget_node(&self, node: NodeId, beat: i64) -> Result<bool>;
+
+    /// Adds an event type to the catalogue; false where its owner has one of that name already.
+    async fn create_event_type(&self, event_type: &AddedType) -> Result<bool>;
+
+    /// The event types that `owner` has added (`None`: those that the operator has added for everyone), by their names.
+    async fn event_types(&self, owner: Option<&UserId>) -> Result<Vec<AddedType>>;
+
+    /// Removes an event type of `owner`; false where there is none. Events of that type stay.
+    async fn delete_event_type(&self, owner: Option<&UserId>, event_type: &EventType) -> Result<bool>;
 
     /// Adds an API key.
     async fn create_key(&self, key: &ApiKey) -> Result<()>;
@@ -406,6 +415,23 @@ pub struct Statistics {
     pub last_success_at: Option<Timestamp>,
     /// When an attempt last failed.
     pub last_failure_at: Option<Timestamp>,
+}
+
+/// An event type that somebody has described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddedType {
+    /// Whose catalogue it is in; `None`: everyone's.
+    pub owner_id: Option<UserId>,
+    /// The type.
+    pub event_type: EventType,
+    /// When such events happen.
+    pub description: String,
+    /// An example of their data.
+    pub example: Option<Json>,
+    /// The JSON Schema of their data.
+    pub schema: Option<Json>,
+    /// When it was added.
+    pub created_at: Timestamp,
 }
 
 /// SHA-256 of an API key. A key has 256 random bits, so a plain digest tells nothing about it.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
+use domain::{DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
 
 use crate::sql::{Counters, Sql};
-use crate::tables::{deliveries, keys, log, nodes, rejections, subscriptions};
+use crate::tables::{deliveries, event_types, keys, log, nodes, rejections, subscriptions};
 use crate::*;
 
 /// A store over one of the SQL engines.
@@ -137,6 +137,18 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn forget_node(&self, node: NodeId, beat: i64) -> Result<bool> {
         nodes::forget(&self.0, node, beat).await
+    }
+
+    async fn create_event_type(&self, event_type: &AddedType) -> Result<bool> {
+        event_types::create(&self.0, event_type).await
+    }
+
+    async fn event_types(&self, owner: Option<&UserId>) -> Result<Vec<AddedType>> {
+        event_types::of_owner(&self.0, owner).await
+    }
+
+    async fn delete_event_type(&self, owner: Option<&UserId>, event_type: &EventType) -> Result<bool> {
+        event_types::delete(&self.0, owner, event_type).await
     }
 
     async fn create_key(&self, key: &ApiKey) -> Result<()> {

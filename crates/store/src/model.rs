@@ -14,11 +14,13 @@ use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
+use domain::{
+    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId,
+};
 
 use crate::{
-    ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter, Idempotency,
-    KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes,
+    AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter,
+    Idempotency, KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes,
     RoutesVersion, Statistics, Store, StoreError, StoredSubscription, Waiting,
 };
 
@@ -46,6 +48,8 @@ struct Data {
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
     rejections: BTreeMap<RejectionId, Rejection>,
+    /// By owner and name.
+    event_types: BTreeMap<(Option<UserId>, EventType), AddedType>,
 }
 
 impl Model {
@@ -182,6 +186,26 @@ impl Store for Model {
         let mut data = self.data("forget_node");
         let is_silent = data.nodes.get(&node) == Some(&beat);
         Ok(is_silent && data.nodes.remove(&node).is_some())
+    }
+
+    async fn create_event_type(&self, event_type: &AddedType) -> Result<bool> {
+        let mut data = self.data("create_event_type");
+        let key = (event_type.owner_id.clone(), event_type.event_type.clone());
+        if data.event_types.contains_key(&key) {
+            return Ok(false);
+        }
+        data.event_types.insert(key, event_type.clone());
+        Ok(true)
+    }
+
+    async fn event_types(&self, owner: Option<&UserId>) -> Result<Vec<AddedType>> {
+        let data = self.data("event_types");
+        Ok(data.event_types.values().filter(|added| added.owner_id.as_ref() == owner).cloned().collect())
+    }
+
+    async fn delete_event_type(&self, owner: Option<&UserId>, event_type: &EventType) -> Result<bool> {
+        let key = (owner.cloned(), event_type.clone());
+        Ok(self.data("delete_event_type").event_types.remove(&key).is_some())
     }
 
     async fn create_key(&self, key: &ApiKey) -> Result<()> {

@@ -114,6 +114,14 @@ pub enum Failed {
     Unavailable(String),
 }
 
+impl Failed {
+    /// Whether the same function may succeed on the same event another time.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::TooSlow | Self::Crashed | Self::Unavailable(_))
+    }
+}
+
 fn in_line(line: Option<u32>) -> String {
     line.map(|line| format!(" in line {line}")).unwrap_or_default()
 }

@@ -31,6 +31,8 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
         (200..=599_u16, retry_after)
             .prop_map(|(status, retry_after)| Outcome::Answered { status, retry_after }),
         Just(Outcome::Failed { code: ErrorCode::Timeout, message: "late".to_owned(), status: None }),
+        Just(Outcome::Unsendable { code: ErrorCode::Transform, message: "threw".to_owned() }),
+        Just(Outcome::Skipped),
     ]
 }
 
@@ -170,6 +172,23 @@ fn answered(status: u16) -> Outcome {
 
 fn settle(delivery: &mut Delivery, outcome: &Outcome, rng: &mut SmallRng) -> Settled {
     delivery.settle(outcome, &RetryPolicy::Exponential, Timestamp::from_seconds(0), rng).unwrap()
+}
+
+#[test]
+fn what_is_skipped_is_called_off_without_an_attempt() {
+    let (mut delivery, mut rng) = processing(3);
+    assert_eq!(settle(&mut delivery, &Outcome::Skipped, &mut rng), Settled::Skipped);
+    assert_eq!((delivery.status(), delivery.attempt_count), (Status::Cancelled, 0));
+    assert!(delivery.error.is_some() && delivery.completed_at.is_some());
+}
+
+#[test]
+fn what_can_never_be_sent_fails_at_once() {
+    let (mut delivery, mut rng) = processing(3);
+    let outcome = Outcome::Unsendable { code: ErrorCode::Transform, message: "it threw".to_owned() };
+    assert_eq!(settle(&mut delivery, &outcome, &mut rng), Settled::Failed);
+    assert_eq!((delivery.status(), delivery.attempt_count), (Status::Failed, 1));
+    assert_eq!(delivery.error.as_deref(), Some("it threw"));
 }
 
 #[test]

@@ -12,32 +12,33 @@ use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use transform::Failed;
 
 use super::client::{Client, Failure, explain};
 use super::content::Content;
+use super::lanes::Job;
+use super::transforms::Transforms;
 use crate::clock::Clock;
+use crate::keys::SigningKey;
 use crate::limits::{RESPONSE_BYTES_MAX, RESPONSE_HEADERS_KEPT_MAX};
-use crate::routes::{Endpoint, Route, SigningKey};
+use crate::routes::{Endpoint, Route};
 
-/// Makes one attempt and tells how it ended. It takes as long as the subscription allows, and not longer.
+/// Makes one attempt and tells how it ended. It takes as long as the subscription allows, and not longer; its transform
+/// has time of its own.
 pub(super) async fn attempt(
     client: &Client,
+    transforms: &Transforms,
     route: &Route,
-    delivery: &Delivery,
-    event: &Event,
+    job: &Job,
     clock: &dyn Clock,
 ) -> (Outcome, Attempt) {
     let (at, began) = (clock.now(), clock.elapsed());
-    let allowed = Duration::from_secs(route.subscription.terms.timeout_seconds.into());
+    let Job { delivery, event } = job;
     let mut answer = Answer::default();
-    let tried = tokio::time::timeout(allowed, answer.fetch(client, route, delivery, event, clock)).await;
-    let outcome = match tried {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(failure)) => answer.failed(&failure),
-        Err(_) => answer.failed(&Failure::new(
-            ErrorCode::Timeout,
-            format!("no whole answer came within {} seconds", allowed.as_secs()),
-        )),
+    let outcome = match Content::of(event, &route.shape, transforms).await {
+        Ok(Some(content)) => answer.to(client, route, job, &content, clock).await,
+        Ok(None) => Outcome::Skipped,
+        Err(failed) => without_content(&failed),
     };
     let attempt = Attempt {
         delivery_id: delivery.id,
@@ -54,6 +55,16 @@ pub(super) async fn attempt(
     (outcome, attempt)
 }
 
+/// A transform that fails on its own account will fail again; one that was in the way of others may not.
+fn without_content(failed: &Failed) -> Outcome {
+    let (code, message) = (ErrorCode::Transform, shortened(&format!("the transform {failed}")));
+    if failed.may_pass() {
+        Outcome::Failed { code, message, status: None }
+    } else {
+        Outcome::Unsendable { code, message }
+    }
+}
+
 /// What has come back so far; it is kept even when the rest never comes.
 #[derive(Default)]
 struct Answer {
@@ -63,19 +74,39 @@ struct Answer {
 }
 
 impl Answer {
+    /// Sends `content`, and waits for the answer as long as the subscription allows.
+    async fn to(
+        &mut self,
+        client: &Client,
+        route: &Route,
+        job: &Job,
+        content: &Content,
+        clock: &dyn Clock,
+    ) -> Outcome {
+        let allowed = Duration::from_secs(route.subscription.terms.timeout_seconds.into());
+        match tokio::time::timeout(allowed, self.fetch(client, route, job, content, clock)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(failure)) => self.failed(&failure),
+            Err(_) => self.failed(&Failure::new(
+                ErrorCode::Timeout,
+                format!("no whole answer came within {} seconds", allowed.as_secs()),
+            )),
+        }
+    }
+
     async fn fetch(
         &mut self,
         client: &Client,
         route: &Route,
-        delivery: &Delivery,
-        event: &Event,
+        job: &Job,
+        content: &Content,
         clock: &dyn Clock,
     ) -> Result<Outcome, Failure> {
         let now = clock.now();
         let endpoint = route.endpoint.as_ref();
         let endpoint =
             endpoint.ok_or_else(|| Failure::new(ErrorCode::Connect, "the subscription's URL is not one"))?;
-        let request = request(route, endpoint, delivery, event, now);
+        let request = request(route, endpoint, job, content, now);
         let (mut connection, response) = client.send(endpoint, request).await?;
         self.status = Some(response.status().as_u16());
         self.headers = Some(kept_headers(response.headers()));
@@ -114,15 +145,14 @@ impl Answer {
 fn request(
     route: &Route,
     endpoint: &Endpoint,
-    delivery: &Delivery,
-    event: &Event,
+    job: &Job,
+    content: &Content,
     now: Timestamp,
 ) -> Request<Full<Bytes>> {
-    let content = Content::of(event, &route.shape);
     let mut request = Request::new(Full::new(content.body.clone()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.path.clone();
-    *request.headers_mut() = headers(route, delivery, event, now, &content);
+    *request.headers_mut() = headers(route, &job.delivery, &job.event, now, content);
     request.headers_mut().insert(HOST, endpoint.host.clone());
     request
 }
@@ -144,12 +174,10 @@ pub fn headers(
             headers.insert(name, value);
         }
     };
-    match &route.key {
-        SigningKey::Secret(secret) => {
-            set(WEBHOOK_SIGNATURE, secret.sign(&id, seconds, body));
-            set(X_WEBHOOK_SIGNATURE, format!("sha256={}", secret.sign_body(body)));
-        }
-        SigningKey::KeyPair(pair) => set(WEBHOOK_SIGNATURE, pair.sign(&id, seconds, body)),
+    let signatures: Vec<_> = route.keys.at(now).map(|key| key.sign(&id, seconds, body)).collect();
+    set(WEBHOOK_SIGNATURE, signatures.join(" "));
+    if let SigningKey::Secret(secret) = &route.keys.newest {
+        set(X_WEBHOOK_SIGNATURE, format!("sha256={}", secret.sign_body(body)));
     }
     set(WEBHOOK_TIMESTAMP, seconds.to_string());
     set(X_WEBHOOK_DELIVERY, delivery.id.to_string());

@@ -236,7 +236,8 @@ impl Lanes {
             return Finished { wants_more: false, change: health::Change::None };
         };
         lane.under_way = lane.under_way.saturating_sub(1);
-        let has_arrived = outcome.is_none_or(Outcome::is_success);
+        // What was skipped says nothing against the endpoint.
+        let has_arrived = outcome.is_none_or(|outcome| outcome.is_success() || *outcome == Outcome::Skipped);
         lane.credit = if has_arrived { (lane.credit + 1).min(LANE_ROOM_MAX) } else { lane.credit / 2 };
         let change = outcome.map_or(health::Change::None, |outcome| {
             lane.health.settle(outcome, &health::Rules::default(), now)

@@ -16,6 +16,7 @@ mod content;
 mod guard;
 mod lanes;
 mod settle;
+mod transforms;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub use guard::Guard;
 pub use lanes::Job;
 use lanes::{Flow, Lanes, Next};
 pub(crate) use settle::Settler;
+pub use transforms::Transforms;
 
 use crate::chance;
 use crate::clock::Clock;
@@ -57,6 +59,7 @@ struct Inner {
     routes: Arc<RouteTable>,
     client: Client,
     desk: Desk,
+    transforms: Transforms,
     lanes: Lanes,
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
@@ -74,7 +77,7 @@ impl Deliverer {
         node: NodeId,
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
-        client: Client,
+        (client, transforms): (Client, Transforms),
         desk: Desk,
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
@@ -89,6 +92,7 @@ impl Deliverer {
                 routes,
                 client,
                 desk,
+                transforms,
                 lanes,
                 settled,
                 refill,
@@ -267,7 +271,7 @@ impl Deliverer {
     }
 
     async fn attempt(&self, route: &Route, job: &Job) -> (Outcome, Attempt) {
-        attempt::attempt(&self.0.client, route, &job.delivery, &job.event, self.0.clock.as_ref()).await
+        attempt::attempt(&self.0.client, &self.0.transforms, route, job, self.0.clock.as_ref()).await
     }
 
     fn settle(
@@ -281,7 +285,11 @@ impl Deliverer {
         let policy = &route.subscription.terms.retry_policy;
         let settled = delivery.settle(outcome, policy, self.0.clock.now(), &mut chance::rng());
         match settled {
-            Ok(settled) => Some((Change { from, to: delivery, attempt: Some(attempt) }, settled)),
+            // Where nobody was called there is no attempt to look at.
+            Ok(settled) => {
+                let attempt = Some(attempt).filter(|_| settled != Settled::Skipped);
+                Some((Change { from, to: delivery, attempt }, settled))
+            }
             Err(error) => {
                 tracing::error!(delivery = %delivery.id, %error, "an attempt ended that nobody had claimed");
                 None

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use domain::filter::Filter;
 use domain::headers::Headers;
 use domain::limits::{
     DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RATE_LIMIT_PER_MINUTE_MAX,
@@ -15,7 +14,7 @@ use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
 use domain::{SubscriptionId, Timestamp, UserId};
-use engine::routes::SigningKey;
+use engine::keys::{SigningKey, SigningKeys};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,9 +25,10 @@ use super::fields::{Fields, Said};
 use super::list::{At, Listed, Params, page, parsed};
 use super::owned::OwnedSubscription;
 use super::queues::{take_pull_target, take_queue};
+use super::shape::take_shape;
 use crate::access::Bearer;
 use crate::app::App;
-use crate::problem::{FieldProblem, Problem, Result};
+use crate::problem::{Problem, Result};
 
 /// A subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,6 +58,8 @@ pub(crate) struct ShownSubscription {
     /// Whose body requests have instead of the event's own.
     #[schema(value_type = Option<String>)]
     template: Option<Template>,
+    /// The source of a JavaScript function that makes the body.
+    transform: Option<String>,
     /// Headers beside ours.
     #[schema(value_type = Object)]
     headers: Headers,
@@ -103,8 +105,9 @@ impl From<Statistics> for ShownStatistics {
     }
 }
 
-fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownSubscription {
-    let public_key = match SigningKey::open(&app.engine.vault, &stored) {
+pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownSubscription {
+    let keys = SigningKeys::open(&app.engine.vault, &stored);
+    let public_key = match keys.map(|keys| keys.newest) {
         Ok(SigningKey::KeyPair(pair)) => Some(pair.public().to_string()),
         _ => None,
     };
@@ -126,6 +129,7 @@ fn show(app: &App, stored: StoredSubscription, statistics: Statistics) -> ShownS
         paused,
         filter: terms.filter,
         template: terms.template,
+        transform: terms.transform.map(|source| source.0),
         headers: terms.headers,
         retry_policy: terms.retry_policy,
         retry_count: terms.retry_count,
@@ -164,6 +168,10 @@ pub(crate) struct SubscriptionTerms {
     filter: Option<Value>,
     /// `slack`, `discord`, `teams` or `generic`: requests then have that body instead of the event's own.
     template: Option<String>,
+    /// A JavaScript function, `(event) => body`: it gets the event as the API shows it and returns the body, `{ body,
+    /// headers }`, or `null` to send nothing. It takes the place of a template.
+    #[schema(example = "(event) => ({ text: event.data.title })")]
+    transform: Option<String>,
     /// Headers beside ours: at most 32, with 4 KiB in all. Those that say how a request travels and those that begin with
     /// `webhook-` or `X-Webhook-` are ours.
     #[schema(value_type = Option<Object>, example = json!({"X-Team": "billing"}))]
@@ -195,11 +203,11 @@ pub(crate) struct SubscriptionTerms {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NewSubscription {
     #[serde(flatten)]
-    shown: ShownSubscription,
+    pub(super) shown: ShownSubscription,
     /// What checks the signatures. It is shown this once. Asymmetric signing has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
-    secret: Option<String>,
+    pub(super) secret: Option<String>,
 }
 
 /// Create a subscription
@@ -220,32 +228,36 @@ pub(crate) async fn create_subscription(
     let (mut is_active, mut paused) = (true, false);
     take_signing(&mut fields, &mut terms);
     take_terms(&mut fields, &mut terms, Said::Null);
+    take_shape(&app, &mut fields, &mut terms).await;
     take_switches(&mut fields, &mut is_active, &mut paused);
+    if let Target::Push { url } = &target {
+        check_endpoint(&app, &mut fields, Some(url)).await;
+    }
     fields.finish()?;
     let user_id = match user_id {
         Said::Value(user) => Some(user),
         Said::Nothing | Said::Null => None,
     };
     let user_id = access.narrow(user_id)?;
-    if let Target::Push { url } = &target {
-        check_endpoint(&app, url).await?;
-    }
-
     let now = app.engine.clock.now();
     let id = SubscriptionId::new(now, &mut engine::chance::rng());
-    let key = SigningKey::generate(terms.signing, &mut engine::chance::rng());
+    let keys = SigningKeys::generate(terms.signing, &mut engine::chance::rng());
     let subscription =
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
     let stored =
-        StoredSubscription { subscription, sealed_key: key.seal(&app.engine.vault, id), revision: 0 };
+        StoredSubscription { subscription, sealed_key: keys.seal(&app.engine.vault, id), revision: 0 };
     app.engine.store.create_subscription(&stored).await?;
     reload(&app).await;
-    let secret = match &key {
+    let shown = show(&app, stored, Statistics::default());
+    Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret: shared_secret(&keys) })))
+}
+
+/// What the subscriber checks signatures with, where that is a secret.
+pub(super) fn shared_secret(keys: &SigningKeys) -> Option<String> {
+    match &keys.newest {
         SigningKey::Secret(secret) => Some(secret.reveal().to_owned()),
         SigningKey::KeyPair(_) => None,
-    };
-    let shown = show(&app, stored, Statistics::default());
-    Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret })))
+    }
 }
 
 /// Takes where deliveries go: a URL, or a queue.
@@ -297,7 +309,6 @@ fn take_signing(fields: &mut Fields, terms: &mut Terms) {
 fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
     let defaults = Terms::default();
     fields.take_text("description", DESCRIPTION_BYTES_MAX).change(&mut terms.description, String::new());
-    take_shape(fields, terms);
     let expected = "\"exponential\", \"standard\", \"conversation\" or a list of seconds";
     let policy = fields.take("retry_policy", expected, |policy: RetryPolicy| policy.check().map(|()| policy));
     let count = if matches!(policy, Said::Nothing) { count } else { Said::Null };
@@ -317,53 +328,26 @@ fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
         .change(&mut terms.rate_limit_per_minute, defaults.rate_limit_per_minute);
 }
 
-/// Takes which events are wanted for what they hold, and what is sent for them.
-fn take_shape(fields: &mut Fields, terms: &mut Terms) {
-    take_filter(fields).change(&mut terms.filter, None);
-    take_template(fields).change(&mut terms.template, None);
-    take_headers(fields).change(&mut terms.headers, Headers::default());
-}
-
-fn take_filter(fields: &mut Fields) -> Said<Option<Value>> {
-    fields.take("filter", "an object of paths and conditions", |source: Value| {
-        Filter::parse(&source).map(|_| Some(source))
-    })
-}
-
-fn take_template(fields: &mut Fields) -> Said<Option<Template>> {
-    let names: Vec<_> = Template::ALL.iter().map(|template| format!("{:?}", template.as_str())).collect();
-    fields
-        .take("template", &format!("one of {}", names.join(", ")), |template| Ok::<_, String>(Some(template)))
-}
-
-fn take_headers(fields: &mut Fields) -> Said<Headers> {
-    let expected = "an object with a text for each name";
-    fields.take("headers", expected, |headers: BTreeMap<String, String>| {
-        Headers::new(headers).map_err(|(name, bad)| format!("{name:?}: {bad}"))
-    })
-}
-
 fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {
     fields.take("is_active", "true or false", Ok::<bool, String>).change(is_active, true);
     fields.take("paused", "true or false", Ok::<bool, String>).change(paused, false);
 }
 
 /// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
-async fn check_endpoint(app: &App, url: &str) -> Result<()> {
-    let Ok(uri) = url.parse::<Uri>() else { return Ok(()) };
+async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
+    let Some(Ok(uri)) = url.map(str::parse::<Uri>) else { return };
     let checked = app.engine.client.check(&uri).await;
     let refused = match checked {
         Err(failure) if failure.code == domain::attempt::ErrorCode::BlockedAddress => failure.message,
         Err(failure) if uri.scheme_str() == Some("http") => failure.message,
-        _ => return Ok(()),
+        _ => return,
     };
     let advice = "use https:// to a public address, or allow it with WAYSTATION_DELIVERY__ALLOW_HOSTS";
-    let message = format!("{refused}: {advice}");
-    Err(Problem::invalid(vec![FieldProblem { field: "url".to_owned(), message }]))
+    fields.refuse("url", format!("{refused}: {advice}"));
 }
 
 /// Makes this node route by what was just written. It would find out by itself at its next append; this is sooner.
-async fn reload(app: &App) {
+pub(super) async fn reload(app: &App) {
     if let Err(error) = app.engine.routes.reload().await {
         tracing::warn!(%error, "subscriptions could not be read again yet");
     }
@@ -431,9 +415,7 @@ pub(crate) async fn change_subscription(
     let fields = Fields::read(&parts.headers, body).await?;
     let (id, store) = (stored.subscription.id, &app.engine.store);
     for _ in 0..CHANGE_TRIES {
-        if let Some(url) = apply(fields.clone(), &mut stored.subscription)? {
-            check_endpoint(&app, &url).await?;
-        }
+        apply(&app, fields.clone(), &mut stored.subscription).await?;
         let now = app.engine.clock.now();
         stored.subscription.updated_at = now;
         if store.change_subscription(&stored, now).await? {
@@ -449,10 +431,10 @@ pub(crate) async fn change_subscription(
 }
 
 /// How often a change is made again because somebody else was faster.
-const CHANGE_TRIES: usize = 20;
+pub(super) const CHANGE_TRIES: usize = 20;
 
-/// Changes a subscription as `fields` say; the new URL, if there is one.
-fn apply(mut fields: Fields, subscription: &mut Subscription) -> Result<Option<String>> {
+/// Changes a subscription as `fields` say.
+async fn apply(app: &App, mut fields: Fields, subscription: &mut Subscription) -> Result<()> {
     let url = match &mut subscription.target {
         Target::Push { .. } => take_url(&mut fields),
         Target::Pull { queue } => {
@@ -466,11 +448,13 @@ fn apply(mut fields: Fields, subscription: &mut Subscription) -> Result<Option<S
     let event_types = take_event_types(&mut fields);
     event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
+    take_shape(app, &mut fields, &mut subscription.terms).await;
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
-    fields.finish()?;
-    let Said::Value(url) = url else { return Ok(None) };
-    subscription.target = Target::Push { url: url.clone() };
-    Ok(Some(url))
+    if let Said::Value(url) = url {
+        check_endpoint(app, &mut fields, Some(&url)).await;
+        subscription.target = Target::Push { url };
+    }
+    fields.finish()
 }
 
 /// Delete a subscription

@@ -23,7 +23,7 @@ pub(crate) const TEST_EVENT: &str = "webhook.test";
 /// How a test went.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Trial {
-    /// `success` or `failed`.
+    /// `success`, `failed`, or `cancelled` where the transform had nothing to send.
     #[schema(value_type = String, example = "success")]
     status: Status,
     duration_ms: f64,

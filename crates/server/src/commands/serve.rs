@@ -75,11 +75,11 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let provider_settings: HashMap<_, _> =
         config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
     tell_who_is_refused(&provider_settings);
-    let settings = Settings {
-        provider_settings,
-        guard: Guard::new(config.delivery.allow_hosts),
-        rejections_kept_for: config.retention.rejections.as_std(),
-    };
+    let guard = Guard::new(config.delivery.allow_hosts);
+    let transforms =
+        transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
+    let rejections_kept_for = config.retention.rejections.as_std();
+    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);

@@ -1,4 +1,4 @@
-//! Our signatures, in the eyes of a library that is not ours.
+//! Our signatures, in the eyes of libraries that are not ours.
 
 use std::process::Stdio;
 
@@ -11,10 +11,14 @@ use crate::support::receiver::Delivered;
 use crate::support::world::World;
 use crate::support::{prepared, within};
 
-/// Reads the secret, the headers as JSON and the body, a line each but the last, and says what the library thinks.
+/// Reads the secret, the headers as JSON and the body, a line each but the last, and says what the library thinks that
+/// is named.
 const VERIFY: &str = r#"
 import json, sys
-from standardwebhooks import Webhook, WebhookVerificationError
+if sys.argv[1] == "svix":
+    from svix.webhooks import Webhook, WebhookVerificationError
+else:
+    from standardwebhooks import Webhook, WebhookVerificationError
 secret, headers, body = sys.stdin.buffer.read().split(b"\n", 2)
 try:
     Webhook(secret.decode()).verify(body, json.loads(headers))
@@ -23,13 +27,17 @@ except WebhookVerificationError as error:
     print("refused:", error)
 "#;
 
-/// The verdict of the stock library on a request.
+/// The verdict of the reference library on a request.
 async fn verdict(secret: &str, delivered: &Delivered) -> String {
+    verdict_of("standardwebhooks", secret, delivered).await
+}
+
+async fn verdict_of(library: &str, secret: &str, delivered: &Delivered) -> String {
     let headers: serde_json::Map<_, _> =
         delivered.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let head = format!("{secret}\n{}\n", serde_json::Value::from(headers));
     let mut python = Command::new(prepared("WAYSTATION_TEST_PYTHON"))
-        .args(["-c", VERIFY])
+        .args(["-c", VERIFY, library])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -61,4 +69,25 @@ async fn a_stock_library_verifies_a_delivery_and_refuses_an_altered_one() {
     let timestamp = old.headers.iter_mut().find(|(name, _)| name == "webhook-timestamp").unwrap();
     timestamp.1 = "1614265330".to_owned();
     assert_eq!(verdict(&subscription.secret, &old).await, "refused: Message timestamp too old");
+}
+
+#[tokio::test]
+async fn two_libraries_verify_under_the_old_secret_and_the_new_while_they_overlap() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let subscription =
+        world.subscribe(&json!({ "transform": "(event) => ({ note: event.data.note })" })).await;
+    let path = format!("{}/rotate-secret", subscription.path());
+    let rotated = world.admin().post(&path, &json!({})).await.ok();
+    world.publish(&json!({ "note": "é ☃ 你好" })).await;
+    let delivered = world.receiver.next().await;
+    assert_eq!(delivered.json(), json!({ "note": "é ☃ 你好" }));
+    let mut altered = delivered.clone();
+    altered.body[3] ^= 1;
+    for library in ["standardwebhooks", "svix"] {
+        for secret in [subscription.secret.as_str(), rotated["secret"].as_str().unwrap()] {
+            assert_eq!(verdict_of(library, secret, &delivered).await, "verified", "{library}");
+            let refused = verdict_of(library, secret, &altered).await;
+            assert!(refused.starts_with("refused: "), "{library}: {refused}");
+        }
+    }
 }

@@ -132,3 +132,14 @@ CREATE TABLE rejections (
     headers TEXT COLLATE "C" NOT NULL,
     body    BYTEA NOT NULL
 );
+
+-- Those that somebody has described, besides those that the program knows. An owner of '' is everyone.
+CREATE TABLE event_types (
+    owner       TEXT COLLATE "C" NOT NULL,
+    event_type  TEXT COLLATE "C" NOT NULL,
+    description TEXT COLLATE "C" NOT NULL,
+    example     TEXT COLLATE "C",
+    data_schema TEXT COLLATE "C",
+    created_at  BIGINT NOT NULL,
+    PRIMARY KEY (owner, event_type)
+);

@@ -136,3 +136,14 @@ CREATE TABLE rejections (
     headers TEXT NOT NULL,
     body    BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Those that somebody has described, besides those that the program knows. An owner of '' is everyone.
+CREATE TABLE event_types (
+    owner       TEXT NOT NULL,
+    event_type  TEXT NOT NULL,
+    description TEXT NOT NULL,
+    example     TEXT,
+    data_schema TEXT,
+    created_at  INTEGER NOT NULL,
+    PRIMARY KEY (owner, event_type)
+) STRICT, WITHOUT ROWID;

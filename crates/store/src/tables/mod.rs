@@ -1,6 +1,7 @@
 //! Statements that read the same on both engines, a file for each subject.
 
 pub(crate) mod deliveries;
+pub(crate) mod event_types;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
@@ -13,12 +14,19 @@ use crate::sql::Statement;
 /// Every fixed statement, for the test that prepares them on both engines.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {
-    [deliveries::STATEMENTS, keys::STATEMENTS, log::STATEMENTS, nodes::STATEMENTS, subscriptions::STATEMENTS]
-        .concat()
-        .into_iter()
-        .cloned()
-        .chain(log::any_filter())
-        .chain(deliveries::any_filter())
-        .chain(rejections::statements())
-        .collect()
+    [
+        deliveries::STATEMENTS,
+        event_types::STATEMENTS,
+        keys::STATEMENTS,
+        log::STATEMENTS,
+        nodes::STATEMENTS,
+        subscriptions::STATEMENTS,
+    ]
+    .concat()
+    .into_iter()
+    .cloned()
+    .chain(log::any_filter())
+    .chain(deliveries::any_filter())
+    .chain(rejections::statements())
+    .collect()
 }

@@ -150,6 +150,11 @@ conformance! {
             keys_are_listed_from_the_newest
             a_key_is_given_once
         }
+        event_types {
+            an_event_type_comes_back_as_it_was_described
+            an_owner_describes_a_type_once
+            catalogues_are_apart
+        }
         nodes {
             a_beat_counts_up
             no_beat_is_lost_among_many

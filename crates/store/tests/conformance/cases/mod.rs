@@ -4,6 +4,7 @@ pub(crate) mod calling;
 pub(crate) mod changing;
 pub(crate) mod claiming;
 pub(crate) mod deliveries;
+pub(crate) mod event_types;
 pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod log;

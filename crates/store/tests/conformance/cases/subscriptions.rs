@@ -3,7 +3,7 @@
 use domain::delivery::{Delivery, State, Status};
 use domain::headers::Headers;
 use domain::retry::RetryPolicy;
-use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
+use domain::subscription::{Signing, Source, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
 use store::{Page, Store, StoreError, StoredSubscription};
 
@@ -22,6 +22,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             // No filter at all, and kept all the same: what it means is not the store's business.
             filter: Some(serde_json::json!({ "data.x": { "$none": [1, "ß", null] } })),
             template: Some(Template::Teams),
+            transform: Some(Source("(event) => null // \"ß\"\n".to_owned())),
             headers: Headers::new([("X-Team".to_owned(), "a \"b\"".to_owned())].into()).unwrap(),
             retry_policy: RetryPolicy::List(vec![1, 600]),
             retry_count: 2,
