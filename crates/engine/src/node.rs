@@ -13,7 +13,7 @@ use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
-use crate::maintain::Rescuer;
+use crate::maintain::{Ages, Rescuer, Sweeper};
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub provider_settings: HashMap<&'static str, providers::Settings>,
     /// Which addresses may be called.
     pub guard: Guard,
+    /// How long things are kept.
+    pub ages: Ages,
 }
 
 /// Why the engine did not start.
@@ -120,6 +122,14 @@ impl Engine {
         let beating = Arc::clone(&rescuer);
         supervisor.repeat("rescue", BEAT_EVERY, move || {
             run(Arc::clone(&beating), |r| async move { r.step().await })
+        });
+
+        let sweep_every = settings.ages.sweep_every();
+        let sweeper =
+            Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());
+        let sweeper = Arc::new(sweeper);
+        supervisor.repeat("remove what is old", sweep_every, move || {
+            run(Arc::clone(&sweeper), |s| async move { s.sweep().await })
         });
 
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));

@@ -75,7 +75,8 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let provider_settings: HashMap<_, _> =
         config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
     tell_who_is_refused(&provider_settings);
-    let settings = Settings { provider_settings, guard: Guard::new(config.delivery.allow_hosts) };
+    let ages = config.retention.ages();
+    let settings = Settings { provider_settings, guard: Guard::new(config.delivery.allow_hosts), ages };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);

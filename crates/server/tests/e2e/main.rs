@@ -24,6 +24,7 @@ mod publishing;
 mod pulling;
 mod receiving;
 mod refusing;
+mod retention;
 mod starting;
 mod stopping;
 mod store_away;

@@ -4,6 +4,7 @@ pub(crate) mod deliveries;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod retention;
 pub(crate) mod subscriptions;
 
 #[cfg(test)]
@@ -12,7 +13,15 @@ use crate::sql::Statement;
 /// Every fixed statement, for the test that prepares them on both engines.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {
-    [deliveries::STATEMENTS, keys::STATEMENTS, log::STATEMENTS, nodes::STATEMENTS, subscriptions::STATEMENTS]
+    let of_each_file = [
+        deliveries::STATEMENTS,
+        keys::STATEMENTS,
+        log::STATEMENTS,
+        nodes::STATEMENTS,
+        retention::STATEMENTS,
+        subscriptions::STATEMENTS,
+    ];
+    of_each_file
         .concat()
         .into_iter()
         .cloned()
