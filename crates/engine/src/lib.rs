@@ -16,6 +16,7 @@ pub mod limits;
 pub mod log;
 pub mod maintain;
 mod node;
+pub mod recover;
 pub mod remote;
 pub mod routes;
 pub mod supervise;

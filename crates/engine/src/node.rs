@@ -14,6 +14,7 @@ use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
 use crate::maintain::{Ages, Rescuer, Sweeper};
+use crate::recover::Recovery;
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
@@ -51,6 +52,8 @@ pub struct Engine {
     pub deliverer: Deliverer,
     /// Where workers pull from.
     pub queues: Queues,
+    /// Owes past events.
+    pub recovery: Recovery,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -109,6 +112,8 @@ impl Engine {
             Arc::clone(&clock),
             supervisor.clone(),
         );
+        let recovery =
+            Recovery::new(Arc::clone(&store), Arc::clone(&routes), deliverer.clone(), Arc::clone(&clock));
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -145,6 +150,7 @@ impl Engine {
             log,
             deliverer,
             queues,
+            recovery,
             routes,
             store,
             vault,

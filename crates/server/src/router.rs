@@ -12,7 +12,9 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{catalogue, deliveries, events, health, keys, publish, queues, subscriptions, trial};
+use crate::api::{
+    catalogue, deliveries, events, health, keys, publish, queues, recovery, subscriptions, trial,
+};
 use crate::app::App;
 use crate::pages;
 use crate::problem::Problem;
@@ -25,6 +27,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(events::list_events, publish::publish_events))
         .routes(routes!(events::read_event))
         .routes(routes!(events::read_raw_event))
+        .routes(routes!(recovery::resend_event))
         .routes(routes!(events::read_stats))
         // Subscriptions
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))

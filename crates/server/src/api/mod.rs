@@ -10,5 +10,6 @@ mod list;
 mod owned;
 pub(crate) mod publish;
 pub(crate) mod queues;
+pub(crate) mod recovery;
 pub(crate) mod subscriptions;
 pub(crate) mod trial;

@@ -23,6 +23,7 @@ mod providers;
 mod publishing;
 mod pulling;
 mod receiving;
+mod recovering;
 mod refusing;
 mod retention;
 mod starting;
