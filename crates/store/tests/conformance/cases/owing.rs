@@ -12,7 +12,7 @@ pub(crate) async fn a_past_event_is_owed_and_can_be_claimed(store: &dyn Store) {
     keep(store, vec![plain(event.clone())]).await;
     let subscription = subscribe(store, make).await;
     let late = make.owed(&event, &subscription);
-    let owed = store.owe(&[late.clone()], false, version(store).await).await.unwrap();
+    let owed = store.owe(std::slice::from_ref(&late), false, version(store).await).await.unwrap();
     assert_eq!(owed, Some(vec![late.id]));
     assert_eq!(current(store, late.id).await, late);
     assert_eq!(store.statistics(subscription.subscription.id).await.unwrap().total, 1);
