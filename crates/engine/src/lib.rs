@@ -19,6 +19,7 @@ pub mod log;
 pub mod maintain;
 pub mod news;
 mod node;
+pub mod recover;
 pub mod rejections;
 pub mod remote;
 pub mod routes;

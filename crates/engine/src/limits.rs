@@ -61,6 +61,17 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// Lapsed deliveries taken back in one go.
 pub const LAPSED_PER_SWEEP_MAX: u32 = 1_000;
 
+/// How long the removal of a batch of what is old should take at most. Whoever writes meanwhile waits for so long.
+pub const REMOVAL_TAKES: Duration = Duration::from_millis(20);
+
+/// Rows that are removed at once, however quickly it goes.
+pub const REMOVED_AT_ONCE_MAX: u32 = 512;
+
+/// The shortest and the longest time between two looks for what is old.
+pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
+/// See [`SWEEP_EVERY_AT_LEAST`].
+pub const SWEEP_EVERY_AT_MOST: Duration = Duration::from_secs(60);
+
 /// Bytes of an answer that are read. A receiver that has more to say is no receiver of webhooks.
 pub const RESPONSE_BYTES_MAX: usize = 1_024 * 1_024;
 

@@ -14,8 +14,9 @@ use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
 use crate::log::Log;
-use crate::maintain::Rescuer;
+use crate::maintain::{Ages, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
+use crate::recover::Recovery;
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::supervise::Supervisor;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub rejections_kept_for: Duration,
     /// What runs subscriptions' transforms: this program, with arguments that say so.
     pub transforms: transform::Program,
+    /// How long things are kept.
+    pub ages: Ages,
 }
 
 /// Why the engine did not start.
@@ -58,6 +61,8 @@ pub struct Engine {
     pub queues: Queues,
     /// What was refused.
     pub rejections: Rejections,
+    /// Owes past events.
+    pub recovery: Recovery,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -121,6 +126,8 @@ impl Engine {
             Arc::clone(&clock),
             supervisor.clone(),
         );
+        let recovery =
+            Recovery::new(Arc::clone(&store), Arc::clone(&routes), deliverer.clone(), Arc::clone(&clock));
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -149,6 +156,13 @@ impl Engine {
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
         let teller = Arc::new(teller);
         supervisor.keep("tell news", move || run(Arc::clone(&teller), |t| async move { t.run().await }));
+        let sweep_every = settings.ages.sweep_every();
+        let sweeper =
+            Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());
+        let sweeper = Arc::new(sweeper);
+        supervisor.repeat("remove what is old", sweep_every, move || {
+            run(Arc::clone(&sweeper), |s| async move { s.sweep().await })
+        });
 
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
@@ -164,6 +178,7 @@ impl Engine {
             deliverer,
             queues,
             rejections,
+            recovery,
             routes,
             store,
             vault,

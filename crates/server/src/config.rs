@@ -27,7 +27,7 @@ use providers::{Provider, SettingKind, Settings};
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use duration::Duration;
 pub(crate) use environment::environment;
-pub(crate) use kind::{BaseUrl, Texts};
+pub(crate) use kind::{AgesByType, BaseUrl, Texts};
 use layers::Layers;
 pub(crate) use problem::ConfigErrors;
 use problem::Problem;
@@ -37,7 +37,7 @@ pub(crate) use secret::{Secret, SecretKey, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is pruned or streamed yet; the keys are checked all the same")]
+#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Config {
     /// Where to serve.
     pub(crate) listen: SocketAddr,
@@ -84,9 +84,10 @@ pub(crate) struct Delivery {
 
 /// How long things are kept.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is pruned yet; the keys are checked all the same")]
 pub(crate) struct Retention {
     pub(crate) events: Duration,
+    /// Events of these types are kept for longer, or not so long.
+    pub(crate) by_type: AgesByType,
     pub(crate) deliveries: Duration,
     pub(crate) attempts: Duration,
     pub(crate) rejections: Duration,
@@ -166,9 +167,21 @@ impl Retention {
     fn read(read: &mut Reader<'_>) -> Self {
         Self {
             events: read.value("retention.events", Duration::from_days(30)),
+            by_type: read.value("retention.by_type", AgesByType::default()),
             deliveries: read.value("retention.deliveries", Duration::from_days(30)),
             attempts: read.value("retention.attempts", Duration::from_days(30)),
             rejections: read.value("retention.rejections", Duration::from_days(7)),
+        }
+    }
+}
+
+impl Retention {
+    pub(crate) fn ages(&self) -> engine::maintain::Ages {
+        engine::maintain::Ages {
+            events: self.events.as_std(),
+            by_type: self.by_type.0.iter().map(|(kind, age)| (kind.clone(), age.as_std())).collect(),
+            deliveries: self.deliveries.as_std(),
+            attempts: self.attempts.as_std(),
         }
     }
 }

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, deliveries, events, health, keys, preview, publish, queues, rejections, rotation,
+    catalogue, deliveries, events, health, keys, preview, publish, queues, recovery, rejections, rotation,
     subscriptions, trial,
 };
 use crate::app::App;
@@ -28,6 +28,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(events::list_events, publish::publish_events))
         .routes(routes!(events::read_event))
         .routes(routes!(events::read_raw_event))
+        .routes(routes!(recovery::resend_event))
         .routes(routes!(events::read_stats))
         // Subscriptions
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))

@@ -135,6 +135,55 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets what was refused before `oldest`, and of the rest all but the newest `count_max`; how many that were.
     async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64>;
 
+    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and answers with the
+    /// ids of those it added; `None` where subscriptions have changed since, and then it adds nothing.
+    ///
+    /// A delivery whose event has gone is left out. With `only_missing` so is one whose subscription has been owed its
+    /// event before, however that ended. No call names an event and a subscription together twice.
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>>;
+
+    /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
+    async fn oldest_events(
+        &self,
+        after: Option<EventId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(EventId, EventType)>>;
+
+    /// The oldest deliveries that have ended, made before `before`: at most `limit` of those after `after`.
+    async fn oldest_ended(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>>;
+
+    /// The oldest deliveries that have attempts, made before `before`: at most `limit` of those after `after`.
+    async fn oldest_tried(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>>;
+
+    /// Removes events, with what tells their repeats, what they owed, and the attempts at it; how many. An event that
+    /// is still owed to somebody stays. No position is ever given out again, and statistics stay as they are.
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
+
+    /// Removes those of the deliveries that have ended, with their attempts; how many. Statistics stay as they are.
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
+
+    /// Removes all attempts of those deliveries; how many.
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
+
+    /// Removes at most `limit` idempotency keys that have expired; how many.
+    async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
+
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;
 

@@ -6,7 +6,7 @@ use domain::delivery::{Claim, Delivery};
 use domain::{DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
 
 use crate::sql::{Counters, Sql};
-use crate::tables::{deliveries, event_types, keys, log, nodes, rejections, subscriptions};
+use crate::tables::{deliveries, event_types, keys, log, nodes, rejections, retention, subscriptions};
 use crate::*;
 
 /// A store over one of the SQL engines.
@@ -28,6 +28,15 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>>;
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
     async fn close(&self);
     fn counters(&self) -> &Counters;
     const IS_SHARED: bool;
@@ -177,6 +186,58 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64> {
         rejections::forget(&self.0, oldest, count_max).await
+    }
+
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>> {
+        self.0.owe(deliveries, only_missing, routes).await
+    }
+
+    async fn oldest_events(
+        &self,
+        after: Option<EventId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(EventId, EventType)>> {
+        retention::oldest_events(&self.0, after, before, limit).await
+    }
+
+    async fn oldest_ended(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>> {
+        retention::oldest_ended(&self.0, after, before, limit).await
+    }
+
+    async fn oldest_tried(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>> {
+        retention::oldest_tried(&self.0, after, before, limit).await
+    }
+
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {
+        self.0.remove_events(ids).await
+    }
+
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64> {
+        self.0.remove_deliveries(ids).await
+    }
+
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64> {
+        self.0.remove_attempts(of).await
+    }
+
+    async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {
+        retention::remove_expired_keys(&self.0, now, limit).await
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

@@ -5,6 +5,7 @@
 
 mod deliveries;
 mod log;
+mod retention;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct Model {
 struct Data {
     log: BTreeMap<Position, Arc<Event>>,
     positions: BTreeMap<EventId, Position>,
+    /// The last that was given out.
+    last_position: i64,
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -251,6 +254,61 @@ impl Store for Model {
             data.rejections.pop_first();
         }
         Ok((before - data.rejections.len()) as u64)
+    }
+
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>> {
+        Ok(self.data("owe").owe(deliveries, only_missing, routes))
+    }
+
+    async fn oldest_events(
+        &self,
+        after: Option<EventId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(EventId, EventType)>> {
+        Ok(self.data("oldest_events").oldest_events(after, before, limit))
+    }
+
+    async fn oldest_ended(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>> {
+        Ok(self.data("oldest_ended").oldest_ended(after, before, limit))
+    }
+
+    async fn oldest_tried(
+        &self,
+        after: Option<DeliveryId>,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<DeliveryId>> {
+        Ok(self.data("oldest_tried").oldest_tried(after, before, limit))
+    }
+
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {
+        let mut data = self.data("remove_events");
+        Ok(ids.iter().filter(|&&id| data.remove_event(id)).count() as u64)
+    }
+
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64> {
+        let mut data = self.data("remove_deliveries");
+        Ok(ids.iter().filter(|&&id| data.remove_delivery(id)).count() as u64)
+    }
+
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64> {
+        let mut data = self.data("remove_attempts");
+        Ok(of.iter().map(|&id| data.remove_attempts(id)).sum())
+    }
+
+    async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_expired_keys").remove_expired_keys(now, limit))
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

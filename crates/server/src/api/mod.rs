@@ -11,6 +11,7 @@ mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;
 pub(crate) mod queues;
+pub(crate) mod recovery;
 pub(crate) mod rejections;
 pub(crate) mod rotation;
 mod shape;

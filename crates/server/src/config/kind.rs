@@ -5,10 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use domain::subscription::TypePattern;
 use figment::value::Value;
 use ipnet::IpNet;
 use serde_json::Value as Json;
 use url::Url;
+
+use super::duration::Duration;
 
 /// Characters of a wrong value that an error repeats.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -129,6 +132,28 @@ impl Kind for BaseUrl {
 
     fn show(&self) -> Json {
         self.to_string().into()
+    }
+}
+
+/// Types of events, each with how long it is kept: `github.*=7d, task.created=90d`. The first that fits counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct AgesByType(pub(crate) Vec<(TypePattern, Duration)>);
+
+impl Kind for AgesByType {
+    const EXPECTED: &str = "types with a time each, such as github.*=7d, task.created=90d";
+
+    fn parse(text: &str) -> Option<Self> {
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| {
+            let (pattern, age) = pair.split_once('=')?;
+            Some((pattern.trim().parse().ok()?, age.trim().parse().ok()?))
+        };
+        pairs.map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> Json {
+        let pairs = self.0.iter().map(|(pattern, age)| format!("{pattern}={age}"));
+        pairs.collect::<Vec<_>>().join(", ").into()
     }
 }
 

@@ -70,6 +70,7 @@ fn everything_has_a_default() {
     api.rate_limit_per_minute 6000
     delivery.allow_hosts []
     retention.events "30d"
+    retention.by_type ""
     retention.deliveries "30d"
     retention.attempts "30d"
     retention.rejections "7d"
@@ -124,6 +125,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_API__RATE_LIMIT_PER_MINUTE", "4", json!(4)),
         ("WAYSTATION_DELIVERY__ALLOW_HOSTS", "127.0.0.0/8", json!(["127.0.0.0/8"])),
         ("WAYSTATION_RETENTION__EVENTS", "1d", json!("1d")),
+        ("WAYSTATION_RETENTION__BY_TYPE", "github.*=7d,a.b=1h", json!("github.*=7d, a.b=1h")),
         ("WAYSTATION_RETENTION__DELIVERIES", "2h", json!("2h")),
         ("WAYSTATION_RETENTION__ATTEMPTS", "3m", json!("3m")),
         ("WAYSTATION_RETENTION__REJECTIONS", "4s", json!("4s")),

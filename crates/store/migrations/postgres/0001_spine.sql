@@ -34,6 +34,7 @@ CREATE TABLE idempotency (
     body       BYTEA NOT NULL,
     expires_at BIGINT NOT NULL
 );
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
     id              TEXT COLLATE "C" PRIMARY KEY,

@@ -40,6 +40,7 @@ CREATE TABLE idempotency (
     body       BLOB NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
     id              TEXT PRIMARY KEY,

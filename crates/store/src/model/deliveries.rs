@@ -8,7 +8,7 @@ use domain::delivery::{Claim, Delivery, Holder, Status};
 use domain::{DeliveryId, NodeId, Timestamp};
 
 use super::{Data, paged};
-use crate::{Change, Claimed, DeliveryFilter, Fence, Lane, Page, Statistics, Waiting};
+use crate::{Change, Claimed, DeliveryFilter, Fence, Lane, Page, RoutesVersion, Statistics, Waiting};
 
 impl Data {
     pub(super) fn claim(&mut self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Vec<Claimed> {
@@ -53,6 +53,30 @@ impl Data {
             self.attempts.entry(key).or_insert_with(|| attempt.clone());
         }
         true
+    }
+
+    pub(super) fn owe(
+        &mut self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Option<Vec<DeliveryId>> {
+        if routes.0 != self.routes_version {
+            return None;
+        }
+        let mut owed = Vec::new();
+        for new in deliveries.iter().filter(|new| self.positions.contains_key(&new.event_id)) {
+            let is_same = |known: &Delivery| {
+                known.event_id == new.event_id && known.subscription_id == new.subscription_id
+            };
+            if only_missing && self.deliveries.values().any(is_same) {
+                continue;
+            }
+            self.statistics.entry(new.subscription_id).or_default().total += 1;
+            self.deliveries.insert(new.id, new.clone());
+            owed.push(new.id);
+        }
+        Some(owed)
     }
 
     pub(super) fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Vec<Delivery> {

@@ -42,7 +42,8 @@ impl Data {
         if let Some(&id) = new.dedupe_key.and_then(|key| self.kept_under.get(&key)) {
             return KeptEvent { id, position: self.positions[&id], is_new: false };
         }
-        let (id, position) = (new.event.id, Position(self.head().0 + 1));
+        self.last_position += 1;
+        let (id, position) = (new.event.id, self.head());
         self.log.insert(position, Arc::clone(&new.event));
         self.positions.insert(id, position);
         self.kept_under.extend(new.dedupe_key.map(|key| (key, id)));
@@ -54,7 +55,7 @@ impl Data {
     }
 
     pub(super) fn head(&self) -> Position {
-        self.log.last_key_value().map_or(Position::START, |(&position, _)| position)
+        Position(self.last_position)
     }
 
     pub(super) fn read_log(&self, after: Position, limit: u32) -> Vec<Logged> {

@@ -8,8 +8,8 @@ mod write;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::delivery::Claim;
-use domain::{SubscriptionId, Timestamp};
+use domain::delivery::{Claim, Delivery};
+use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
@@ -182,6 +182,27 @@ impl Engine for Postgres {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         write::delete_subscription(self, id, now).await
+    }
+
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>> {
+        write::owe(self, deliveries, only_missing, routes).await
+    }
+
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {
+        write::remove_events(self, ids).await
+    }
+
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64> {
+        write::remove_deliveries(self, ids).await
+    }
+
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64> {
+        write::remove_attempts(self, of).await
     }
 
     async fn close(&self) {

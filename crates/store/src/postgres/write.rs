@@ -6,7 +6,7 @@ use std::sync::Arc;
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
@@ -45,6 +45,12 @@ statements! {
         tables::subscriptions::UPDATE
     );
     DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    LOCK_ROUTES = "lock_routes" "SELECT routes_version FROM log FOR UPDATE";
+    OWE = "owe" include_str!("../../sql/postgres/owe.sql");
+    REMOVE_EVENTS = "remove_events" include_str!("../../sql/postgres/remove_events.sql");
+    REMOVE_DELIVERIES = "remove_deliveries" include_str!("../../sql/postgres/remove_deliveries.sql");
+    REMOVE_ATTEMPTS = "remove_attempts"
+        "DELETE FROM attempts WHERE delivery_id = ANY($1::text[]) RETURNING delivery_id";
 }
 
 /// Gathers a column of an array of rows.
@@ -317,6 +323,52 @@ pub(super) async fn delete_subscription(
     now: Timestamp,
 ) -> Result<bool> {
     postgres.write_under_head(&DELETE_SUBSCRIPTION, args![id.to_string(), now.as_micros()]).await
+}
+
+/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn owe(
+    postgres: &Postgres,
+    deliveries: &[Delivery],
+    only_missing: bool,
+    routes: RoutesVersion,
+) -> Result<Option<Vec<DeliveryId>>> {
+    postgres.counters.count(LOCK_ROUTES.name);
+    postgres.counters.count(OWE.name);
+    let (pool, deliveries) = (postgres.pool.clone(), deliveries.to_vec());
+    let owed = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        let current: i64 = sqlx::query_scalar(LOCK_ROUTES.sql()).fetch_one(&mut *transaction).await?;
+        if current != routes.0 {
+            return Ok(None);
+        }
+        let deliveries: Vec<&Delivery> = deliveries.iter().collect();
+        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only_missing);
+        let rows = query.fetch_all(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(Some(rows))
+    });
+    let owed = owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let Some(rows) = owed.map_err(classify)? else { return Ok(None) };
+    rows.iter().map(|row| unpack(row)?.parsed()).collect::<Result<_>>().map(Some)
+}
+
+pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {
+    remove(postgres, &REMOVE_EVENTS, column!(ids, id => id.to_string())).await
+}
+
+pub(super) async fn remove_deliveries(postgres: &Postgres, ids: &[DeliveryId]) -> Result<u64> {
+    remove(postgres, &REMOVE_DELIVERIES, column!(ids, id => id.to_string())).await
+}
+
+pub(super) async fn remove_attempts(postgres: &Postgres, of: &[DeliveryId]) -> Result<u64> {
+    remove(postgres, &REMOVE_ATTEMPTS, column!(of, id => id.to_string())).await
+}
+
+/// What is removed and comes back after a crash of the server is removed again.
+async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<String>) -> Result<u64> {
+    let query = sqlx::query(statement.sql()).bind(ids);
+    Ok(fetch(postgres, &postgres.relaxed, statement.name, query).await?.len() as u64)
 }
 
 impl Postgres {

@@ -8,6 +8,7 @@ mod fold;
 mod multirow;
 mod readers;
 mod recent;
+mod remove;
 mod write;
 mod writer;
 
@@ -18,8 +19,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::delivery::Claim;
-use domain::{SubscriptionId, Timestamp};
+use domain::delivery::{Claim, Delivery};
+use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -204,6 +205,31 @@ impl Engine for Sqlite {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         self.writer.run(move |desk| write::delete_subscription(desk, id, now)).await
+    }
+
+    async fn owe(
+        &self,
+        deliveries: &[Delivery],
+        only_missing: bool,
+        routes: RoutesVersion,
+    ) -> Result<Option<Vec<DeliveryId>>> {
+        let deliveries = deliveries.to_vec();
+        self.writer.run(move |desk| write::owe(desk, &deliveries, only_missing, routes)).await
+    }
+
+    async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {
+        let ids = ids.to_vec();
+        self.writer.run_relaxed(move |desk| remove::events(desk, &ids)).await
+    }
+
+    async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64> {
+        let ids = ids.to_vec();
+        self.writer.run_relaxed(move |desk| remove::deliveries(desk, &ids)).await
+    }
+
+    async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64> {
+        let of = of.to_vec();
+        self.writer.run_relaxed(move |desk| remove::attempts(desk, &of)).await
     }
 
     async fn close(&self) {

@@ -5,7 +5,7 @@
 //! in the order of the keys, while the next one fills; neighbours then share pages. Nothing is lost with the memory: the
 //! keys are in the log, and what the index lacks is read back when the log is opened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use domain::event::DedupeKey;
 
@@ -42,6 +42,16 @@ impl RecentKeys {
             let found = self.old.binary_search_by_key(key, |&(old, _)| old);
             found.ok().map(|index| self.old[index].1)
         })
+    }
+
+    /// Their events have been removed, so whatever comes under them again is new.
+    pub(super) fn forget(&mut self, gone: &HashSet<DedupeKey>) {
+        gone.iter().for_each(|key| _ = self.young.remove(key));
+        if gone.iter().any(|key| self.old.binary_search_by_key(key, |&(old, _)| old).is_ok()) {
+            let stays = |(key, _): &Entry| !gone.contains(key);
+            self.moved = self.old[..self.moved].iter().filter(|entry| stays(entry)).count();
+            self.old.retain(stays);
+        }
     }
 
     /// The keys that are to be moved with this commit: as many as have been added, in whole pieces.
@@ -95,6 +105,11 @@ mod tests {
             }
         }
         assert!(indexed.len() > 2_000);
+        let gone: HashSet<_> = (0..3_000).step_by(2).map(key).collect();
+        keys.forget(&gone);
+        assert!(gone.iter().all(|gone| keys.get(gone).is_none()));
+        let in_memory = |number| keys.get(&key(number)).is_some();
+        assert!((1..3_000).step_by(2).all(|number| in_memory(number) || indexed.contains_key(&key(number))));
         assert_eq!(keys.get(&key(3_000)), None);
     }
 }

@@ -14,7 +14,7 @@ use super::*;
 fn every_statement_prepares() {
     let connection = connect(Path::new(":memory:")).unwrap();
     let multi_row = write::MULTI_ROW.iter().flat_map(|multi| [multi.of(1), multi.of(multirow::ROWS_MAX)]);
-    let own = write::STATEMENTS.iter().copied().cloned().chain([HEAD]);
+    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD]);
     for statement in crate::tables::statements().into_iter().chain(own).chain(multi_row) {
         let prepared = connection.prepare(statement.text());
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());

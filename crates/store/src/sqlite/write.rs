@@ -1,12 +1,12 @@
 //! What SQLite does in its own words: every write that is more than one statement of one row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
@@ -37,6 +37,7 @@ statements! {
         "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
     DUE = "due" include_str!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
     CLAIMED = "claimed" str_replace!(
@@ -140,7 +141,7 @@ pub(super) fn read_log_end(desk: &Desk, generation: usize) -> Result<LogEnd> {
     Ok(LogEnd { position, routes, keys: RecentKeys::new(generation, unindexed) })
 }
 
-fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
+pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
     let bytes = row.bytes()?.try_into();
     bytes.map(DedupeKey::from_bytes).map_err(|_| StoreError::Corrupt("a dedupe key has 16 bytes".to_owned()))
 }
@@ -269,6 +270,32 @@ fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
         .bind(i64::from(delivery.max_attempts))
         .bind(delivery.trigger.as_str())
         .bind(delivery.created_at.as_micros());
+}
+
+pub(super) fn owe(
+    desk: &mut Desk,
+    deliveries: &[Delivery],
+    only_missing: bool,
+    routes: RoutesVersion,
+) -> Result<Option<Vec<DeliveryId>>> {
+    let end = match desk.log.take() {
+        Some(end) => end,
+        None => read_log_end(desk, GENERATION)?,
+    };
+    let is_stale = end.routes != routes;
+    desk.log = Some(end);
+    if is_stale {
+        return Ok(None);
+    }
+    let transaction = desk.begin()?;
+    let triple = |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", d.id, d.event_id, d.subscription_id);
+    let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
+    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
+    let owable = owable.into_iter().map(|mut row| row.parsed()).collect::<Result<HashSet<DeliveryId>>>()?;
+    let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
+    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    transaction.commit()?;
+    Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
 }
 
 pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
@@ -411,7 +438,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Ids and digests need no escaping.
-fn json_array(texts: &[impl AsRef<str>]) -> Value {
+pub(super) fn json_array(texts: &[impl AsRef<str>]) -> Value {
     let quoted: Vec<String> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
     Value::from(format!("[{}]", quoted.join(",")))
 }

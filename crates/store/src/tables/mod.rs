@@ -6,6 +6,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod rejections;
+pub(crate) mod retention;
 pub(crate) mod subscriptions;
 
 #[cfg(test)]
@@ -14,19 +15,21 @@ use crate::sql::Statement;
 /// Every fixed statement, for the test that prepares them on both engines.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {
-    [
+    let of_each_file = [
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        retention::STATEMENTS,
         subscriptions::STATEMENTS,
-    ]
-    .concat()
-    .into_iter()
-    .cloned()
-    .chain(log::any_filter())
-    .chain(deliveries::any_filter())
-    .chain(rejections::statements())
-    .collect()
+    ];
+    of_each_file
+        .concat()
+        .into_iter()
+        .cloned()
+        .chain(log::any_filter())
+        .chain(deliveries::any_filter())
+        .chain(rejections::statements())
+        .collect()
 }

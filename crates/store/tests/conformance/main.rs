@@ -166,6 +166,20 @@ conformance! {
             the_oldest_rejections_go_by_age_and_by_number
             too_many_rejections_at_once_are_none
         }
+        retention {
+            what_is_oldest_is_walked_in_order
+            an_event_goes_with_all_that_belongs_to_it
+            an_event_that_is_still_owed_stays
+            no_position_is_given_out_again
+            what_comes_again_after_its_event_has_gone_is_new
+            a_fan_out_of_a_thousand_goes_at_once
+            expired_idempotency_keys_go_a_few_at_a_time
+        }
+        owing {
+            a_past_event_is_owed_and_can_be_claimed
+            only_what_is_missing_is_owed_again
+            what_has_gone_or_was_decided_too_early_is_not_owed
+        }
         calling {
             an_abandoned_append_is_whole_or_nothing
             statements_are_counted

@@ -1,0 +1,207 @@
+//! What has been kept for long enough goes, a little at a time.
+//!
+//! A sweep walks along the ids, which begin with the time, and removes what is old in small transactions. How large they
+//! are follows from how long the last one took, so that nobody who writes beside it waits for long; and after each there
+//! is a pause as long as it took.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::subscription::TypePattern;
+use domain::{DeliveryId, EventType, Timestamp};
+use store::{Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::limits::{REMOVAL_TAKES, REMOVED_AT_ONCE_MAX, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST};
+
+/// How long things are kept.
+#[derive(Debug, Clone)]
+pub struct Ages {
+    /// Events that no pattern names, from when they came in. What they owed goes with them.
+    pub events: Duration,
+    /// Events of these types; the first pattern that matches counts.
+    pub by_type: Vec<(TypePattern, Duration)>,
+    /// Deliveries that have ended, from when they were made.
+    pub deliveries: Duration,
+    /// Attempts, from when their delivery was made.
+    pub attempts: Duration,
+}
+
+impl Ages {
+    fn of(&self, event_type: &EventType) -> Duration {
+        let named = self.by_type.iter().find(|(pattern, _)| pattern.matches(event_type));
+        named.map_or(self.events, |&(_, age)| age)
+    }
+
+    fn shortest_of_events(&self) -> Duration {
+        self.by_type.iter().map(|&(_, age)| age).fold(self.events, Duration::min)
+    }
+
+    /// How often to sweep: often enough that nothing is kept for much longer than it should.
+    pub(crate) fn sweep_every(&self) -> Duration {
+        let shortest = self.shortest_of_events().min(self.deliveries).min(self.attempts);
+        (shortest / 10).clamp(SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST)
+    }
+}
+
+/// Removes what is old.
+#[derive(Debug)]
+pub(crate) struct Sweeper {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ages: Ages,
+    pace: Mutex<Pace>,
+    stopping: CancellationToken,
+}
+
+impl Sweeper {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ages: Ages,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { store, clock, ages, pace: Mutex::default(), stopping }
+    }
+
+    /// Removes all that is old by now.
+    pub(crate) async fn sweep(&self) {
+        if let Err(error) = self.try_sweep(self.clock.now()).await {
+            tracing::warn!(%error, "cannot remove what is old; it is tried again");
+        }
+    }
+
+    async fn try_sweep(&self, now: Timestamp) -> Result<(), StoreError> {
+        let attempts = self.sweep_attempts(now.minus(self.ages.attempts)).await?;
+        let deliveries = self.sweep_deliveries(now.minus(self.ages.deliveries)).await?;
+        let events = self.sweep_events(now).await?;
+        let keys = self.sweep_keys(now).await?;
+        if attempts + deliveries + events + keys > 0 {
+            tracing::info!(events, deliveries, attempts, idempotency_keys = keys, "removed what was old");
+        }
+        Ok(())
+    }
+
+    async fn sweep_attempts(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let (mut removed, mut after): (u64, Option<DeliveryId>) = (0, None);
+        while !self.stopping.is_cancelled() {
+            let old = self.store.oldest_tried(after, before, self.size()).await?;
+            let Some(&last) = old.last() else { break };
+            removed += self.paced(self.store.remove_attempts(&old)).await?;
+            after = Some(last);
+        }
+        Ok(removed)
+    }
+
+    async fn sweep_deliveries(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let (mut removed, mut after): (u64, Option<DeliveryId>) = (0, None);
+        while !self.stopping.is_cancelled() {
+            let old = self.store.oldest_ended(after, before, self.size()).await?;
+            let Some(&last) = old.last() else { break };
+            removed += self.paced(self.store.remove_deliveries(&old)).await?;
+            after = Some(last);
+        }
+        Ok(removed)
+    }
+
+    async fn sweep_events(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let before = now.minus(self.ages.shortest_of_events());
+        let (mut removed, mut after) = (0, None);
+        while !self.stopping.is_cancelled() {
+            let old = self.store.oldest_events(after, before, self.size()).await?;
+            let Some(&(last, _)) = old.last() else { break };
+            let is_due = |id, event_type: &EventType| {
+                id < domain::EventId::first_at(now.minus(self.ages.of(event_type)))
+            };
+            let due: Vec<_> = old.iter().filter(|(id, kind)| is_due(*id, kind)).map(|&(id, _)| id).collect();
+            if !due.is_empty() {
+                removed += self.paced(self.store.remove_events(&due)).await?;
+            }
+            after = Some(last);
+        }
+        Ok(removed)
+    }
+
+    async fn sweep_keys(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        while !self.stopping.is_cancelled() {
+            let gone = self.paced(self.store.remove_expired_keys(now, self.size())).await?;
+            removed += gone;
+            if gone == 0 {
+                break;
+            }
+        }
+        Ok(removed)
+    }
+
+    fn size(&self) -> u32 {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).size
+    }
+
+    /// Removes a batch, learns from how long it took, and leaves the store to others for as long.
+    async fn paced(
+        &self,
+        removing: impl Future<Output = Result<u64, StoreError>>,
+    ) -> Result<u64, StoreError> {
+        let began = self.clock.elapsed();
+        let removed = removing.await?;
+        let took = self.clock.elapsed().saturating_sub(began);
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).learn(took);
+        self.clock.sleep(took).await;
+        Ok(removed)
+    }
+}
+
+/// How much is removed at once.
+#[derive(Debug)]
+struct Pace {
+    size: u32,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { size: 32 }
+    }
+}
+
+impl Pace {
+    /// Less, where the last batch took too long, waiting for its turn included; more, where it was done in no time.
+    fn learn(&mut self, took: Duration) {
+        if took > REMOVAL_TAKES {
+            self.size = (self.size / 2).max(1);
+        } else if took < REMOVAL_TAKES / 2 {
+            self.size = (self.size * 2).min(REMOVED_AT_ONCE_MAX);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_pattern_that_matches_says_how_long() {
+        let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3_600));
+        let named = |pattern: &str, age| (pattern.parse::<TypePattern>().unwrap(), age);
+        let by_type = vec![named("github.push", day * 90), named("github.*", hour)];
+        let ages = Ages { events: day * 30, by_type, deliveries: day, attempts: day };
+        let of = |event_type: &str| ages.of(&event_type.parse().unwrap());
+        assert_eq!([of("github.push"), of("github.star"), of("a.b")], [day * 90, hour, day * 30]);
+        assert_eq!(ages.shortest_of_events(), hour);
+        assert_eq!(ages.sweep_every(), SWEEP_EVERY_AT_MOST);
+        let short = Ages { attempts: Duration::from_secs(6), ..ages };
+        assert_eq!(short.sweep_every(), SWEEP_EVERY_AT_LEAST);
+    }
+
+    #[test]
+    fn a_batch_shrinks_when_it_takes_long_and_grows_when_it_does_not() {
+        let mut pace = Pace::default();
+        (0..20).for_each(|_| pace.learn(REMOVAL_TAKES * 2));
+        assert_eq!(pace.size, 1);
+        pace.learn(REMOVAL_TAKES * 3 / 4);
+        assert_eq!(pace.size, 1, "that is as long as it should take");
+        (0..20).for_each(|_| pace.learn(Duration::ZERO));
+        assert_eq!(pace.size, REMOVED_AT_ONCE_MAX);
+    }
+}

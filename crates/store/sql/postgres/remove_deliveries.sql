@@ -1,0 +1,9 @@
+WITH gone AS (
+    DELETE FROM deliveries
+    WHERE id = ANY($1::text[]) AND status IN ('success', 'failed', 'cancelled')
+    RETURNING id
+),
+tried AS (
+    DELETE FROM attempts USING gone WHERE attempts.delivery_id = gone.id
+)
+SELECT id FROM gone
