@@ -10,12 +10,14 @@ use store::{Store, StoreError};
 use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Client, Deliverer, Failure, Guard};
+use crate::documents::Documents;
 use crate::ingest::Intake;
-use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
+use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY};
 use crate::log::Log;
 use crate::maintain::Rescuer;
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
+use crate::sources::Sources;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
 
@@ -50,6 +52,8 @@ pub struct Engine {
     pub log: Log,
     /// What delivers.
     pub deliverer: Deliverer,
+    /// Where others than the providers' events come in.
+    pub sources: Arc<Sources>,
     /// What was refused.
     pub rejections: Rejections,
     /// Who is owed what.
@@ -117,6 +121,25 @@ impl Engine {
             run(Arc::clone(&beating), |r| async move { r.step().await })
         });
 
+        let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
+        let sources = Sources::load(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            client.clone(),
+            Arc::clone(&documents),
+            log.clone(),
+        );
+        let sources = Arc::new(sources.await?);
+        let refreshed = Arc::clone(&sources);
+        supervisor.repeat("refresh sources", SOURCES_REFRESHED_EVERY, move || {
+            run(Arc::clone(&refreshed), |sources| async move {
+                if let Err(error) = sources.refresh().await {
+                    tracing::warn!(%error, "the sources could not be read again");
+                }
+            })
+        });
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -139,6 +162,7 @@ impl Engine {
             intake,
             log,
             deliverer,
+            sources,
             rejections,
             routes,
             store,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::mac::Mac;
 use domain::{Access, Timestamp, UserId};
 use http::header::AUTHORIZATION;
@@ -83,6 +85,13 @@ pub(crate) fn fresh_key() -> String {
     let mut bytes = [0; 32];
     rand::Rng::fill_bytes(&mut engine::chance::rng(), &mut bytes);
     format!("wsk_{}", hex::encode(bytes))
+}
+
+/// A fresh token for the address of a source: 256 random bits.
+pub(crate) fn fresh_source_token() -> String {
+    let mut bytes = [0; 32];
+    rand::Rng::fill_bytes(&mut engine::chance::rng(), &mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// Makes and reads users' tokens: JWTs under a key that is derived from the secret key.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use domain::SourceId;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use store::KeyDigest;
@@ -13,10 +14,21 @@ use crate::problem::{Problem, Result};
 /// The rates that are enforced at the door.
 #[derive(Debug)]
 pub(crate) struct Limits {
-    inbound: DefaultKeyedRateLimiter<(IpAddr, &'static str)>,
+    inbound: DefaultKeyedRateLimiter<(IpAddr, Door)>,
     api: DefaultKeyedRateLimiter<KeyDigest>,
     /// How much one address may have written down of what it was refused for.
     rejections: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+/// Where requests come in that have a rate of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Door {
+    /// The routes of a provider.
+    Provider(&'static str),
+    /// A custom source.
+    Source(SourceId),
+    /// Where a source might be, and none is.
+    Unknown,
 }
 
 /// Rejections of one address that are kept at once, and then in a minute. Enough to see what is wrong; the list is shared
@@ -42,9 +54,9 @@ impl Limits {
         }
     }
 
-    /// A request from `address` to the route of `provider`.
-    pub(crate) fn check_inbound(&self, address: IpAddr, provider: &'static str) -> Result<()> {
-        self.inbound.check_key(&(address, provider)).map_err(|early| limited(&early))
+    /// A request from `address` at `door`.
+    pub(crate) fn check_inbound(&self, address: IpAddr, door: Door) -> Result<()> {
+        self.inbound.check_key(&(address, door)).map_err(|early| limited(&early))
     }
 
     /// A request under a user's key or token.

@@ -8,6 +8,7 @@ mod app;
 mod commands;
 mod config;
 mod connections;
+mod custom;
 mod data;
 mod limit;
 mod metrics;

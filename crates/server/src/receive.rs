@@ -20,6 +20,7 @@ use store::KeptEvent;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::limit::Door;
 use crate::problem::{Problem, Result, UNREADABLE};
 use crate::reject::{self, Visit};
 
@@ -62,7 +63,8 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
         source: Some(provider.name()),
         kind: provider.name(),
         address,
-        request: &request,
+        headers: &request.headers,
+        body: &request.body,
         secret_header: None,
     };
     match received {
@@ -93,7 +95,7 @@ async fn try_receive(
     body: Body,
     request: &mut RawRequest,
 ) -> Result<Ingested> {
-    app.limits.check_inbound(address, provider.name())?;
+    app.limits.check_inbound(address, Door::Provider(provider.name()))?;
     let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
     let user: Option<UserId> = user
         .map(|user| user.parse())
@@ -111,7 +113,7 @@ async fn try_receive(
 }
 
 /// Who is calling: the peer, or whom our own proxies name.
-fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
+pub(crate) fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     forwarded_for(&parts.headers, app.inbound.trusted_proxy_depth).unwrap_or(peer)

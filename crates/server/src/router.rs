@@ -12,8 +12,11 @@ use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{catalogue, deliveries, events, health, keys, publish, rejections, subscriptions, trial};
+use crate::api::{
+    catalogue, deliveries, events, health, keys, publish, rejections, sources, subscriptions, trial,
+};
 use crate::app::App;
+use crate::custom::receive_custom;
 use crate::pages;
 use crate::problem::Problem;
 use crate::receive::receive;
@@ -36,6 +39,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(trial::test_subscription))
         .routes(routes!(deliveries::list_subscription_deliveries))
         .routes(routes!(catalogue::list_event_types))
+        // Sources
+        .routes(routes!(sources::list_sources, sources::create_source))
+        .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
+        .routes(routes!(sources::rotate_source_url))
+        .routes(routes!(sources::list_senders))
         // Deliveries
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))
@@ -56,6 +64,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let openapi = document.clone();
     let router = api
         .merge(providers())
+        .route("/in/{token}", get(receive_custom).post(receive_custom))
         .route("/", get(pages::home))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))

@@ -12,6 +12,7 @@
 mod attempt;
 mod client;
 mod connection;
+mod fetch;
 mod guard;
 mod lanes;
 mod settle;
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 pub use attempt::{body, headers};
 pub(crate) use client::explain;
 pub use client::{Client, Failure};
+pub use fetch::Page;
 pub use guard::Guard;
 pub use lanes::Job;
 use lanes::Lanes;

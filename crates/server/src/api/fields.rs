@@ -39,6 +39,15 @@ impl<T> Said<T> {
         }
     }
 
+    /// The same, said in another way.
+    pub(crate) fn map<U>(self, as_other: impl FnOnce(T) -> U) -> Said<U> {
+        match self {
+            Self::Nothing => Said::Nothing,
+            Self::Null => Said::Null,
+            Self::Value(value) => Said::Value(as_other(value)),
+        }
+    }
+
     /// What a change makes of `current`, where `null` means `default`.
     pub(crate) fn change(self, current: &mut T, default: T) {
         match self {
@@ -123,6 +132,11 @@ impl Fields {
             self.refuse(name, format!("is needed: {why}"));
         }
         None
+    }
+
+    /// Whether something is wrong already.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
     }
 
     /// Notes that `name` cannot be taken.

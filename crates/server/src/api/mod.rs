@@ -10,5 +10,6 @@ mod list;
 mod owned;
 pub(crate) mod publish;
 pub(crate) mod rejections;
+pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod trial;

@@ -24,6 +24,7 @@ mod publishing;
 mod receiving;
 mod refusing;
 mod rejections;
+mod sources;
 mod starting;
 mod stopping;
 mod store_away;

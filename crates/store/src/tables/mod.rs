@@ -5,6 +5,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod rejections;
+pub(crate) mod sources;
 pub(crate) mod subscriptions;
 
 #[cfg(test)]
@@ -20,5 +21,6 @@ pub(crate) fn statements() -> Vec<Statement> {
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
         .chain(rejections::statements())
+        .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }

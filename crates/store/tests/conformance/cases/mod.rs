@@ -13,5 +13,6 @@ pub(crate) mod reopening;
 pub(crate) mod repeats;
 pub(crate) mod routing;
 pub(crate) mod sharing;
+pub(crate) mod sources;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;
