@@ -8,13 +8,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use providers::NotKeys;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::deliver::{Client, Failure, Page};
 use crate::limits::{
     DOCUMENT_BYTES_MAX, DOCUMENT_FAILURE_REMEMBERED, DOCUMENT_FETCH_TIMEOUT, DOCUMENT_FETCHES_PER_MINUTE_MAX,
-    DOCUMENT_HOSTS_MAX, DOCUMENT_KEPT, DOCUMENT_KEPT_LEAST, DOCUMENT_KEPT_MOST, DOCUMENTS_MAX,
+    DOCUMENT_HOSTS_MAX, DOCUMENT_KEPT, DOCUMENT_KEPT_LEAST, DOCUMENT_KEPT_MOST, DOCUMENT_REFETCHED_AFTER,
+    DOCUMENTS_MAX,
 };
 
 /// Fetches documents, and remembers them.
@@ -44,6 +46,9 @@ pub enum NoDocument {
     /// It is not text.
     #[error("the document is not UTF-8")]
     NotText,
+    /// It holds no key that could be used.
+    #[error("the document is not what it should be: {0}")]
+    NotKeys(#[from] NotKeys),
     /// It was asked for too often.
     #[error("documents of this host have been fetched too often; it is tried again within a minute")]
     TooOften,
@@ -102,7 +107,7 @@ impl Documents {
         if let Some(newer) = shelf.state().document.clone().filter(is_newer) {
             return Ok(Some(newer));
         }
-        if self.clock.elapsed() < old.fetched_at + DOCUMENT_KEPT_LEAST {
+        if self.clock.elapsed() < old.fetched_at + DOCUMENT_REFETCHED_AFTER {
             return Ok(None);
         }
         self.fetch(url, &shelf, |state, _| state.document.clone().filter(is_newer)).await.map(Some)
@@ -292,7 +297,7 @@ mod tests {
         let (documents, clock) = documents();
         let old = documents.get(&url).await.unwrap();
         assert!(documents.get_newer(&url, &old).await.unwrap().is_none());
-        clock.move_by(DOCUMENT_KEPT_LEAST);
+        clock.move_by(DOCUMENT_REFETCHED_AFTER);
         let newer = documents.get_newer(&url, &old).await.unwrap().unwrap();
         assert_eq!(newer.text, "2");
         let same = documents.get_newer(&url, &old).await.unwrap().unwrap();

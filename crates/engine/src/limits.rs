@@ -91,9 +91,12 @@ pub const DOCUMENT_FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a document is kept whose server does not say.
 pub const DOCUMENT_KEPT: Duration = Duration::from_secs(3_600);
 
-/// The least that a document is kept, whatever its server says, and the least until it is fetched again for a key that is
-/// not in it: anybody can name such a key.
+/// The least that a document is kept, whatever its server says.
 pub const DOCUMENT_KEPT_LEAST: Duration = Duration::from_secs(60);
+
+/// How old a document is at the least when it is fetched again for a key that is not in it. Anybody can name such a key,
+/// but the fetches of a minute are counted too.
+pub const DOCUMENT_REFETCHED_AFTER: Duration = Duration::from_secs(1);
 
 /// The most that a document is kept, so that a key that was withdrawn is not believed for longer.
 pub const DOCUMENT_KEPT_MOST: Duration = Duration::from_secs(24 * 3_600);

@@ -156,8 +156,13 @@ impl Engine {
             std::future::ready(())
         });
 
-        let intake =
-            Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
+        let intake = Intake::new(
+            log.clone(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            documents,
+            settings.provider_settings,
+        );
         Ok(Self {
             intake,
             log,

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use store::{KeyDigest, Store};
 
 use crate::app::App;
+use crate::limit::StandingOfBearer;
 use crate::problem::{Problem, Result};
 
 /// How long a revoked key may still be believed. It bounds what a lookup for each request would cost.
@@ -159,7 +160,12 @@ impl FromRequestParts<Arc<App>> for Bearer {
             bearer.ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer <key or token>`"))?;
         let access = app.doorkeeper.admit(bearer, app.engine.clock.now()).await?;
         if access != Access::Admin {
-            app.limits.check_api(&digest(bearer))?;
+            let standing = app.limits.api(&digest(bearer));
+            if let Some(told) = parts.extensions.get::<StandingOfBearer>() {
+                // Once a request: a handler that takes two extractors asks twice, and the first is told.
+                let _told_already = told.0.set(standing);
+            }
+            standing.admits()?;
         }
         Ok(Self(access))
     }

@@ -10,13 +10,14 @@ use engine::sources::{Received, Refused, Source};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use providers::scheme::{Answer, SignedRequest};
+use providers::scheme::{self, Answer, SignedRequest};
 
 use crate::access::digest;
 use crate::app::App;
+use crate::inflate::inflate;
 use crate::limit::Door;
 use crate::problem::{Problem, Result};
-use crate::receive::{Accepted, read_body, source_address};
+use crate::receive::{Accepted, read_inbound, source_address};
 use crate::reject::{self, Visit};
 
 /// Bytes of a token; ours are far below. A longer one is not worth a digest.
@@ -37,13 +38,17 @@ pub(crate) async fn receive_custom(
         url: String::new(),
         headers: std::mem::take(&mut parts.headers),
         body: bytes::Bytes::new(),
+        inflated: None,
     };
-    let received = match &source {
-        Some(source) => try_receive(&app, source, address, &parts, body, &mut request).await,
-        None => Err(unknown(&app, address)),
+    let door = source.as_ref().map_or(Door::Unknown, |source| Door::Source(source.id));
+    let standing = app.limits.inbound(address, door);
+    let received = match (standing.admits(), &source) {
+        (Err(problem), _) => Err(problem),
+        (Ok(()), Some(source)) => try_receive(&app, source, address, &parts, body, &mut request).await,
+        (Ok(()), None) => Err(Problem::not_found("source")),
     };
     let kind = source.as_ref().map_or("unknown", |source| source.sender_name());
-    let (result, answer) = match received {
+    let (result, mut answer) = match received {
         Ok(Received::Kept(kept, answer)) => {
             let result = if kept.is_new { "accepted" } else { "duplicate" };
             (result, answer.map_or_else(|| Json(Accepted::from(kept)).into_response(), answered))
@@ -57,6 +62,7 @@ pub(crate) async fn receive_custom(
         }
     };
     app.metrics.count_event(kind, result);
+    standing.tell(answer.headers_mut());
     answer
 }
 
@@ -68,23 +74,26 @@ async fn try_receive(
     body: axum::body::Body,
     request: &mut SignedRequest,
 ) -> Result<Received> {
-    app.limits.check_inbound(address, Door::Source(source.id))?;
     check_address(source, address)?;
     request.url = known_url(app, source, parts, &request.headers);
-    request.body = read_body(&request.headers, body, app.inbound.body_bytes_max).await?;
-    let received = app.engine.sources.receive(source, request).await;
+    let bytes_max = app.inbound.body_bytes_max;
+    request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
+    request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
+    let sources = &app.engine.sources;
+    let mut received = sources.receive(source, request).await;
+    if let Err(Refused::Unverified(scheme::Refusal::BadSignature | scheme::Refusal::OtherBody)) = received
+        && let Some(inflated) = request.inflated.take()
+    {
+        // Some sign what they say, and leave it to something on the way to compress it.
+        request.body = inflated;
+        received = Box::pin(sources.receive(source, request)).await;
+    }
     received.map_err(|refused| {
         if let Refused::Unverified(refusal) = &refused {
             tracing::warn!(source = %source.id, %refusal, "a request was not believed");
         }
         refused.into()
     })
-}
-
-/// Whoever guesses tokens is slowed down like everybody else.
-fn unknown(app: &App, address: IpAddr) -> Problem {
-    let checked = app.limits.check_inbound(address, Door::Unknown);
-    checked.err().unwrap_or_else(|| Problem::not_found("source"))
 }
 
 fn check_address(source: &Source, address: IpAddr) -> Result<()> {

@@ -10,6 +10,7 @@ mod config;
 mod connections;
 mod custom;
 mod data;
+mod inflate;
 mod limit;
 mod metrics;
 mod pages;

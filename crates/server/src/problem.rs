@@ -192,6 +192,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Unverified(refusal) => refusal.into(),
             Refused::Unreadable(unreadable) => Self::bad_request(unreadable.to_string()),
+            Refused::NoDocument(_) => Self::unverifiable(),
             Refused::NotKept(not_kept) => not_kept.into(),
         }
     }

@@ -197,7 +197,7 @@ impl Said {
             occurred_at: self.signed_at.unwrap_or(now),
             received_at: now,
             data,
-            raw: (!is_whole_body).then(|| request.body.to_vec()),
+            raw: (!is_whole_body).then(|| request.content().to_vec()),
         };
         Ok((event, dedupe_key))
     }
@@ -211,12 +211,12 @@ fn read(request: &SignedRequest) -> Result<(Json, bool), Unreadable> {
     let essence = essence.to_ascii_lowercase();
     let is_text = essence.starts_with("text/") || essence.ends_with("xml");
     let value = match essence.as_str() {
-        _ if request.body.is_empty() => Value::Object(Map::new()),
-        "application/x-www-form-urlencoded" => form(&request.body)?,
+        _ if request.content().is_empty() => Value::Object(Map::new()),
+        "application/x-www-form-urlencoded" => form(request.content())?,
         // Some who send JSON say that it is text.
-        _ => match Json::parse(&request.body) {
+        _ => match Json::parse(request.content()) {
             Ok(json) => return Ok((json, true)),
-            Err(_) if is_text => text(&request.body)?,
+            Err(_) if is_text => text(request.content())?,
             Err(error) => return Err(error.into()),
         },
     };

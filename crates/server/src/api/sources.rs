@@ -377,7 +377,7 @@ fn take_keys(fields: &mut Fields, keys: &mut SourceKeys) {
     });
     match (secret, secrets) {
         (Said::Value(_), Said::Value(_)) => {
-            fields.refuse("secret", "goes into secrets: leave out one of the two")
+            fields.refuse("secret", "goes into secrets: leave out one of the two");
         }
         (Said::Value(secret), _) => keys.secrets = vec![secret],
         (_, Said::Value(secrets)) => keys.secrets = secrets,
