@@ -112,6 +112,11 @@ id!(
     "key_"
 );
 id!(
+    /// Names a custom source.
+    SourceId,
+    "src_"
+);
+id!(
     /// Names a request that was refused.
     RejectionId,
     "rej_"

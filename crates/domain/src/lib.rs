@@ -33,5 +33,5 @@ pub mod time;
 
 pub use access::Access;
 pub use event::{Event, EventType, UserId};
-pub use id::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SubscriptionId};
+pub use id::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId};
 pub use time::Timestamp;

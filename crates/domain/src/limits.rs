@@ -3,6 +3,9 @@
 /// Bytes of a user's id. Long enough for a UUID, an e-mail address or a URN.
 pub const USER_ID_BYTES_MAX: usize = 128;
 
+/// Bytes of the name that a person gives to something.
+pub const NAME_BYTES_MAX: usize = 128;
+
 /// Bytes of an event type. Providers' own names stay far below it.
 pub const EVENT_TYPE_BYTES_MAX: usize = 128;
 

@@ -7,12 +7,14 @@ use std::time::Duration;
 use domain::event::{DedupeKey, Json};
 use domain::{Event, EventId, EventType, Timestamp, UserId};
 use providers::{
-    Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable,
+    Inbound, InboundEvent, KeySet, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable,
+    Verified,
 };
 use store::{Idempotency, Kept, KeptEvent, Store};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::documents::{Document, Documents, NoDocument};
 use crate::log::{Draft, Log, NotKept, Owed};
 
 /// Where events come in.
@@ -21,6 +23,7 @@ pub struct Intake {
     log: Log,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    documents: Arc<Documents>,
     /// By provider: what its requests are checked against.
     settings: HashMap<&'static str, Settings>,
 }
@@ -45,6 +48,9 @@ pub enum Refused {
     /// It is the provider's, and makes no sense.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    /// The keys that it is checked with cannot be had now.
+    #[error(transparent)]
+    NoDocument(#[from] NoDocument),
     /// It could not be kept.
     #[error(transparent)]
     NotKept(#[from] NotKept),
@@ -72,9 +78,10 @@ impl Intake {
         log: Log,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
+        documents: Arc<Documents>,
         settings: HashMap<&'static str, Settings>,
     ) -> Self {
-        Self { log, store, clock, settings }
+        Self { log, store, clock, documents, settings }
     }
 
     /// Takes in what `provider` sent about `user`.
@@ -84,12 +91,15 @@ impl Intake {
     pub async fn ingest(
         &self,
         provider: &'static dyn Provider,
-        user: Option<UserId>,
+        user: Option<&UserId>,
         request: &RawRequest,
     ) -> Result<Ingested, Refused> {
         let now = self.clock.now();
-        let known = Known { settings: self.settings(provider), keys: None };
-        let verified = provider.verify(request, &known, now)?;
+        let settings = self.settings(provider);
+        let verified = match provider.verify(request, &Known { settings, keys: None }, now) {
+            Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, settings, now).await?,
+            verified => verified?,
+        };
         let inbound = match provider.parse(&verified, now) {
             Ok(Inbound::Events(inbound)) => inbound,
             Ok(Inbound::Reply(reply)) => return Ok(Ingested::Reply(reply)),
@@ -100,10 +110,44 @@ impl Intake {
             }
         };
         // The log routes what it commits, so that both happen under one set of subscriptions.
-        let events = inbound.iter().map(|inbound| event(provider, user.as_ref(), inbound, request, now));
+        let events = inbound.iter().map(|inbound| event(provider, user, inbound, request, now));
         let kept = self.log.append(draft(events.collect())).await?;
-        let kept = self.recur(provider, user.as_ref(), &inbound, request, events_of(kept)?).await?;
+        let kept = self.recur(provider, user, &inbound, request, events_of(kept)?).await?;
         Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
+    }
+
+    /// Verifies with the keys that the provider's issuer publishes, and with newer ones if these lack the key.
+    async fn verify_with_keys<'r>(
+        &self,
+        provider: &dyn Provider,
+        request: &'r RawRequest,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<Verified<'r>, Refused> {
+        let url = provider.key_document(settings).ok_or(Refusal::UnknownKey)?;
+        let document = self.documents.get(url).await?;
+        let verify = |document: &Document| -> Result<_, Refused> {
+            let keys = KeySet::parse(document.text.as_bytes()).map_err(NoDocument::from)?;
+            Ok(provider.verify(request, &Known { settings, keys: Some(&keys) }, now)?)
+        };
+        match verify(&document) {
+            Err(
+                refused @ (Refused::Unverified(Refusal::UnknownKey)
+                | Refused::NoDocument(NoDocument::NotKeys(_))),
+            ) => match self.documents.get_newer(url, &document).await? {
+                Some(newer) => verify(&newer),
+                None => Err(refused),
+            },
+            verified => verified,
+        }
+    }
+
+    /// What a hub wants to hear that asks, with this query, whether `user` wants what it would send; `None` if nobody has
+    /// asked it.
+    #[must_use]
+    pub fn confirm(&self, provider: &dyn Provider, _user: Option<&UserId>, query: &str) -> Option<Reply> {
+        // Nothing asks a hub for anything yet, so there is nothing to confirm.
+        provider.confirm(query, &[]).map(|confirmation| confirmation.reply)
     }
 
     /// Keeps what turns out to be a further event about something known: known by its id, and from another time.
@@ -184,7 +228,7 @@ fn event(
         occurred_at: inbound.occurred_at.unwrap_or(now),
         received_at: now,
         data: inbound.data.clone(),
-        raw: (!inbound.is_whole_body).then(|| request.body.to_vec()),
+        raw: (!inbound.is_whole_body).then(|| request.content().to_vec()),
     };
     (Arc::new(event), Some(dedupe_key))
 }

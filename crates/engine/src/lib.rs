@@ -4,13 +4,15 @@
 //! framework. Time comes from a [`clock::Clock`], chance from [`chance`], tasks from [`supervise`], and outgoing
 //! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
 //!
-//! Read in this order: [`ingest`] (a request becomes an event), [`log`] (many events become durable in one commit),
-//! [`routes`] (who is owed them), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`maintain`] (what
-//! happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that).
+//! Read in this order: [`ingest`] (a request becomes an event), [`sources`] (the same for senders without a route of
+//! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`deliver`] (how they
+//! get there), [`lease`] (how workers fetch them), [`maintain`] (what happens by itself), [`rejections`] (what was
+//! refused), [`news`] (what is told of all that).
 
 pub mod chance;
 pub mod clock;
 pub mod deliver;
+pub mod documents;
 pub mod ingest;
 pub mod keys;
 pub mod lease;
@@ -23,6 +25,7 @@ pub mod recover;
 pub mod rejections;
 pub mod remote;
 pub mod routes;
+pub mod sources;
 pub mod supervise;
 pub mod vault;
 

@@ -102,3 +102,43 @@ pub const REJECTIONS_KEPT_MAX: u32 = 10_000;
 
 /// How often old rejections are forgotten. In between no more are written than half as many as are kept.
 pub const REJECTIONS_FORGOTTEN_EVERY: Duration = Duration::from_secs(30);
+
+/// Bytes of a document that requests are checked against. Key sets and certificates stay below 8 KiB.
+pub const DOCUMENT_BYTES_MAX: usize = 64 * 1_024;
+
+/// How long fetching one may take. A sender waits for it meanwhile, and most wait for ten seconds.
+pub const DOCUMENT_FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a document is kept whose server does not say.
+pub const DOCUMENT_KEPT: Duration = Duration::from_secs(3_600);
+
+/// The least that a document is kept, whatever its server says.
+pub const DOCUMENT_KEPT_LEAST: Duration = Duration::from_secs(60);
+
+/// How old a document is at the least when it is fetched again for a key that is not in it. Anybody can name such a key,
+/// but the fetches of a minute are counted too.
+pub const DOCUMENT_REFETCHED_AFTER: Duration = Duration::from_secs(1);
+
+/// The most that a document is kept, so that a key that was withdrawn is not believed for longer.
+pub const DOCUMENT_KEPT_MOST: Duration = Duration::from_secs(24 * 3_600);
+
+/// How long a failure counts. Whoever sends meanwhile is told to come back.
+pub const DOCUMENT_FAILURE_REMEMBERED: Duration = Duration::from_secs(5);
+
+/// Documents that are remembered.
+pub const DOCUMENTS_MAX: usize = 256;
+
+/// Fetches from one host in a minute. Strangers choose which certificate a request names.
+pub const DOCUMENT_FETCHES_PER_MINUTE_MAX: u32 = 30;
+
+/// Hosts that are asked in one minute.
+pub const DOCUMENT_HOSTS_MAX: usize = 256;
+
+/// Documents that one request may need, and be checked against anew: a certificate or a key set, and a newer copy.
+pub const DOCUMENTS_PER_REQUEST_MAX: usize = 3;
+
+/// Fields of a form. Twilio and Mandrill send some dozens.
+pub const FORM_FIELDS_MAX: usize = 1_000;
+
+/// How often the sources of other nodes are looked at.
+pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);

@@ -10,15 +10,17 @@ use store::{Store, StoreError};
 use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
+use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
-use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE};
+use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY};
 use crate::log::Log;
 use crate::maintain::{Ages, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
 use crate::recover::Recovery;
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
+use crate::sources::Sources;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
 
@@ -59,6 +61,8 @@ pub struct Engine {
     pub deliverer: Deliverer,
     /// Where workers pull from.
     pub queues: Queues,
+    /// Where others than the providers' events come in.
+    pub sources: Arc<Sources>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -143,6 +147,25 @@ impl Engine {
             run(Arc::clone(&beating), |r| async move { r.step().await })
         });
 
+        let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
+        let sources = Sources::load(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            client.clone(),
+            Arc::clone(&documents),
+            log.clone(),
+        );
+        let sources = Arc::new(sources.await?);
+        let refreshed = Arc::clone(&sources);
+        supervisor.repeat("refresh sources", SOURCES_REFRESHED_EVERY, move || {
+            run(Arc::clone(&refreshed), |sources| async move {
+                if let Err(error) = sources.refresh().await {
+                    tracing::warn!(%error, "the sources could not be read again");
+                }
+            })
+        });
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -170,13 +193,19 @@ impl Engine {
             std::future::ready(())
         });
 
-        let intake =
-            Intake::new(log.clone(), Arc::clone(&store), Arc::clone(&clock), settings.provider_settings);
+        let intake = Intake::new(
+            log.clone(),
+            Arc::clone(&store),
+            Arc::clone(&clock),
+            documents,
+            settings.provider_settings,
+        );
         Ok(Self {
             intake,
             log,
             deliverer,
             queues,
+            sources,
             rejections,
             recovery,
             routes,

@@ -161,7 +161,7 @@ fn check_subscription(request: &RawRequest, allowed: &[String]) -> Result<(), Re
     if allowed.is_empty() {
         return Ok(());
     }
-    match read_object::<From>(&request.body) {
+    match read_object::<From>(request.content()) {
         Ok((_, From { subscription: Some(name) })) if allowed.contains(&name) => Ok(()),
         Ok(_) => Err(Refusal::NotAllowed("Pub/Sub subscription")),
         Err(_) => Ok(()),

@@ -9,8 +9,10 @@ use http::HeaderMap;
 pub struct RawRequest {
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, byte for byte.
+    /// Its body, byte for byte as it was sent.
     pub body: Bytes,
+    /// What a compressed body stands for.
+    pub inflated: Option<Bytes>,
 }
 
 /// A request that its provider has sent. Only this crate can make one.
@@ -18,10 +20,10 @@ pub struct RawRequest {
 pub struct Verified<'r>(pub(crate) &'r RawRequest);
 
 impl Verified<'_> {
-    /// The request's body.
+    /// What the request's body says.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.0.body
+        self.0.content()
     }
 
     pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
@@ -30,6 +32,12 @@ impl Verified<'_> {
 }
 
 impl RawRequest {
+    /// What the body says: inflated, where it was sent compressed.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        self.inflated.as_ref().unwrap_or(&self.body)
+    }
+
     /// A header's text. `None` where it is absent, comes twice, or holds bytes beyond visible ASCII.
     #[must_use]
     pub fn header(&self, name: &'static str) -> Option<&str> {

@@ -260,6 +260,12 @@ impl Verification {
         self.proof.check_keys(keys)
     }
 
+    /// The header in which the sender shows its secret itself, rather than something made with it.
+    #[must_use]
+    pub fn secret_header(&self) -> Option<&HeaderName> {
+        self.proof.secret_header()
+    }
+
     /// Whether the sender signs the URL too, so that a source has to know it to the letter.
     #[must_use]
     pub fn signs_url(&self) -> bool {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::mac::Mac;
 use domain::{Access, Timestamp, UserId};
 use http::header::AUTHORIZATION;
@@ -18,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use store::{KeyDigest, Store};
 
 use crate::app::App;
+use crate::limit::StandingOfBearer;
 use crate::problem::{Problem, Result};
 
 /// How long a revoked key may still be believed. It bounds what a lookup for each request would cost.
@@ -85,6 +88,13 @@ pub(crate) fn fresh_key() -> String {
     format!("wsk_{}", hex::encode(bytes))
 }
 
+/// A fresh token for the address of a source: 256 random bits.
+pub(crate) fn fresh_source_token() -> String {
+    let mut bytes = [0; 32];
+    rand::Rng::fill_bytes(&mut engine::chance::rng(), &mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 /// Makes and reads users' tokens: JWTs under a key that is derived from the secret key.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
@@ -150,7 +160,12 @@ impl FromRequestParts<Arc<App>> for Bearer {
             bearer.ok_or_else(|| Problem::unauthorized("send `Authorization: Bearer <key or token>`"))?;
         let access = app.doorkeeper.admit(bearer, app.engine.clock.now()).await?;
         if access != Access::Admin {
-            app.limits.check_api(&digest(bearer))?;
+            let standing = app.limits.api(&digest(bearer));
+            if let Some(told) = parts.extensions.get::<StandingOfBearer>() {
+                // Once a request: a handler that takes two extractors asks twice, and the first is told.
+                let _told_already = told.0.set(standing);
+            }
+            standing.admits()?;
         }
         Ok(Self(access))
     }

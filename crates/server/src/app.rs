@@ -5,6 +5,8 @@ use crate::config::Inbound;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use engine::Engine;
+use http::HeaderMap;
+use http::header::HOST;
 
 /// The running program, as handlers see it.
 #[derive(Debug)]
@@ -14,4 +16,14 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) inbound: Inbound,
     pub(crate) metrics: Metrics,
+    /// Where the world reaches this server, as far as anybody has said.
+    pub(crate) base_url: Option<String>,
+}
+
+impl App {
+    /// Where the world reaches this server: as configured, else as whoever asks has called it.
+    pub(crate) fn base_url(&self, headers: &HeaderMap) -> String {
+        let host = || headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        self.base_url.clone().unwrap_or_else(|| format!("http://{}", host()))
+    }
 }

@@ -24,6 +24,7 @@ use crate::receive::Accepted;
     tags(
         (name = "Receiving", description = "Where providers send to. Signatures take the place of a bearer."),
         (name = "Events", description = "What came in."),
+        (name = "Sources", description = "Addresses for senders that have no route of their own."),
         (name = "Subscriptions", description = "Who wants which events, and where they go."),
         (name = "Deliveries", description = "What is owed, and how it went."),
         (name = "Queues", description = "What workers pull."),

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
 use engine::ingest::Refused;
 use engine::log::NotKept;
+use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
-use providers::Refusal;
+use providers::{Refusal, scheme};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -122,6 +123,13 @@ impl Problem {
         Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
     }
 
+    /// What a request is checked against cannot be had now.
+    pub(crate) fn unverifiable() -> Self {
+        let detail = "the sender's keys cannot be fetched now; nothing was accepted, send it again later";
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable", detail);
+        Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
+    }
+
     pub(crate) fn internal() -> Self {
         let detail = "something went wrong here; the server's log has more";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
@@ -184,8 +192,39 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Unverified(refusal) => refusal.into(),
             Refused::Unreadable(unreadable) => Self::bad_request(unreadable.to_string()),
+            Refused::NoDocument(_) => Self::unverifiable(),
             Refused::NotKept(not_kept) => not_kept.into(),
         }
+    }
+}
+
+impl From<sources::Refused> for Problem {
+    fn from(refused: sources::Refused) -> Self {
+        match refused {
+            sources::Refused::Unverified(refusal) => refusal.into(),
+            sources::Refused::NoHandshake => {
+                Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", refused.to_string())
+            }
+            sources::Refused::Unreadable(unreadable) => Self::bad_request(unreadable.to_string()),
+            sources::Refused::NoDocument(_) => Self::unverifiable(),
+            sources::Refused::NotKept(not_kept) => not_kept.into(),
+        }
+    }
+}
+
+impl From<scheme::Refusal> for Problem {
+    fn from(refusal: scheme::Refusal) -> Self {
+        use scheme::Refusal::*;
+        let code = match refusal {
+            NoKey | UnusableKey => "no_secret_configured",
+            MissingHeader(_) => "missing_signature",
+            RepeatedHeader(_) | UnreadableHeader(_) | UnreadableBody | BadToken | OtherBody
+            | BadSignature => "invalid_signature",
+            WrongClaim(_) | ForeignCertificate | UnknownKey => "invalid_token",
+            NoTimestamp | Stale(_) | Expired => "invalid_timestamp",
+            KeyNeeded(_) => return Self::unverifiable(),
+        };
+        Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string())
     }
 }
 

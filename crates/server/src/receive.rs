@@ -10,16 +10,19 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, RequestPartsExt as _};
 use bytes::Bytes;
 use domain::UserId;
-use engine::ingest::Ingested;
+use engine::ingest::{Ingested, Refused};
+use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use providers::{Provider, RawRequest, Reply};
+use providers::{Provider, RawRequest, Refusal, Reply};
 use serde::Serialize;
 use store::KeptEvent;
 use utoipa::ToSchema;
 
 use crate::app::App;
+use crate::inflate::inflate;
+use crate::limit::Door;
 use crate::problem::{Problem, Result, UNREADABLE};
 use crate::reject::{self, Visit};
 
@@ -47,8 +50,13 @@ impl From<KeptEvent> for Accepted {
 pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
     let address = source_address(&app, &parts);
-    let mut request = RawRequest { headers: std::mem::take(&mut parts.headers), body: Bytes::new() };
-    let received = try_receive(&app, provider, address, &mut parts, body, &mut request).await;
+    let headers = std::mem::take(&mut parts.headers);
+    let mut request = RawRequest { headers, body: Bytes::new(), inflated: None };
+    let standing = app.limits.inbound(address, Door::Provider(provider.name()));
+    let received = match standing.admits() {
+        Ok(()) => try_receive(&app, provider, address, &mut parts, body, &mut request).await,
+        Err(problem) => Err(problem),
+    };
     let result = match &received {
         Ok(Ingested::Kept(kept)) if kept.is_new => "accepted",
         Ok(Ingested::Kept(_)) => "duplicate",
@@ -62,10 +70,11 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
         source: Some(provider.name()),
         kind: provider.name(),
         address,
-        request: &request,
+        headers: &request.headers,
+        body: &request.body,
         secret_header: None,
     };
-    match received {
+    let mut response = match received {
         Ok(Ingested::Kept(kept)) => match provider.reply_to_kept() {
             Some(reply) => answer(reply),
             None => Json(Accepted::from(kept)).into_response(),
@@ -82,7 +91,23 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
             }
             problem.into_response()
         }
-    }
+    };
+    standing.tell(response.headers_mut());
+    response
+}
+
+/// Answers a provider that asks, before it sends anything, whether we want it.
+pub(crate) async fn confirm(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let address = source_address(&app, &parts);
+    let asked = async {
+        app.limits.inbound(address, Door::Provider(provider.name())).admits()?;
+        let user = user_of(&mut parts).await?;
+        let query = parts.uri.query().unwrap_or_default();
+        let reply = app.engine.intake.confirm(provider, user.as_ref(), query);
+        reply.ok_or_else(|| Problem::not_found("request to this hub"))
+    };
+    asked.await.map_or_else(IntoResponse::into_response, answer)
 }
 
 async fn try_receive(
@@ -93,25 +118,37 @@ async fn try_receive(
     body: Body,
     request: &mut RawRequest,
 ) -> Result<Ingested> {
-    app.limits.check_inbound(address, provider.name())?;
-    let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
-    let user: Option<UserId> = user
-        .map(|user| user.parse())
-        .transpose()
-        .map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))?;
+    let user = user_of(parts).await?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
-    request.body = read_body(&request.headers, body, bytes_max).await?;
-    let ingested = app.engine.intake.ingest(provider, user, request).await;
+    request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
+    request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
+    let intake = &app.engine.intake;
+    let mut ingested = intake.ingest(provider, user.as_ref(), request).await;
+    if let Err(Refused::Unverified(Refusal::BadSignature)) = ingested
+        && let Some(inflated) = request.inflated.take()
+    {
+        // Some sign what they say, and leave it to something on the way to compress it.
+        request.body = inflated;
+        ingested = Box::pin(intake.ingest(provider, user.as_ref(), request)).await;
+    }
     ingested.map_err(|refused| {
-        if let engine::ingest::Refused::Unverified(refusal) = &refused {
+        if let Refused::Unverified(refusal) = &refused {
             tracing::warn!(provider = provider.name(), %refusal, "a request was not believed");
         }
         refused.into()
     })
 }
 
+/// The user in the address.
+async fn user_of(parts: &mut http::request::Parts) -> Result<Option<UserId>> {
+    let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
+    user.map(|user| user.parse())
+        .transpose()
+        .map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))
+}
+
 /// Who is calling: the peer, or whom our own proxies name.
-fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
+pub(crate) fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
     forwarded_for(&parts.headers, app.inbound.trusted_proxy_depth).unwrap_or(peer)
@@ -123,6 +160,23 @@ fn forwarded_for(headers: &HeaderMap, depth: usize) -> Option<IpAddr> {
     let named: Vec<&str> = named.flat_map(|value| value.split(',')).map(str::trim).collect();
     let index = named.len().checked_sub(depth)?;
     named.get(index).filter(|_| depth > 0)?.parse().ok()
+}
+
+/// Reads a body as [`read_body`] does. One that does not come at once takes a place of its sender's.
+pub(crate) async fn read_inbound(
+    app: &App,
+    address: IpAddr,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes> {
+    let mut reading = std::pin::pin!(read_body(headers, body, bytes_max));
+    // Most bodies come with their heads, and cost nothing here.
+    if let Some(read) = reading.as_mut().now_or_never() {
+        return read;
+    }
+    let _place = app.limits.wait_for(address)?;
+    reading.await
 }
 
 /// Reads a body that may be `bytes_max` long and take [`BODY_TIMEOUT`] to come.

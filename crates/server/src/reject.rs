@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use domain::RejectionId;
 use http::{HeaderMap, HeaderName};
-use providers::RawRequest;
 use serde_json::{Map, Value};
 use store::Rejection;
 
@@ -33,8 +32,10 @@ pub(crate) struct Visit<'v> {
     pub(crate) kind: &'static str,
     /// Who sent it.
     pub(crate) address: IpAddr,
-    /// What has been read of it.
-    pub(crate) request: &'v RawRequest,
+    /// Its headers.
+    pub(crate) headers: &'v HeaderMap,
+    /// What has been read of its body.
+    pub(crate) body: &'v [u8],
     /// A header in which its sender shows a secret.
     pub(crate) secret_header: Option<&'v HeaderName>,
 }
@@ -53,7 +54,7 @@ pub(crate) fn note(app: &App, visit: &Visit<'_>, reason: &'static str, detail: &
 
 fn rejection(app: &App, visit: &Visit<'_>, reason: &str, detail: &str) -> Rejection {
     let now = app.engine.clock.now();
-    let body = &visit.request.body;
+    let body = visit.body;
     Rejection {
         id: RejectionId::new(now, &mut engine::chance::rng()),
         at: now,
@@ -62,7 +63,7 @@ fn rejection(app: &App, visit: &Visit<'_>, reason: &str, detail: &str) -> Reject
         address: visit.address.to_string(),
         reason: reason.to_owned(),
         detail: cut(detail),
-        headers: shown(&visit.request.headers, visit.secret_header),
+        headers: shown(visit.headers, visit.secret_header),
         body: body[..body.len().min(BODY_BYTES_MAX)].to_vec(),
     }
 }

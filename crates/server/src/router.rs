@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use http::{Method, StatusCode, Uri};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -14,12 +14,14 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, deliveries, events, health, keys, preview, publish, queues, recovery, rejections, rotation,
-    subscriptions, trial,
+    sources, subscriptions, trial,
 };
 use crate::app::App;
+use crate::custom::receive_custom;
+use crate::limit::tell_standing;
 use crate::pages;
 use crate::problem::Problem;
-use crate::receive::receive;
+use crate::receive::{confirm, receive};
 
 /// All routes, and the document that describes them.
 pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
@@ -43,6 +45,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::list_subscription_deliveries))
         .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
         .routes(routes!(catalogue::delete_event_type))
+        // Sources
+        .routes(routes!(sources::list_sources, sources::create_source))
+        .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
+        .routes(routes!(sources::rotate_source_url))
+        .routes(routes!(sources::list_senders))
         // Deliveries
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))
@@ -67,7 +74,9 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let document = pages::with_providers(document);
     let openapi = document.clone();
     let router = api
+        .route_layer(middleware::from_fn(tell_standing))
         .merge(providers())
+        .route("/in/{token}", get(receive_custom).post(receive_custom))
         .route("/", get(pages::home))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))
@@ -88,7 +97,13 @@ fn providers() -> Router<Arc<App>> {
             async move |State(app): State<Arc<App>>, request: Request| receive(app, provider, request).await;
         for path in provider.paths() {
             for prefix in ["/api/webhooks", "/webhooks"] {
-                router = router.route(&format!("{prefix}{path}"), post(handler));
+                let mut route = post(handler);
+                if provider.asks_first() {
+                    route = route.get(async move |State(app): State<Arc<App>>, request: Request| {
+                        confirm(app, provider, request).await
+                    });
+                }
+                router = router.route(&format!("{prefix}{path}"), route);
             }
         }
     }

@@ -8,7 +8,8 @@ use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
 use domain::{
-    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId,
+    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp,
+    UserId,
 };
 
 /// Everything that is kept.
@@ -125,6 +126,28 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Revokes an API key; false where there is none.
     async fn delete_key(&self, id: KeyId) -> Result<bool>;
+
+    /// Every source that is there, with the version of them all.
+    async fn every_source(&self) -> Result<(SourcesVersion, Vec<StoredSource>)>;
+
+    /// The current version of [`Store::every_source`]. It goes up with every change.
+    async fn sources_version(&self) -> Result<SourcesVersion>;
+
+    /// Adds a source, of revision 1.
+    async fn create_source(&self, source: &StoredSource) -> Result<()>;
+
+    /// One source.
+    async fn source(&self, id: SourceId) -> Result<Option<StoredSource>>;
+
+    /// Sources, the newest first.
+    async fn sources(&self, user: Option<&UserId>, page: &Page<SourceId>) -> Result<Vec<StoredSource>>;
+
+    /// Writes a source of which `revision` is the current one, and counts the revision up; false where it is not there or
+    /// somebody else has changed it since. Its user and its time of creation stay.
+    async fn change_source(&self, source: &StoredSource) -> Result<bool>;
+
+    /// Removes a source; false where there is none.
+    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool>;
 
     /// Keeps requests that were refused, at most [`REJECTIONS_PER_CALL_MAX`] at once.
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()>;
@@ -526,3 +549,34 @@ pub struct Rejection {
 
 /// Rejections in one call of [`Store::keep_rejections`]. They are one statement, which has parameters for each.
 pub const REJECTIONS_PER_CALL_MAX: usize = 64;
+
+/// Which set of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourcesVersion(pub i64);
+
+/// A custom source with its keys, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSource {
+    /// Its name for programs.
+    pub id: SourceId,
+    /// Whose events come in at it; `None`: nobody's in particular.
+    pub user_id: Option<UserId>,
+    /// Its name for people.
+    pub name: String,
+    /// How it is spoken to, as JSON.
+    pub terms: String,
+    /// Whether it takes requests.
+    pub is_active: bool,
+    /// What its requests are checked against, sealed.
+    pub sealed_keys: Vec<u8>,
+    /// What is known of the token in its address.
+    pub token: KeyDigest,
+    /// The same of the token before that, and until when it is good.
+    pub previous_token: Option<(KeyDigest, Timestamp)>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+    /// How often it has been written.
+    pub revision: i64,
+}

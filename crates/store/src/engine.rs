@@ -3,10 +3,14 @@
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
+use domain::{
+    DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+};
 
 use crate::sql::{Counters, Sql};
-use crate::tables::{deliveries, event_types, keys, log, nodes, rejections, retention, subscriptions};
+use crate::tables::{
+    deliveries, event_types, keys, log, nodes, rejections, retention, sources, subscriptions,
+};
 use crate::*;
 
 /// A store over one of the SQL engines.
@@ -174,6 +178,34 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_key(&self, id: KeyId) -> Result<bool> {
         keys::delete(&self.0, id).await
+    }
+
+    async fn every_source(&self) -> Result<(SourcesVersion, Vec<StoredSource>)> {
+        sources::every(&self.0).await
+    }
+
+    async fn sources_version(&self) -> Result<SourcesVersion> {
+        sources::version(&self.0).await
+    }
+
+    async fn create_source(&self, source: &StoredSource) -> Result<()> {
+        sources::create(&self.0, source).await
+    }
+
+    async fn source(&self, id: SourceId) -> Result<Option<StoredSource>> {
+        sources::one(&self.0, id).await
+    }
+
+    async fn sources(&self, user: Option<&UserId>, page: &Page<SourceId>) -> Result<Vec<StoredSource>> {
+        sources::list(&self.0, user, page).await
+    }
+
+    async fn change_source(&self, source: &StoredSource) -> Result<bool> {
+        sources::change(&self.0, source).await
+    }
+
+    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool> {
+        sources::delete(&self.0, id, now).await
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {

@@ -6,6 +6,7 @@
 mod deliveries;
 mod log;
 mod retention;
+mod sources;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -16,13 +17,14 @@ use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::{
-    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId,
+    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp,
+    UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter,
     Idempotency, KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes,
-    RoutesVersion, Statistics, Store, StoreError, StoredSubscription, Waiting,
+    RoutesVersion, SourcesVersion, Statistics, Store, StoreError, StoredSource, StoredSubscription, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -53,6 +55,9 @@ struct Data {
     rejections: BTreeMap<RejectionId, Rejection>,
     /// By owner and name.
     event_types: BTreeMap<(Option<UserId>, EventType), AddedType>,
+    sources: BTreeMap<SourceId, StoredSource>,
+    /// Goes up by one whenever `sources` changes.
+    sources_version: i64,
 }
 
 impl Model {
@@ -230,6 +235,35 @@ impl Store for Model {
 
     async fn delete_key(&self, id: KeyId) -> Result<bool> {
         Ok(self.data("delete_key").keys.remove(&id).is_some())
+    }
+
+    async fn every_source(&self) -> Result<(SourcesVersion, Vec<StoredSource>)> {
+        let data = self.data("every_source");
+        Ok((SourcesVersion(data.sources_version), data.sources.values().cloned().collect()))
+    }
+
+    async fn sources_version(&self) -> Result<SourcesVersion> {
+        Ok(SourcesVersion(self.data("sources_version").sources_version))
+    }
+
+    async fn create_source(&self, source: &StoredSource) -> Result<()> {
+        self.data("create_source").create_source(source)
+    }
+
+    async fn source(&self, id: SourceId) -> Result<Option<StoredSource>> {
+        Ok(self.data("source").sources.get(&id).cloned())
+    }
+
+    async fn sources(&self, user: Option<&UserId>, page: &Page<SourceId>) -> Result<Vec<StoredSource>> {
+        Ok(self.data("sources").sources(user, page))
+    }
+
+    async fn change_source(&self, source: &StoredSource) -> Result<bool> {
+        Ok(self.data("change_source").change_source(source))
+    }
+
+    async fn delete_source(&self, id: SourceId, _now: Timestamp) -> Result<bool> {
+        Ok(self.data("delete_source").delete_source(id))
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {

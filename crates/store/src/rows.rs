@@ -11,7 +11,10 @@ use domain::subscription::{Subscription, Target};
 use domain::{Event, Timestamp, UserId};
 
 use crate::sql::Row;
-use crate::{ApiKey, Claimed, Logged, Position, Rejection, Result, StoreError, StoredSubscription};
+use crate::{
+    ApiKey, Claimed, KeyDigest, Logged, Position, Rejection, Result, StoreError, StoredSource,
+    StoredSubscription,
+};
 
 pub(crate) const EVENT: &str =
     "position, id, event_type, user_id, source, provider, occurred_at, received_at, data, raw";
@@ -38,6 +41,9 @@ pub(crate) const SUBSCRIPTION: &str =
 pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
 
 pub(crate) const REJECTION: &str = "id, at, route, source, address, reason, detail, headers, body";
+
+pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_keys, token, previous_token, \
+     previous_until, created_at, updated_at, revision";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -176,6 +182,25 @@ impl Row {
         })
     }
 
+    pub(crate) fn source(&mut self) -> Result<StoredSource> {
+        Ok(StoredSource {
+            id: self.parsed()?,
+            user_id: self.parsed_or_null()?,
+            name: self.text()?.to_string(),
+            terms: self.text()?.to_string(),
+            is_active: self.int()? != 0,
+            sealed_keys: self.bytes()?,
+            token: digest(self.bytes()?)?,
+            previous_token: match (self.bytes()?, self.time()?) {
+                (none, _) if none.is_empty() => None,
+                (token, until) => Some((digest(token)?, until)),
+            },
+            created_at: self.time()?,
+            updated_at: self.time()?,
+            revision: self.int()?,
+        })
+    }
+
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
             id: self.parsed()?,
@@ -212,6 +237,10 @@ pub(crate) fn state_columns(state: &State) -> StateColumns {
         claimed_by: claim.map(|claim| claim.holder.to_text()),
         claim_deadline: claim.map(|claim| claim.deadline.as_micros()),
     }
+}
+
+fn digest(bytes: Vec<u8>) -> Result<KeyDigest> {
+    bytes.try_into().map_err(|_| StoreError::Corrupt("a digest".to_owned()))
 }
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {

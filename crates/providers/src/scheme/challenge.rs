@@ -129,6 +129,12 @@ impl Challenge {
         Ok(Some(Handshake { answer, secret, visit }))
     }
 
+    /// Whether the sender hands out the secret that it will sign with, so that a source may begin without one.
+    #[must_use]
+    pub const fn hands_out_secret(&self) -> bool {
+        self.capture.is_some()
+    }
+
     fn is_meant(&self, scope: &Scope<'_>) -> bool {
         scope.request.body.len() <= BODY_BYTES_MAX
             && self.method.as_ref().is_none_or(|method| scope.request.method == method)

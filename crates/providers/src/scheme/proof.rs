@@ -7,6 +7,7 @@ use super::template::Variable;
 use super::token::Token;
 use super::{Keys, Refusal, sns};
 use domain::Timestamp;
+use http::HeaderName;
 
 /// A verification that is consistent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,14 @@ impl Proof {
                 .any(|part| signature.template.uses(part)),
             Self::AnyOf(proofs) => proofs.iter().any(Self::signs_url),
             Self::Jwt(_) | Self::Token(_) | Self::Sns => false,
+        }
+    }
+
+    pub(super) fn secret_header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Token(token) => token.header(),
+            Self::AnyOf(proofs) => proofs.iter().find_map(Self::secret_header),
+            Self::Signature(_) | Self::Jwt(_) | Self::Sns => None,
         }
     }
 

@@ -26,15 +26,29 @@ pub struct SignedRequest {
     pub url: String,
     /// Its headers.
     pub headers: HeaderMap,
-    /// Its body, byte for byte.
+    /// Its body, byte for byte as it was sent.
     pub body: Bytes,
+    /// What a compressed body stands for.
+    pub inflated: Option<Bytes>,
 }
 
 impl SignedRequest {
     /// A bare POST.
     #[must_use]
     pub fn post(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self { method: Method::POST, url: url.into(), headers: HeaderMap::new(), body: body.into() }
+        Self {
+            method: Method::POST,
+            url: url.into(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+            inflated: None,
+        }
+    }
+
+    /// What the body says: inflated, where it was sent compressed.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        self.inflated.as_ref().unwrap_or(&self.body)
     }
 
     /// A header's text.
@@ -133,8 +147,9 @@ impl<'r> Scope<'r> {
 
     /// The body as JSON, parsed at most once; `None` where it is none. `serde_json` bounds its depth.
     pub(super) fn json(&self) -> Option<&Value> {
-        self.element
-            .or_else(|| self.json.get_or_init(|| serde_json::from_slice(&self.request.body).ok()).as_ref())
+        self.element.or_else(|| {
+            self.json.get_or_init(|| serde_json::from_slice(self.request.content()).ok()).as_ref()
+        })
     }
 
     /// The form's fields in the order of their names, and of their values under one name; an empty body has none.

@@ -35,6 +35,15 @@ impl Token {
         fits.then_some(()).ok_or(Refusal::BadToken)
     }
 
+    /// The header that shows the secret, if one does.
+    pub(super) fn header(&self) -> Option<&HeaderName> {
+        match &self.place {
+            TokenPlace::Header { name, .. } => Some(name),
+            TokenPlace::Basic => Some(&header::AUTHORIZATION),
+            TokenPlace::Query(_) | TokenPlace::Body(_) => None,
+        }
+    }
+
     fn shown(&self, scope: &Scope<'_>) -> Result<Vec<u8>, Refusal> {
         match &self.place {
             TokenPlace::Header { name, prefix } => {

@@ -134,6 +134,11 @@ impl Fields {
         None
     }
 
+    /// Whether something is wrong already.
+    pub(crate) fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     /// Notes that `name` cannot be taken.
     pub(crate) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.problems.push(FieldProblem { field: name.to_owned(), message: message.into() });

@@ -15,5 +15,6 @@ pub(crate) mod recovery;
 pub(crate) mod rejections;
 pub(crate) mod rotation;
 mod shape;
+pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod trial;

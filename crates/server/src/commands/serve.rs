@@ -88,7 +88,8 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         Doorkeeper::new(Arc::clone(&data.store), admin_key, Tokens::new(data.secret_key.reveal()));
     let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
-    Ok(App { engine, doorkeeper, limits, inbound: config.inbound, metrics: Metrics::new() })
+    let base_url = config.base_url.as_ref().map(ToString::to_string);
+    Ok(App { engine, doorkeeper, limits, inbound: config.inbound, metrics: Metrics::new(), base_url })
 }
 
 fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {

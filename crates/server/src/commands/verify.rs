@@ -23,7 +23,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args) -> Result<()> {
     let MessageArgs { sender, secret, .. } = &args.message;
     let headers = args.headers.iter().cloned().collect();
-    let request = RawRequest { headers, body: args.message.body()?.into() };
+    let request = RawRequest { headers, body: args.message.body()?.into(), inflated: None };
     sender.verify(secret, &request, args.message.time())?;
     writeln!(io::stdout(), "the signature is good")?;
     Ok(())

@@ -118,6 +118,19 @@ async fn unipile_hears_200_once_it_is_believed() {
 }
 
 #[tokio::test]
+async fn a_hub_that_nobody_asked_finds_nothing() {
+    let world = start().await;
+    let client = world.program.anyone();
+    let topic = "https%3A%2F%2Fwww.youtube.com%2Fxml%2Ffeeds%2Fvideos.xml%3Fchannel_id%3DC";
+    let query = format!("hub.mode=subscribe&hub.topic={topic}&hub.challenge=c&hub.lease_seconds=432000");
+    for path in ["/api/webhooks/youtube/alice", "/webhooks/youtube/alice"] {
+        client.get(&format!("{path}?{query}")).await.problem(404, "not_found");
+        client.get(path).await.problem(404, "not_found");
+    }
+    client.get("/api/webhooks/composio").await.problem(405, "method_not_allowed");
+}
+
+#[tokio::test]
 async fn a_video_is_published_once_and_then_updated() {
     let world = start().await;
     let client = world.program.anyone();

@@ -144,3 +144,22 @@ CREATE TABLE event_types (
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (owner, event_type)
 );
+
+-- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
+-- Tokens are digests; no bytes are no token.
+CREATE TABLE sources (
+    id             TEXT COLLATE "C" PRIMARY KEY,
+    user_id        TEXT COLLATE "C",
+    name           TEXT COLLATE "C" NOT NULL,
+    terms          TEXT COLLATE "C" NOT NULL,
+    is_active      BIGINT NOT NULL,
+    sealed_keys    BYTEA NOT NULL,
+    token          BYTEA NOT NULL UNIQUE,
+    previous_token BYTEA NOT NULL,
+    previous_until BIGINT NOT NULL,
+    created_at     BIGINT NOT NULL,
+    updated_at     BIGINT NOT NULL,
+    revision       BIGINT NOT NULL,
+    is_deleted     BIGINT NOT NULL
+);
+CREATE INDEX sources_user ON sources (user_id, id);

@@ -148,3 +148,22 @@ CREATE TABLE event_types (
     created_at  INTEGER NOT NULL,
     PRIMARY KEY (owner, event_type)
 ) STRICT, WITHOUT ROWID;
+
+-- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
+-- Tokens are digests; no bytes are no token.
+CREATE TABLE sources (
+    id             TEXT PRIMARY KEY,
+    user_id        TEXT,
+    name           TEXT NOT NULL,
+    terms          TEXT NOT NULL,
+    is_active      INTEGER NOT NULL,
+    sealed_keys    BLOB NOT NULL,
+    token          BLOB NOT NULL UNIQUE,
+    previous_token BLOB NOT NULL,
+    previous_until INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    revision       INTEGER NOT NULL,
+    is_deleted     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sources_user ON sources (user_id, id);

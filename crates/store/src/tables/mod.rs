@@ -7,6 +7,7 @@ pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sources;
 pub(crate) mod subscriptions;
 
 #[cfg(test)]
@@ -31,5 +32,6 @@ pub(crate) fn statements() -> Vec<Statement> {
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
         .chain(rejections::statements())
+        .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }

@@ -160,6 +160,14 @@ conformance! {
             no_beat_is_lost_among_many
             only_a_silent_node_is_forgotten
         }
+        sources {
+            a_source_comes_back_as_it_was_written
+            a_source_is_changed_on_top_of_what_was_seen
+            a_removed_source_is_gone_and_stays_so
+            sources_are_listed_from_the_newest
+            every_change_moves_the_version_of_the_sources
+            an_address_is_given_once
+        }
         rejections {
             a_rejection_comes_back_as_it_was_written
             rejections_are_listed_from_the_newest

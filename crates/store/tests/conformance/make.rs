@@ -8,10 +8,14 @@ use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
 use domain::lease::LeaseToken;
 use domain::subscription::{Subscription, Target, Terms};
-use domain::{DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SubscriptionId, Timestamp, UserId};
+use domain::{
+    DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use store::{ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredSubscription};
+use store::{
+    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredSource, StoredSubscription,
+};
 
 /// Makes ids from a seed.
 pub(crate) struct Make(SmallRng);
@@ -69,6 +73,25 @@ impl Make {
         let mut digest = [0; 32];
         digest[..16].copy_from_slice(key(&id.to_string()).as_bytes());
         ApiKey { id, name: "laptop".to_owned(), user_id: None, digest, created_at }
+    }
+
+    pub(crate) fn source(&mut self, created_at: Timestamp) -> StoredSource {
+        let id = SourceId::new(created_at, &mut self.0);
+        let mut token = [0; 32];
+        token[..16].copy_from_slice(key(&id.to_string()).as_bytes());
+        StoredSource {
+            id,
+            user_id: Some(user("alice")),
+            name: "shop".to_owned(),
+            terms: r#"{"speaker":{"sender":"stripe"}}"#.to_owned(),
+            is_active: true,
+            sealed_keys: vec![7; 48],
+            token,
+            previous_token: None,
+            created_at,
+            updated_at: created_at,
+            revision: 1,
+        }
     }
 
     pub(crate) fn rejection(&mut self, at: Timestamp) -> Rejection {

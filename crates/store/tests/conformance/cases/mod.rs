@@ -16,5 +16,6 @@ pub(crate) mod repeats;
 pub(crate) mod retention;
 pub(crate) mod routing;
 pub(crate) mod sharing;
+pub(crate) mod sources;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;

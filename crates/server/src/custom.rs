@@ -1,0 +1,157 @@
+//! HTTP in at a custom source: `/in/{token}`.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use engine::sources::{Received, Refused, Source};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use providers::scheme::{self, Answer, SignedRequest};
+
+use crate::access::digest;
+use crate::app::App;
+use crate::inflate::inflate;
+use crate::limit::Door;
+use crate::problem::{Problem, Result};
+use crate::receive::{Accepted, read_inbound, source_address};
+use crate::reject::{self, Visit};
+
+/// Bytes of a token; ours are far below. A longer one is not worth a digest.
+const TOKEN_BYTES_MAX: usize = 128;
+
+/// Takes in a request at a custom source.
+pub(crate) async fn receive_custom(
+    State(app): State<Arc<App>>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let address = source_address(&app, &parts);
+    let source = Some(&token).filter(|token| token.len() <= TOKEN_BYTES_MAX);
+    let source = source.and_then(|token| app.engine.sources.at(&digest(token)));
+    let mut request = SignedRequest {
+        method: parts.method.clone(),
+        url: String::new(),
+        headers: std::mem::take(&mut parts.headers),
+        body: bytes::Bytes::new(),
+        inflated: None,
+    };
+    let door = source.as_ref().map_or(Door::Unknown, |source| Door::Source(source.id));
+    let standing = app.limits.inbound(address, door);
+    let received = match (standing.admits(), &source) {
+        (Err(problem), _) => Err(problem),
+        (Ok(()), Some(source)) => try_receive(&app, source, address, &parts, body, &mut request).await,
+        (Ok(()), None) => Err(Problem::not_found("source")),
+    };
+    let kind = source.as_ref().map_or("unknown", |source| source.sender_name());
+    let (result, mut answer) = match received {
+        Ok(Received::Kept(kept, answer)) => {
+            let result = if kept.is_new { "accepted" } else { "duplicate" };
+            (result, answer.map_or_else(|| Json(Accepted::from(kept)).into_response(), answered))
+        }
+        Ok(Received::Met(answer)) => ("reply", answered(answer)),
+        Err(problem) => {
+            if problem.is_of_sender() {
+                note(&app, source.as_deref(), kind, address, &request, &problem);
+            }
+            ("refused", problem.into_response())
+        }
+    };
+    app.metrics.count_event(kind, result);
+    standing.tell(answer.headers_mut());
+    answer
+}
+
+async fn try_receive(
+    app: &App,
+    source: &Source,
+    address: IpAddr,
+    parts: &Parts,
+    body: axum::body::Body,
+    request: &mut SignedRequest,
+) -> Result<Received> {
+    check_address(source, address)?;
+    request.url = known_url(app, source, parts, &request.headers);
+    let bytes_max = app.inbound.body_bytes_max;
+    request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
+    request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
+    let sources = &app.engine.sources;
+    let mut received = sources.receive(source, request).await;
+    if let Err(Refused::Unverified(scheme::Refusal::BadSignature | scheme::Refusal::OtherBody)) = received
+        && let Some(inflated) = request.inflated.take()
+    {
+        // Some sign what they say, and leave it to something on the way to compress it.
+        request.body = inflated;
+        received = Box::pin(sources.receive(source, request)).await;
+    }
+    received.map_err(|refused| {
+        if let Refused::Unverified(refusal) = &refused {
+            tracing::warn!(source = %source.id, %refusal, "a request was not believed");
+        }
+        refused.into()
+    })
+}
+
+fn check_address(source: &Source, address: IpAddr) -> Result<()> {
+    let (allowed, address) = (&source.terms.allow_ips, address.to_canonical());
+    if allowed.is_empty() || allowed.iter().any(|net| net.contains(&address)) {
+        return Ok(());
+    }
+    let detail = format!("{address} is not among the addresses that this source takes requests from");
+    Err(Problem::new(StatusCode::FORBIDDEN, "not_allowed", detail))
+}
+
+/// The URL as the sender knows it, with the query that came in: some sign it.
+fn known_url(app: &App, source: &Source, parts: &Parts, headers: &HeaderMap) -> String {
+    let registered = match &source.terms.public_url {
+        Some(url) => url.split(['?', '#']).next().unwrap_or(url).to_owned(),
+        None => format!("{}{}", app.base_url(headers), parts.uri.path()),
+    };
+    match parts.uri.query() {
+        Some(query) => format!("{registered}?{query}"),
+        None => registered,
+    }
+}
+
+fn note(
+    app: &App,
+    source: Option<&Source>,
+    kind: &'static str,
+    address: IpAddr,
+    request: &SignedRequest,
+    problem: &Problem,
+) {
+    let place = source.map(|source| source.id.to_string());
+    let visit = Visit {
+        // The token opens the source, so it is named by its id.
+        route: &format!("/in/{}", place.as_deref().unwrap_or("(unknown)")),
+        source: place.as_deref(),
+        kind,
+        address,
+        headers: &request.headers,
+        body: &request.body,
+        secret_header: source.and_then(|source| source.terms.verification()?.secret_header()),
+    };
+    reject::note(app, &visit, problem.code(), problem.detail());
+}
+
+fn answered(answer: Answer) -> Response {
+    let mut response = (answer.status, answer.body).into_response();
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_TYPE);
+    if let Some(media_type) = answer.content_type.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CONTENT_TYPE, media_type);
+    }
+    // What a sender has us echo must never be run by a browser.
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
+    response
+}
