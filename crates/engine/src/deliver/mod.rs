@@ -339,7 +339,7 @@ impl Deliverer {
     async fn deactivate(&self, id: SubscriptionId) {
         match self.try_deactivate(id).await {
             Ok(()) => {
-                tracing::info!(subscription = %id, "its endpoint is gone, or has failed for too long: deactivated")
+                tracing::info!(subscription = %id, "its endpoint is gone, or has failed for too long: deactivated");
             }
             // The next attempt will say so again.
             Err(error) => {
