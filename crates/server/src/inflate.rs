@@ -1,6 +1,6 @@
 //! Compressed bodies: what they stand for, within a bound.
 
-use std::io::Read as _;
+use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
@@ -45,19 +45,25 @@ fn coding(headers: &HeaderMap) -> Result<Option<Coding>> {
 }
 
 impl Coding {
+    /// Inflates twice: at first only to count, so that a bomb is found out before any of it is kept.
     fn inflate(self, sent: &[u8], bytes_max: usize) -> Result<Bytes> {
-        let mut inflated = Vec::new();
+        let broken = |error| Problem::bad_request(format!("the body cannot be inflated: {error}"));
         // One more than may be, to tell what is too long from what just fits.
-        let limit = bytes_max as u64 + 1;
-        let read = match self {
-            Self::Gzip => GzDecoder::new(sent).take(limit).read_to_end(&mut inflated),
-            Self::Deflate if has_zlib_head(sent) => {
-                ZlibDecoder::new(sent).take(limit).read_to_end(&mut inflated)
-            }
-            Self::Deflate => DeflateDecoder::new(sent).take(limit).read_to_end(&mut inflated),
-        };
-        read.map_err(|error| Problem::bad_request(format!("the body cannot be inflated: {error}")))?;
-        if inflated.len() > bytes_max { Err(Problem::too_large(bytes_max)) } else { Ok(inflated.into()) }
+        let mut counted = self.reader(sent).take(bytes_max as u64 + 1);
+        let length = std::io::copy(&mut counted, &mut std::io::sink()).map_err(broken)?;
+        let length = usize::try_from(length).ok().filter(|&length| length <= bytes_max);
+        let length = length.ok_or_else(|| Problem::too_large(bytes_max))?;
+        let mut inflated = Vec::with_capacity(length);
+        self.reader(sent).read_to_end(&mut inflated).map_err(broken)?;
+        Ok(inflated.into())
+    }
+
+    fn reader(self, sent: &[u8]) -> Box<dyn Read + '_> {
+        match self {
+            Self::Gzip => Box::new(GzDecoder::new(sent)),
+            Self::Deflate if has_zlib_head(sent) => Box::new(ZlibDecoder::new(sent)),
+            Self::Deflate => Box::new(DeflateDecoder::new(sent)),
+        }
     }
 }
 
