@@ -137,14 +137,15 @@ impl Engine {
             rescuer.bury_all_others().await?;
         }
 
-        let (committer, settler) = (Arc::new(committer), Arc::new(settler));
-        supervisor.keep("commit", move || run(Arc::clone(&committer), |c| async move { c.run().await }));
-        last.keep("settle", move || run(Arc::clone(&settler), |s| async move { s.run().await }));
-        let refiller = deliverer.clone();
-        supervisor.keep("refill", move || run(refiller.clone(), |d| async move { d.refill().await }));
-        let beating = Arc::clone(&rescuer);
-        supervisor.repeat("rescue", BEAT_EVERY, move || {
-            run(Arc::clone(&beating), |r| async move { r.step().await })
+        supervisor.keep_with("commit", Arc::new(committer), |committer| async move { committer.run().await });
+        last.keep_with("settle", Arc::new(settler), |settler| async move { settler.run().await });
+        supervisor.keep_with(
+            "refill",
+            deliverer.clone(),
+            |deliverer| async move { deliverer.refill().await },
+        );
+        supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(&rescuer), |rescuer| async move {
+            rescuer.step().await;
         });
 
         let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
@@ -157,14 +158,7 @@ impl Engine {
             log.clone(),
         );
         let sources = Arc::new(sources.await?);
-        let refreshed = Arc::clone(&sources);
-        supervisor.repeat("refresh sources", SOURCES_REFRESHED_EVERY, move || {
-            run(Arc::clone(&refreshed), |sources| async move {
-                if let Err(error) = sources.refresh().await {
-                    tracing::warn!(%error, "the sources could not be read again");
-                }
-            })
-        });
+        supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
 
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
@@ -172,19 +166,17 @@ impl Engine {
             settings.rejections_kept_for,
             supervisor.stopping(),
         );
-        let recorder = Arc::new(recorder);
-        supervisor
-            .keep("record rejections", move || run(Arc::clone(&recorder), |r| async move { r.run().await }));
+        supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
+            recorder.run().await;
+        });
 
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
-        let teller = Arc::new(teller);
-        supervisor.keep("tell news", move || run(Arc::clone(&teller), |t| async move { t.run().await }));
+        supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
         let sweep_every = settings.ages.sweep_every();
         let sweeper =
             Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());
-        let sweeper = Arc::new(sweeper);
-        supervisor.repeat("remove what is old", sweep_every, move || {
-            run(Arc::clone(&sweeper), |s| async move { s.sweep().await })
+        supervisor.repeat_with("remove what is old", sweep_every, Arc::new(sweeper), |sweeper| async move {
+            sweeper.sweep().await;
         });
 
         let (connections, since_start) = (client.clone(), Arc::clone(&clock));
@@ -242,6 +234,8 @@ impl Engine {
     }
 }
 
-fn run<S, F>(subject: S, step: impl FnOnce(S) -> F) -> F {
-    step(subject)
+async fn refresh(sources: Arc<Sources>) {
+    if let Err(error) = sources.refresh().await {
+        tracing::warn!(%error, "the sources could not be read again");
+    }
 }

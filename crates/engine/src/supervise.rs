@@ -56,6 +56,27 @@ impl Supervisor {
         });
     }
 
+    /// [`Supervisor::keep`] for what a subject does.
+    pub fn keep_with<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        subject: S,
+        start: impl Fn(S) -> F + Send + Sync + 'static,
+    ) {
+        self.keep(name, move || start(subject.clone()));
+    }
+
+    /// [`Supervisor::repeat`] for what a subject does.
+    pub fn repeat_with<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        pause: Duration,
+        subject: S,
+        step: impl Fn(S) -> F + Send + Sync + 'static,
+    ) {
+        self.repeat(name, pause, move || step(subject.clone()));
+    }
+
     /// Runs `step` again and again, with `pause` between, until the program is told to stop.
     pub fn repeat<F: Future<Output = ()> + Send + 'static>(
         &self,
