@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, read_object,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const SERVICE_ACCOUNT: Setting =
@@ -178,9 +178,9 @@ struct Push {
 struct Message {
     #[serde(default)]
     data: String,
-    #[serde(rename = "messageId")]
+    #[serde(rename = "messageId", default, deserialize_with = "lenient::text")]
     id: Option<String>,
-    #[serde(rename = "message_id")]
+    #[serde(rename = "message_id", default, deserialize_with = "lenient::text")]
     id_snake: Option<String>,
     #[serde(rename = "publishTime")]
     publish_time: Option<String>,

@@ -26,8 +26,9 @@ impl Verified<'_> {
         self.0.content()
     }
 
+    /// What a header says about the event. An empty one says nothing, and least of all which event it is.
     pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
-        self.0.header(name)
+        self.0.header(name).filter(|text| !text.is_empty())
     }
 }
 
@@ -100,7 +101,7 @@ pub enum Unreadable {
     /// The body is JSON, but not of the provider's shape.
     #[error("the body is not what this provider sends: {0}")]
     Unexpected(String),
-    /// The named header is absent.
+    /// The named header is absent or empty.
     #[error("the header {0} is missing")]
     MissingHeader(&'static str),
     /// The named field of a form is absent.

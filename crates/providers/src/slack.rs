@@ -67,6 +67,9 @@ impl Provider for Slack {
         let data = Json::parse(request.body())?;
         match serde_json::from_str(data.as_str())? {
             Outer::UrlVerification { challenge } => Ok(Inbound::Reply(Reply::text(challenge))),
+            Outer::EventCallback { event_id, .. } if event_id.is_empty() => {
+                Err(Unreadable::Unexpected("event_id is empty".to_owned()))
+            }
             Outer::EventCallback { event, event_id, event_time } => Ok(Inbound::event(InboundEvent {
                 event_type: EventType::from_words(["slack", &event.kind]),
                 dedupe_id: event_id.clone().into_owned(),

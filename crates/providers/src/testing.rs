@@ -277,6 +277,27 @@ mod laws {
         }
     }
 
+    /// All events with an empty id would be repeats of the first.
+    #[test]
+    fn an_empty_id_is_no_id() {
+        let empty = [("x-github-event", "push"), ("x-github-delivery", ""), ("webhook-id", "")];
+        let slack = r#"{"type":"event_callback","event_id":"","event":{"type":"message"}}"#;
+        let gmail =
+            r#"{"message":{"data":"eyJlbWFpbEFkZHJlc3MiOiJhQGIuYyIsImhpc3RvcnlJZCI6MX0=","messageId":""}}"#;
+        let composio = r#"{"type":"composio.trigger.message","metadata":{},"data":{}}"#;
+        let bodies: [(&dyn Provider, &str); 4] = [
+            (&crate::github::GitHub, "{}"),
+            (&crate::slack::Slack, slack),
+            (&crate::gmail::Gmail, gmail),
+            (&crate::composio::Composio, composio),
+        ];
+        for (provider, body) in bodies {
+            let refused = event_of(provider, &empty, body).map(|event| event.dedupe_id).unwrap_err();
+            let text = refused.to_string();
+            assert!(text.contains("missing") || text.contains("empty"), "{}: {text}", provider.name());
+        }
+    }
+
     /// What YouTube sends is no JSON, so its examples are of what becomes of it.
     #[test]
     fn every_example_is_read_as_its_type() {
