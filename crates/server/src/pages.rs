@@ -1,9 +1,13 @@
-//! Pages for people: the first page, and the API reference made from the OpenAPI document.
+//! Pages for people: the dashboard, and the API reference made from the OpenAPI document.
 
 use axum::extract::Path;
 use axum::response::{Html, IntoResponse, Response};
-use http::HeaderValue;
-use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use dashboard::Asset;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use providers::Provider;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -96,9 +100,31 @@ fn page(html: &'static str) -> Response {
     ([(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
 }
 
-/// The first page.
-pub(crate) async fn home() -> Response {
-    page(include_str!("pages/home.html"))
+/// A page of the dashboard.
+pub(crate) async fn dashboard(headers: HeaderMap) -> Response {
+    embedded(dashboard::page(), &headers)
+}
+
+/// A file of the dashboard, in a form that whoever asks accepts.
+pub(crate) fn embedded(asset: &'static Asset, headers: &HeaderMap) -> Response {
+    let asked =
+        |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
+    // What is named by its content never changes; the rest is asked for again each time, which costs a tag.
+    let caching = if asset.is_immutable { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let common: [(HeaderName, &'static str); 6] = [
+        (CACHE_CONTROL, caching),
+        (ETAG, asset.etag),
+        (VARY, "accept-encoding"),
+        (CONTENT_SECURITY_POLICY, dashboard::POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+    ];
+    if asked(IF_NONE_MATCH).split(',').any(|tag| tag.trim().trim_start_matches("W/") == asset.etag) {
+        return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    let (encoding, bytes) = asset.encoded(asked(ACCEPT_ENCODING));
+    let encoding = encoding.map(|name| [(CONTENT_ENCODING, name)]);
+    (common, [(CONTENT_TYPE, asset.media_type)], encoding, bytes).into_response()
 }
 
 /// The API reference.

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
-use http::{Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -76,8 +76,8 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let router = api
         .route_layer(middleware::from_fn(tell_standing))
         .merge(providers())
+        .merge(dashboard())
         .route("/in/{token}", get(receive_custom).post(receive_custom))
-        .route("/", get(pages::home))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))
         .route("/openapi.json", get(async move || Json(openapi.clone())))
@@ -108,6 +108,18 @@ fn providers() -> Router<Arc<App>> {
         }
     }
     router
+}
+
+/// The pages of the dashboard, which are all one document, and what they are made of.
+fn dashboard() -> Router<Arc<App>> {
+    let router = dashboard::ROUTES
+        .iter()
+        .fold(Router::new(), |router, path| router.route(path, get(pages::dashboard)));
+    let assets = dashboard::assets().filter(|asset| asset.path != dashboard::page().path);
+    assets.fold(router, |router, asset| {
+        let handler = async move |headers: HeaderMap| pages::embedded(asset, &headers);
+        router.route(&format!("/{}", asset.path), get(handler))
+    })
 }
 
 async fn no_route(uri: Uri) -> Response {

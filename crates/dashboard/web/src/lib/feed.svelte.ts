@@ -1,0 +1,106 @@
+/**
+ * A list that is read page by page and goes on growing at its top.
+ *
+ * What is new waits in `fresh` until it is let in: nothing moves under the reader's eyes. What is shown already is changed
+ * in place.
+ */
+
+import { messageOf, type Page } from "./api.js";
+
+export class Feed<T extends { id: string }> {
+  items = $state.raw<T[]>([]);
+  fresh = $state.raw<T[]>([]);
+  /** Whether more is new than was read: letting it in begins the list anew. */
+  hasGap = $state(false);
+  isLoading = $state(false);
+  isBegun = $state(false);
+  error = $state("");
+  #next: string | null | undefined;
+  #turn = 0;
+  readonly #load: (cursor: string | undefined) => Promise<Page<T>>;
+
+  constructor(load: (cursor: string | undefined) => Promise<Page<T>>) {
+    this.#load = load;
+    void this.begin();
+  }
+
+  get hasMore(): boolean {
+    return Boolean(this.#next);
+  }
+
+  async begin(): Promise<void> {
+    await this.#ask(undefined, (page) => {
+      this.items = page.data;
+      this.fresh = [];
+      this.hasGap = false;
+      this.isBegun = true;
+    });
+  }
+
+  async more(): Promise<void> {
+    if (this.isLoading || !this.#next) return;
+    await this.#ask(this.#next, (page) => (this.items = [...this.items, ...page.data]));
+  }
+
+  /** Looks at the newest once more. Says nothing when that fails: the next time is soon. */
+  async refresh(): Promise<void> {
+    if (this.isLoading || !this.isBegun) return;
+    const turn = this.#turn;
+    const page = await this.#load(undefined).catch(() => undefined);
+    if (!page || turn != this.#turn) return;
+    this.error = "";
+    this.note(page.data, Boolean(page.next_cursor));
+  }
+
+  /** Takes notice of what is the newest now. `isCut` says that it may not reach back to what is known. */
+  note(newest: T[], isCut = false): void {
+    const read = new Map(newest.map((item) => [item.id, item]));
+    const known = new Set(this.items.map((item) => item.id));
+    if (this.items.some((item) => read.has(item.id) && changed(item, read.get(item.id)!))) {
+      this.items = this.items.map((item) => read.get(item.id) ?? item);
+    }
+    const fresh = newest.filter((item) => !known.has(item.id));
+    const waiting = new Map([...fresh, ...this.fresh].map((item) => [item.id, item]));
+    if (fresh.length != this.fresh.length || waiting.size != this.fresh.length) this.fresh = fresh;
+    this.hasGap = isCut && fresh.length == newest.length;
+    // With nothing there, nothing can jump.
+    if (!this.items.length && this.fresh.length) this.admit();
+  }
+
+  /** Lets in what is new. */
+  admit(): void {
+    if (this.hasGap) return void this.begin();
+    this.items = [...this.fresh, ...this.items];
+    this.fresh = [];
+  }
+
+  /** Puts an item in the place of what it was. */
+  replace(item: T): void {
+    this.items = this.items.map((old) => (old.id == item.id ? item : old));
+  }
+
+  remove(id: string): void {
+    this.items = this.items.filter((item) => item.id != id);
+  }
+
+  /** Reads a page, and takes it before anybody can ask for the next. An answer that has been overtaken is dropped. */
+  async #ask(cursor: string | undefined, take: (page: Page<T>) => void): Promise<void> {
+    const turn = ++this.#turn;
+    this.isLoading = true;
+    try {
+      const page = await this.#load(cursor);
+      if (turn != this.#turn) return;
+      this.error = "";
+      this.#next = page.next_cursor;
+      take(page);
+    } catch (error) {
+      if (turn == this.#turn) this.error = messageOf(error);
+    } finally {
+      if (turn == this.#turn) this.isLoading = false;
+    }
+  }
+}
+
+function changed(before: object, now: object): boolean {
+  return JSON.stringify(before) != JSON.stringify(now);
+}

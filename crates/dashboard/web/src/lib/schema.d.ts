@@ -1,0 +1,3547 @@
+// Made by `npm run types` from the OpenAPI document. Not to be edited.
+
+export interface paths {
+    "/api/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List deliveries across subscriptions, the newest first */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one delivery with its request and all its attempts */
+        get: operations["read_delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call a delivery off */
+        post: operations["cancel_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deliveries/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a failed delivery by hand
+         * @description It keeps its id and history and gets one more attempt, at once.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List events, the newest first */
+        get: operations["list_events"];
+        put?: never;
+        /**
+         * Publish one event, or up to 1,000 together
+         * @description A batch is kept as a whole or not at all. With an `Idempotency-Key` header the same request may be sent again for 24
+         *     hours and is kept once; the same key with another body answers 409.
+         */
+        post: operations["publish_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one event with its deliveries */
+        get: operations["read_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/{id}/raw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read the bytes that came in */
+        get: operations["read_raw_event"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events/{id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send an event to a subscription once more
+         * @description It becomes a delivery of its own, with all its attempts; the `webhook-id` stays the event's.
+         */
+        post: operations["resend_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List API keys */
+        get: operations["list_keys"];
+        put?: never;
+        /** Make an API key */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revoke an API key */
+        delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/rejections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List requests that were refused
+         * @description They are written within a second. Of a flood only some are kept; `/metrics` counts all.
+         */
+        get: operations["list_rejections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/senders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the senders that are known */
+        get: operations["list_senders"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List sources */
+        get: operations["list_sources"];
+        put?: never;
+        /** Make a source */
+        post: operations["create_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a source */
+        get: operations["read_source"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a source
+         * @description Its address answers 404 from then on. Its events stay.
+         */
+        delete: operations["delete_source"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a source
+         * @description What is left out stays. `secret` or `secrets` replace all secrets. Who sends cannot be changed: make another source.
+         */
+        patch: operations["change_source"];
+        trace?: never;
+    };
+    "/api/sources/{id}/rotate-url": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a source a new address */
+        post: operations["rotate_source_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Count events by time, source and type */
+        get: operations["read_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a short-lived token for one user */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List subscriptions, the newest first */
+        get: operations["list_subscriptions"];
+        put?: never;
+        /** Create a subscription */
+        post: operations["create_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/composio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from composio
+         * @description Checked with what is set in COMPOSIO_WEBHOOK_SECRET.
+         */
+        post: operations["receive_composio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/discord": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from discord
+         * @description Checked with what is set in DISCORD_PUBLIC_KEY.
+         */
+        post: operations["receive_discord_without_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/discord/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from discord
+         * @description Checked with what is set in DISCORD_PUBLIC_KEY.
+         */
+        post: operations["receive_discord"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/event-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List event types, each with a description, an example and a schema */
+        get: operations["list_event_types"];
+        put?: never;
+        /**
+         * Add an event type to the catalogue
+         * @description Events may be published under any type; this describes one for those who subscribe.
+         */
+        post: operations["create_event_type"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/event-types/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove an event type from the catalogue
+         * @description Events of that type stay, and more may come.
+         */
+        delete: operations["delete_event_type"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/events/pending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lease events from a queue
+         * @description A pull subscription feeds a queue. What is leased belongs to this worker until it completes or fails it, or the lease
+         *     lapses. With `wait_seconds` the answer comes as soon as there is something.
+         */
+        get: operations["pull_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/events/{event_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a leased event is done */
+        post: operations["complete_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/events/{event_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hold a leased event for longer */
+        post: operations["extend_lease"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/events/{event_id}/failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Say that a leased event could not be dealt with
+         * @description It comes back, unless its attempts are used up.
+         */
+        post: operations["fail_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/github/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from github
+         * @description Checked with what is set in GITHUB_WEBHOOK_SECRET.
+         */
+        post: operations["receive_github"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/gmail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from gmail
+         * @description Checked with what is set in GOOGLE_PUBSUB_SERVICE_ACCOUNT.
+         */
+        post: operations["receive_gmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a filter, a transform, a template or headers on an event
+         * @description Nothing is kept and nothing is sent.
+         */
+        post: operations["preview_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/slack/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from slack
+         * @description Checked with what is set in SLACK_SIGNING_SECRET.
+         */
+        post: operations["receive_slack"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/unipile/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from unipile
+         * @description Checked with what is set in UNIPILE_WEBHOOK_SECRET.
+         */
+        post: operations["receive_unipile"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/youtube/{user}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive from youtube
+         * @description Checked with what is set in YOUTUBE_WEBHOOK_SECRET.
+         */
+        post: operations["receive_youtube"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one subscription */
+        get: operations["read_subscription"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a subscription
+         * @description Its open deliveries are cancelled; its history stays.
+         */
+        delete: operations["delete_subscription"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a subscription
+         * @description What is left out stays as it is; `null` goes back to the default.
+         */
+        patch: operations["change_subscription"];
+        trace?: never;
+    };
+    "/api/webhooks/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a subscription's deliveries, the newest first */
+        get: operations["list_subscription_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace a subscription's signing key
+         * @description Until the overlap ends `webhook-signature` holds a signature under the new key and one under the old, in this order;
+         *     `X-Webhook-Signature` is made with the new secret at once.
+         */
+        post: operations["rotate_secret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a test event to a subscription now */
+        post: operations["test_subscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it can do its work: 200, or 503 while the store is out of reach */
+        get: operations["read_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the process lives */
+        get: operations["read_liveness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether it can do its work, for a load balancer */
+        get: operations["read_readiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is counted, for Prometheus */
+        get: operations["read_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description What a sender is told about its event. */
+        Accepted: {
+            /**
+             * @description The event that is kept; for a duplicate, the first.
+             * @example evt_019aa6b0c7d07b3e8f3c5a1d2e4f6071
+             */
+            event_id: string;
+            /**
+             * @description `accepted`, or `duplicate` for one that is known.
+             * @example accepted
+             */
+            status: string;
+        };
+        /** @description Every known event type. */
+        Catalogue: {
+            data: components["schemas"]["ShownType"][];
+        };
+        /** @description Which lease. */
+        Completion: {
+            lease_token: string;
+        };
+        /** @description A delivery with all its attempts. */
+        DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
+            /** @description The first first. */
+            attempts: components["schemas"]["ShownAttempt"][];
+            request?: components["schemas"]["ShownRequest"] | null;
+        };
+        /** @description An event with its deliveries. */
+        EventWithDeliveries: components["schemas"]["ShownEvent"] & {
+            /** @description What subscriptions were owed since it came in, as far as the bearer may see them; the newest 200. */
+            deliveries: components["schemas"]["ShownDelivery"][];
+        };
+        /** @description A lease that lasts longer. */
+        Extended: {
+            lease_expires_at: string;
+        };
+        /** @description For how long. */
+        Extension: {
+            /**
+             * Format: int32
+             * @description From now, 1 to 3600.
+             * @default 60
+             */
+            lease_seconds: number | null;
+            lease_token: string;
+        };
+        /** @description What went wrong. */
+        Failure: {
+            /** @description What went wrong; the first 1024 bytes are kept. */
+            error?: string | null;
+            lease_token: string;
+            /**
+             * Format: int32
+             * @description Seconds until it may be tried again, 0 to 86400. Left out, the subscription's retry policy says.
+             */
+            retry_after_seconds?: number | null;
+        };
+        /** @description What is wrong with one field. */
+        FieldProblem: {
+            /** @description The field, as a path from the top of the document. */
+            field: string;
+            /** @description What is wrong with it. */
+            message: string;
+        };
+        /** @description How the program is. */
+        Health: {
+            /**
+             * @description `ok`, or `unavailable` while the store is out of reach.
+             * @example ok
+             */
+            status: string;
+            version: string;
+        };
+        /** @description What a key is to be. */
+        KeyTerms: {
+            /** @description For people. */
+            name: string;
+            /** @description Whose things it opens; everything where it is left out. */
+            user_id?: string | null;
+        };
+        /** @description An event that a worker holds. */
+        LeasedEvent: {
+            /**
+             * Format: int32
+             * @description The first is 1.
+             */
+            attempt: number;
+            /** @description When the event came in. */
+            created_at: string;
+            data: Record<string, unknown>;
+            delivery_id: string;
+            event_id: string;
+            event_type: string;
+            /** @description After this it goes back into the queue, and that was an attempt. */
+            lease_expires_at: string;
+            /** @description Shown when the worker says how it went. */
+            lease_token: string;
+            source: string;
+            user_id?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownDelivery: {
+            /** @description The newest first. */
+            data: {
+                /** Format: int32 */
+                attempt_count: number;
+                completed_at?: string | null;
+                created_at: string;
+                /** @description What went wrong last. */
+                error?: string | null;
+                event_id: string;
+                event_type: string;
+                /** @example dlv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** Format: int32 */
+                max_attempts: number;
+                next_attempt_at?: string | null;
+                /**
+                 * Format: int32
+                 * @description HTTP status of the last answer.
+                 */
+                response_status?: number | null;
+                /** @example success */
+                status: string;
+                subscription_id: string;
+                /**
+                 * @description Why it was made, or last set going by hand.
+                 * @example initial
+                 */
+                trigger: string;
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownEvent: {
+            /** @description The newest first. */
+            data: {
+                /** @description What happened, as the sender wrote it. */
+                data: Record<string, unknown>;
+                /** @example evt_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /**
+                 * @description When it happened.
+                 * @example 2026-11-21T09:30:00.125Z
+                 */
+                occurred_at: string;
+                /** @description The provider that spoke, where one did. */
+                provider?: string | null;
+                /**
+                 * @description When it came in.
+                 * @example 2026-11-21T09:30:00.625Z
+                 */
+                received_at: string;
+                /**
+                 * @description Where it came in.
+                 * @example github
+                 */
+                source: string;
+                /**
+                 * @description What kind of fact.
+                 * @example github.push
+                 */
+                type: string;
+                /**
+                 * @description Whose it is; `null` where no user could be found.
+                 * @example alice
+                 */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownKey: {
+            /** @description The newest first. */
+            data: {
+                created_at: string;
+                /** @example key_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                name: string;
+                /** @description Whose things it opens; `null`: everything. */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownRejection: {
+            /** @description The newest first. */
+            data: {
+                /** @description The network address that it came from. */
+                address: string;
+                /** @description The first 4 KiB of its body. What is not UTF-8 in it is replaced. */
+                body: string;
+                /** @description Why, in words. */
+                detail: string;
+                /** @description Its headers by name, without secrets. */
+                headers: {
+                    [key: string]: string;
+                };
+                /** @example rej_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /**
+                 * @description Why it was refused, for programs: the `code` of the answer.
+                 * @example invalid_signature
+                 */
+                reason: string;
+                /** @description Where it came in, without a source's token. */
+                route: string;
+                /** @description The source that it was for; `null` where there is none. */
+                source?: string | null;
+                /** @description When it came in. */
+                time: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownSource: {
+            /** @description The newest first. */
+            data: {
+                /** @description Where requests may come from; from anywhere where it is empty. */
+                allow_ips: string[];
+                created_at: string;
+                /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_active: boolean;
+                name: string;
+                /** @description Until when the address before the current one works. */
+                previous_url_until?: string | null;
+                /** @description The URL that the sender knows, where that is not ours. */
+                public_url?: string | null;
+                /** @description How many secrets count. */
+                secret_count: number;
+                /**
+                 * @description Who sends, for a sender that is known.
+                 * @example stripe
+                 */
+                sender?: string | null;
+                updated_at: string;
+                /** @description Whose events come in here; `null`: nobody's in particular. */
+                user_id?: string | null;
+                /** @description How requests are verified, where that is spelled out. */
+                verification?: Record<string, unknown> | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownSubscription: {
+            /** @description The newest first. */
+            data: {
+                created_at: string;
+                description: string;
+                /**
+                 * @example [
+                 *       "github.*"
+                 *     ]
+                 */
+                event_types: string[];
+                /** @description What events must hold, beyond being of one of the types. */
+                filter?: Record<string, unknown> | null;
+                /** @description Headers beside ours. */
+                headers: Record<string, unknown>;
+                /** @example sub_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** @description False once it was deactivated, by its owner or by a `410 Gone`. */
+                is_active: boolean;
+                /** Format: int32 */
+                max_concurrency: number;
+                /** @description Whether deliveries are held back for now. */
+                paused: boolean;
+                /** @description What checks `v1a` signatures; for `signing: "ed25519"` only. */
+                public_key?: string | null;
+                queue?: string | null;
+                /** Format: int32 */
+                rate_limit_per_minute?: number | null;
+                /** Format: int32 */
+                retry_count: number;
+                /** @description `exponential`, `standard`, `conversation`, or a list of seconds. */
+                retry_policy: Record<string, unknown>;
+                /** @example standard */
+                signing: string;
+                statistics: components["schemas"]["ShownStatistics"];
+                /**
+                 * @description `push` to a URL, or `pull` from a queue.
+                 * @example push
+                 */
+                target: string;
+                /** @description Whose body requests have instead of the event's own. */
+                template?: string | null;
+                /** Format: int32 */
+                timeout_seconds: number;
+                /** @description The source of a JavaScript function that makes the body. */
+                transform?: string | null;
+                updated_at: string;
+                url?: string | null;
+                /** @description Whose events it gets; `null`: every user's. */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A new API key. */
+        NewKey: components["schemas"]["ShownKey"] & {
+            /** @description The key itself. It is shown this once. */
+            key: string;
+        };
+        /** @description A source with its address. */
+        NewSource: components["schemas"]["ShownSource"] & {
+            /**
+             * @description Where its sender sends to. Whoever knows it may try, so it is shown this once.
+             * @example https://example.com/in/Jr5wUvQ0wO2mPV9n1cXK3yqkq8s6l0aB
+             */
+            url: string;
+        };
+        /** @description A new subscription, with its secret. */
+        NewSubscription: components["schemas"]["ShownSubscription"] & {
+            /**
+             * @description What checks the signatures. It is shown this once. Asymmetric signing has none.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string | null;
+        };
+        /** @description A user's token. */
+        NewToken: {
+            expires_at: string;
+            token: string;
+        };
+        /** @description What would become of the event. */
+        Preview: {
+            /** @description How the transform failed. */
+            error?: string | null;
+            /** @description Whether the filter wants it; without one, all are wanted. */
+            matched: boolean;
+            request?: components["schemas"]["PreviewedRequest"] | null;
+        };
+        /** @description What would be sent, without what a secret is needed for. */
+        PreviewedRequest: {
+            body: string;
+            headers: Record<string, unknown>;
+        };
+        /** @description A problem document. */
+        Problem: {
+            /** @description Which problem, for programs. It does not change between versions. */
+            code: string;
+            /** @description What is wrong, and what to do about it. */
+            detail: string;
+            /** @description For `invalid`: each field with what is wrong with it. */
+            errors?: components["schemas"]["FieldProblem"][];
+            /**
+             * Format: int32
+             * @description The HTTP status.
+             */
+            status: number;
+            /** @description The status in words. */
+            title: string;
+            /** @description Always `about:blank`: the code says which problem it is. */
+            type: string;
+        };
+        /** @description One event, or up to 1,000. */
+        PublishBody: components["schemas"]["PublishedEvent"] | {
+            events: components["schemas"]["PublishedEvent"][];
+        };
+        /** @description An event to publish. */
+        PublishedEvent: {
+            /** @description What happened: any JSON. */
+            data: Record<string, unknown>;
+            /** @description Your own id for it: a second event of the user with the same id is a duplicate. */
+            id?: string | null;
+            /** @description When it happened; now where it is left out. */
+            occurred_at?: string | null;
+            /**
+             * @description What kind of fact: words of a-z, 0-9, _ and - joined by dots.
+             * @example task.created
+             */
+            type: string;
+            /**
+             * @description Whose it is. A user's key may leave it out.
+             * @example alice
+             */
+            user_id?: string | null;
+        };
+        /** @description What a worker holds from now on. */
+        Pulled: {
+            /** @description The longest due first. Empty where nothing came in time. */
+            events: components["schemas"]["LeasedEvent"][];
+        };
+        /** @description Where to. */
+        Resending: {
+            /** @description A subscription that may have this user's events. Its event types do not matter. */
+            subscription_id: string;
+        };
+        /** @description The subscription with its new secret. */
+        RotatedSubscription: components["schemas"]["NewSubscription"] & {
+            /** @description Until when the old key signs too. */
+            overlap_ends_at: string;
+        };
+        /** @description How an address is replaced. */
+        Rotation: {
+            /**
+             * Format: int32
+             * @description For how long the old address goes on working, 0 to 672.
+             * @default 24
+             */
+            overlap_hours: number | null;
+        };
+        /** @description Every sender that is known. */
+        Senders: {
+            data: components["schemas"]["ShownSender"][];
+        };
+        /** @description One try of a delivery. */
+        ShownAttempt: {
+            /** @description When it began. */
+            at: string;
+            /** Format: double */
+            duration_ms: number;
+            error?: string | null;
+            /** @example timeout */
+            error_code?: string | null;
+            /**
+             * Format: int32
+             * @description The first is 1.
+             */
+            number: number;
+            /** @description The beginning of the answer's body, at most 16 KiB. */
+            response_body?: string | null;
+            response_headers: Record<string, unknown>;
+            /** Format: int32 */
+            response_status?: number | null;
+            /** @example initial */
+            trigger: string;
+        };
+        /** @description A bucket's events of one source and type. */
+        ShownCount: {
+            /**
+             * @description When the bucket begins.
+             * @example 2026-11-21T09:00:00.000Z
+             */
+            bucket: string;
+            /** Format: int64 */
+            count: number;
+            source: string;
+            type: string;
+        };
+        /** @description A delivery. */
+        ShownDelivery: {
+            /** Format: int32 */
+            attempt_count: number;
+            completed_at?: string | null;
+            created_at: string;
+            /** @description What went wrong last. */
+            error?: string | null;
+            event_id: string;
+            event_type: string;
+            /** @example dlv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** Format: int32 */
+            max_attempts: number;
+            next_attempt_at?: string | null;
+            /**
+             * Format: int32
+             * @description HTTP status of the last answer.
+             */
+            response_status?: number | null;
+            /** @example success */
+            status: string;
+            subscription_id: string;
+            /**
+             * @description Why it was made, or last set going by hand.
+             * @example initial
+             */
+            trigger: string;
+            user_id?: string | null;
+        };
+        /** @description An event. */
+        ShownEvent: {
+            /** @description What happened, as the sender wrote it. */
+            data: Record<string, unknown>;
+            /** @example evt_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /**
+             * @description When it happened.
+             * @example 2026-11-21T09:30:00.125Z
+             */
+            occurred_at: string;
+            /** @description The provider that spoke, where one did. */
+            provider?: string | null;
+            /**
+             * @description When it came in.
+             * @example 2026-11-21T09:30:00.625Z
+             */
+            received_at: string;
+            /**
+             * @description Where it came in.
+             * @example github
+             */
+            source: string;
+            /**
+             * @description What kind of fact.
+             * @example github.push
+             */
+            type: string;
+            /**
+             * @description Whose it is; `null` where no user could be found.
+             * @example alice
+             */
+            user_id?: string | null;
+        };
+        /** @description An API key, without the key. */
+        ShownKey: {
+            created_at: string;
+            /** @example key_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            name: string;
+            /** @description Whose things it opens; `null`: everything. */
+            user_id?: string | null;
+        };
+        /** @description A request that was refused. */
+        ShownRejection: {
+            /** @description The network address that it came from. */
+            address: string;
+            /** @description The first 4 KiB of its body. What is not UTF-8 in it is replaced. */
+            body: string;
+            /** @description Why, in words. */
+            detail: string;
+            /** @description Its headers by name, without secrets. */
+            headers: {
+                [key: string]: string;
+            };
+            /** @example rej_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /**
+             * @description Why it was refused, for programs: the `code` of the answer.
+             * @example invalid_signature
+             */
+            reason: string;
+            /** @description Where it came in, without a source's token. */
+            route: string;
+            /** @description The source that it was for; `null` where there is none. */
+            source?: string | null;
+            /** @description When it came in. */
+            time: string;
+        };
+        /** @description A request to a subscriber. */
+        ShownRequest: {
+            body: string;
+            headers: Record<string, unknown>;
+            url: string;
+        };
+        /** @description Somebody who sends webhooks, and how. */
+        ShownSender: {
+            aliases: string[];
+            /** @description Whether a vector of its own is a witness to this. If not, it rests on what was read about it. */
+            confirmed: boolean;
+            /** @description Whether it asks first if an address wants its events. */
+            has_handshake: boolean;
+            /** @example stripe */
+            name: string;
+            /** @description What a person who sets it up has to know. */
+            note?: string | null;
+            /** @description Whether it signs the URL too, so that `public_url` has to be right. */
+            signs_url: boolean;
+            title: string;
+            /** @description How its requests are verified. */
+            verification: Record<string, unknown>;
+        };
+        /** @description A custom source. */
+        ShownSource: {
+            /** @description Where requests may come from; from anywhere where it is empty. */
+            allow_ips: string[];
+            created_at: string;
+            /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_active: boolean;
+            name: string;
+            /** @description Until when the address before the current one works. */
+            previous_url_until?: string | null;
+            /** @description The URL that the sender knows, where that is not ours. */
+            public_url?: string | null;
+            /** @description How many secrets count. */
+            secret_count: number;
+            /**
+             * @description Who sends, for a sender that is known.
+             * @example stripe
+             */
+            sender?: string | null;
+            updated_at: string;
+            /** @description Whose events come in here; `null`: nobody's in particular. */
+            user_id?: string | null;
+            /** @description How requests are verified, where that is spelled out. */
+            verification?: Record<string, unknown> | null;
+        };
+        /** @description How a subscription's deliveries have ended. */
+        ShownStatistics: {
+            /** Format: int64 */
+            failed: number;
+            last_delivery_at?: string | null;
+            last_failure_at?: string | null;
+            last_success_at?: string | null;
+            /** Format: int64 */
+            successful: number;
+            /**
+             * Format: int64
+             * @description All deliveries, whether or not they have ended.
+             */
+            total: number;
+        };
+        /** @description A subscription. */
+        ShownSubscription: {
+            created_at: string;
+            description: string;
+            /**
+             * @example [
+             *       "github.*"
+             *     ]
+             */
+            event_types: string[];
+            /** @description What events must hold, beyond being of one of the types. */
+            filter?: Record<string, unknown> | null;
+            /** @description Headers beside ours. */
+            headers: Record<string, unknown>;
+            /** @example sub_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** @description False once it was deactivated, by its owner or by a `410 Gone`. */
+            is_active: boolean;
+            /** Format: int32 */
+            max_concurrency: number;
+            /** @description Whether deliveries are held back for now. */
+            paused: boolean;
+            /** @description What checks `v1a` signatures; for `signing: "ed25519"` only. */
+            public_key?: string | null;
+            queue?: string | null;
+            /** Format: int32 */
+            rate_limit_per_minute?: number | null;
+            /** Format: int32 */
+            retry_count: number;
+            /** @description `exponential`, `standard`, `conversation`, or a list of seconds. */
+            retry_policy: Record<string, unknown>;
+            /** @example standard */
+            signing: string;
+            statistics: components["schemas"]["ShownStatistics"];
+            /**
+             * @description `push` to a URL, or `pull` from a queue.
+             * @example push
+             */
+            target: string;
+            /** @description Whose body requests have instead of the event's own. */
+            template?: string | null;
+            /** Format: int32 */
+            timeout_seconds: number;
+            /** @description The source of a JavaScript function that makes the body. */
+            transform?: string | null;
+            updated_at: string;
+            url?: string | null;
+            /** @description Whose events it gets; `null`: every user's. */
+            user_id?: string | null;
+        };
+        /** @description A known event type. */
+        ShownType: {
+            /** @description Whether somebody has added it, who can remove it again. */
+            added: boolean;
+            /** @description When it happens. */
+            description: string;
+            /** @description An example of `data`. */
+            example: Record<string, unknown>;
+            /** @description Whether it tells of Waystation's own work: a plain `*` then leaves it out. */
+            operational: boolean;
+            /** @description The JSON Schema of `data`: what is in it, and of which type. Senders may add to it at any time. */
+            schema: Record<string, unknown>;
+            /** @example github.push */
+            type: string;
+        };
+        /** @description What a source is to be. */
+        SourceTermsBody: {
+            /** @description Networks or addresses that requests may come from. */
+            allow_ips?: string[] | null;
+            /** @default true */
+            is_active: boolean | null;
+            /** @description For people. */
+            name: string;
+            /** @description The sender's public key: hexadecimal, base64 of the DER form, PEM or JWK. */
+            public_key?: string | null;
+            /** @description The URL that the sender knows, to the letter, where that is not the one that is answered. */
+            public_url?: string | null;
+            /** @description What the sender signs with; `user:password` for basic authentication. */
+            secret?: string | null;
+            /** @description Several of them, any of which may have been used. */
+            secrets?: string[] | null;
+            /**
+             * @description A sender that is known: one of `GET /api/senders`. Either this or `verification`.
+             * @example stripe
+             */
+            sender?: string | null;
+            /**
+             * @description Whose events come in here. A user's key may leave it out; with the admin key, left out or `null` means nobody's in
+             *     particular.
+             */
+            user_id?: string | null;
+            /** @description How any other sender signs. */
+            verification?: Record<string, unknown> | null;
+            /** @description What the sender's handshake must show. */
+            verify_token?: string | null;
+        };
+        /** @description How many events came in. */
+        Stats: {
+            /** @description The oldest bucket first. */
+            data: components["schemas"]["ShownCount"][];
+        };
+        /** @description What a subscription is to be. */
+        SubscriptionTerms: {
+            description?: string | null;
+            /**
+             * @description Types, exactly (`github.push`), with a trailing wildcard (`github.*`), or all (`*`).
+             * @example [
+             *       "github.*"
+             *     ]
+             */
+            event_types: string[];
+            /** @description What events must hold, beyond being of one of the types: an object of paths and conditions. */
+            filter?: Record<string, unknown> | null;
+            /**
+             * @description Headers beside ours: at most 32, with 4 KiB in all. Those that say how a request travels and those that begin with
+             *     `webhook-` or `X-Webhook-` are ours.
+             */
+            headers?: Record<string, unknown> | null;
+            /** @default true */
+            is_active: boolean | null;
+            /**
+             * Format: int32
+             * @description Attempts under way at once, 1 to 1000.
+             * @default 10
+             */
+            max_concurrency: number | null;
+            /** @default false */
+            paused: boolean | null;
+            /**
+             * @description For `pull`: the queue's name, at most 128 bytes.
+             * @default default
+             */
+            queue: string | null;
+            /**
+             * Format: int32
+             * @description Attempts that may begin within any minute: 1 to 6000, or `null` for as many as can.
+             */
+            rate_limit_per_minute?: number | null;
+            /**
+             * Format: int32
+             * @description Retries after the first attempt, 0 to 10: 3, or as many as the named policy has.
+             */
+            retry_count?: number | null;
+            /**
+             * @description `exponential` (2 s, doubling, at most 1 h), `standard` (5 s to 24 h), `conversation` (4, 8, 10 s), or a list of
+             *     seconds.
+             */
+            retry_policy: Record<string, unknown>;
+            /**
+             * @description `standard`, or `ed25519` for asymmetric signatures.
+             * @default standard
+             */
+            signing: string | null;
+            /**
+             * @description `push` to a URL, or `pull` from a queue.
+             * @default push
+             */
+            target: string | null;
+            /** @description `slack`, `discord`, `teams` or `generic`: requests then have that body instead of the event's own. */
+            template?: string | null;
+            /**
+             * Format: int32
+             * @description Seconds that an attempt may take, 1 to 60.
+             * @default 10
+             */
+            timeout_seconds: number | null;
+            /**
+             * @description A JavaScript function, `(event) => body`: it gets the event as the API shows it and returns the body, `{ body,
+             *     headers }`, or `null` to send nothing. It takes the place of a template.
+             * @example (event) => ({ text: event.data.title })
+             */
+            transform?: string | null;
+            /**
+             * @description For `push`: where requests are sent: `https://`, or `http://` to an address that the configuration allows.
+             * @example https://example.com/hook
+             */
+            url?: string | null;
+            /** @description Whose events it gets. A user's key may leave it out; with the admin key, left out or `null` means every user's. */
+            user_id?: string | null;
+        };
+        /** @description What a token is to be. */
+        TokenTerms: {
+            /**
+             * Format: int32
+             * @description How long it is good for, 1 to 86400.
+             * @default 900
+             */
+            ttl_seconds: number | null;
+            /** @description Whose things it opens. */
+            user_id: string;
+        };
+        /** @description How a test went. */
+        Trial: {
+            delivery_id: string;
+            /** Format: double */
+            duration_ms: number;
+            error?: string | null;
+            error_code?: string | null;
+            event_id: string;
+            /** @description The beginning of the answer's body, at most 16 KiB. */
+            response_body?: string | null;
+            /** Format: int32 */
+            response_status?: number | null;
+            /**
+             * @description `success`, `failed`, or `cancelled` where the transform had nothing to send.
+             * @example success
+             */
+            status: string;
+        };
+        /** @description What is tried, and on what. */
+        Tried: {
+            event?: components["schemas"]["TriedEvent"] | null;
+            /** @description An event that came in. */
+            event_id?: string | null;
+            filter?: Record<string, unknown> | null;
+            headers?: {
+                [key: string]: string;
+            } | null;
+            /** @description `slack`, `discord`, `teams` or `generic`. */
+            template?: string | null;
+            transform?: string | null;
+        };
+        /** @description An event that is made up. It may be one as the API shows it. */
+        TriedEvent: {
+            data?: Record<string, unknown>;
+            occurred_at?: string | null;
+            provider?: string | null;
+            source?: string | null;
+            /** @example task.created */
+            type: string;
+            user_id?: string | null;
+        };
+        /** @description What an event type is to be. */
+        TypeTerms: {
+            /** @description When it happens. */
+            description: string;
+            /** @description An example of `data`. */
+            example?: Record<string, unknown> | null;
+            /** @description The JSON Schema of `data`; made from the example where it is left out. */
+            schema?: Record<string, unknown> | null;
+            /**
+             * @description Words of a-z, 0-9, _ and - joined by dots.
+             * @example order.paid
+             */
+            type: string;
+            /** @description In whose catalogue. A user's key may leave it out; with the admin key, left out or `null` means everyone's. */
+            user_id?: string | null;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description With this status. */
+                status?: string;
+                /** @description Carrying events of this type. */
+                event_type?: string;
+                /** @description Of this subscription. */
+                subscription_id?: string;
+                /** @description Of this user's subscriptions. */
+                user_id?: string;
+                /** @description Made at or after. */
+                since?: string;
+                /** @description Made before. */
+                until?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownDelivery"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryWithAttempts"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Of this type. */
+                type?: string;
+                /** @description From this source. */
+                source?: string;
+                /** @description Received at or after. */
+                since?: string;
+                /** @description Received before. */
+                until?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownEvent"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    publish_events: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PublishBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description `idempotency_key_reused` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventWithDeliveries"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_raw_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request's body, byte for byte */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resending"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownDelivery"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownKey"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyTerms"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rejections: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownRejection"];
+                };
+            };
+        };
+    };
+    list_senders: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Senders"];
+                };
+            };
+        };
+    };
+    list_sources: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownSource"];
+                };
+            };
+        };
+    };
+    create_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceTermsBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewSource"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownSource"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceTermsBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownSource"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_source_url: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewSource"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_stats: {
+        parameters: {
+            query?: {
+                /** @description How long a bucket is. */
+                bucket?: "minute" | "hour" | "day";
+                /** @description Whose events. */
+                user_id?: string;
+                /** @description Received at or after; a day ago where it is left out. */
+                since?: string;
+                /** @description Received before; now where it is left out. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenTerms"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewToken"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscriptions: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownSubscription"];
+                };
+            };
+        };
+    };
+    create_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionTerms"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewSubscription"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_composio: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_discord_without_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_discord: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_event_types: {
+        parameters: {
+            query?: {
+                /** @description The user whose types are meant, beside everyone's. */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+        };
+    };
+    create_event_type: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TypeTerms"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownType"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_event_type: {
+        parameters: {
+            query?: {
+                /** @description The user whose types are meant, beside everyone's. */
+                user_id?: string;
+            };
+            header?: never;
+            path: {
+                type: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pull_events: {
+        parameters: {
+            query?: {
+                /** @description The queue; `default` where it is left out. */
+                queue?: string;
+                /** @description Whose queue: names are per user. The admin key may leave it out, and pulls from all of that name. */
+                user_id?: string;
+                /** @description At most so many events, 1 to 100; 10 where it is left out. */
+                limit?: number;
+                /** @description How long they are held for this worker, 1 to 3600; 60 where it is left out. */
+                lease_seconds?: number;
+                /** @description How long to wait for the first event, 0 to 30; 0 where it is left out. */
+                wait_seconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pulled"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    complete_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Completion"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    extend_lease: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Extension"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extended"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fail_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                event_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Failure"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownDelivery"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_github: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_gmail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Tried"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_slack: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_unipile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    receive_youtube: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user: string;
+            };
+            cookie?: never;
+        };
+        /** @description As the provider sends it */
+        requestBody?: {
+            content: {
+                "*/*"?: never;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownSubscription"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SubscriptionTerms"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownSubscription"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_subscription_deliveries: {
+        parameters: {
+            query?: {
+                /** @description With this status. */
+                status?: string;
+                /** @description Carrying events of this type. */
+                event_type?: string;
+                /** @description Of this subscription. */
+                subscription_id?: string;
+                /** @description Of this user's subscriptions. */
+                user_id?: string;
+                /** @description Made at or after. */
+                since?: string;
+                /** @description Made before. */
+                until?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownDelivery"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RotatedSubscription"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    test_subscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    read_liveness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    read_readiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    read_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenMetrics text */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+}

@@ -1,0 +1,38 @@
+/** The pages, in the order of the navigation. */
+
+import type { Component } from "svelte";
+import Deliveries from "./pages/Deliveries.svelte";
+import Events from "./pages/Events.svelte";
+import EventTypes from "./pages/EventTypes.svelte";
+import Keys from "./pages/Keys.svelte";
+import Overview from "./pages/Overview.svelte";
+import Queues from "./pages/Queues.svelte";
+import Rejections from "./pages/Rejections.svelte";
+import Sources from "./pages/Sources.svelte";
+import Subscriptions from "./pages/Subscriptions.svelte";
+
+export interface PageLink {
+  name: string;
+  path: string;
+  /** Pressed after `g`. */
+  key: string;
+  group: "Traffic" | "Set-up" | "Access";
+  component: Component;
+  /** Whether the admin key alone opens it. */
+  isOperators?: boolean;
+}
+
+export const pages: PageLink[] = [
+  { name: "Overview", path: "/", key: "o", group: "Traffic", component: Overview },
+  { name: "Events", path: "/events", key: "e", group: "Traffic", component: Events },
+  { name: "Deliveries", path: "/deliveries", key: "d", group: "Traffic", component: Deliveries },
+  { name: "Rejections", path: "/rejections", key: "x", group: "Traffic", component: Rejections, isOperators: true },
+  { name: "Subscriptions", path: "/subscriptions", key: "s", group: "Set-up", component: Subscriptions },
+  { name: "Queues", path: "/queues", key: "q", group: "Set-up", component: Queues },
+  { name: "Sources", path: "/sources", key: "u", group: "Set-up", component: Sources },
+  { name: "Event types", path: "/event-types", key: "t", group: "Set-up", component: EventTypes },
+  { name: "Keys", path: "/keys", key: "y", group: "Access", component: Keys, isOperators: true },
+];
+
+/** The page at a path's first word. */
+export const pageAt = (word: string | undefined) => pages.find((page) => page.path == `/${word ?? ""}`);

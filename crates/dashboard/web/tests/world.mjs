@@ -1,0 +1,191 @@
+/** What a test runs in: the real program on data of its own, a receiver, and a browser that tells of every violation. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHmac, randomUUID } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const BINARY = process.env.WAYSTATION_TEST_BINARY ?? new URL("../../../../target/debug/waystation", import.meta.url).pathname;
+const CHROMIUM = process.env.WAYSTATION_TEST_CHROMIUM ?? "/usr/bin/chromium";
+/** Serves pages in the place of the program, where they are newer than what it has embedded. */
+const FRONT = process.env.WAYSTATION_TEST_FRONT;
+
+export const ADMIN_KEY = "test-admin-key";
+const GITHUB_SECRET = "it's a secret";
+
+/** Starts the program, and asks it things as the admin. */
+export class Program {
+  static async start() {
+    const program = new Program();
+    program.directory = await mkdtemp(join(tmpdir(), "waystation-dashboard-"));
+    program.process = spawn(BINARY, ["--listen", "127.0.0.1:0"], {
+      cwd: program.directory,
+      env: {
+        PATH: process.env.PATH,
+        RUST_LOG: "warn",
+        WAYSTATION_ADMIN_KEY: ADMIN_KEY,
+        WAYSTATION_DATABASE_URL: `sqlite:${program.directory}/waystation.db`,
+        WAYSTATION_DELIVERY__ALLOW_HOSTS: "127.0.0.0/8",
+        GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    program.url = await new Promise((found, failed) => {
+      let said = "";
+      program.process.stdout.on("data", (text) => {
+        said += text;
+        const url = /Waystation is at (http:\S+)/.exec(said);
+        if (url) found(url[1]);
+      });
+      program.process.on("exit", (code) => failed(new Error(`the program ended with ${code}`)));
+    });
+    program.front = FRONT ? await serveFront(FRONT, program.url) : undefined;
+    program.pages = program.front?.url ?? program.url;
+    return program;
+  }
+
+  async stop() {
+    this.front?.stop();
+    const ended = new Promise((done) => this.process.on("exit", done));
+    this.process.kill("SIGTERM");
+    await ended;
+    await rm(this.directory, { recursive: true, force: true });
+  }
+
+  async ask(method, path, body) {
+    const answer = await fetch(this.url + path, {
+      method,
+      headers: { Authorization: `Bearer ${ADMIN_KEY}` },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+    return text && JSON.parse(text);
+  }
+
+  publish(type, data, user_id = "alice") {
+    return this.ask("POST", "/api/events", { type, user_id, data });
+  }
+
+  subscribe(terms) {
+    return this.ask("POST", "/api/webhooks", { event_types: ["*"], ...terms });
+  }
+
+  /** What GitHub would send. */
+  async github(kind, payload, { user = "alice", secret = GITHUB_SECRET, headers = {} } = {}) {
+    const body = JSON.stringify(payload);
+    const signature = createHmac("sha256", secret).update(body).digest("hex");
+    const answer = await fetch(`${this.url}/api/webhooks/github/${user}`, {
+      method: "POST",
+      body,
+      headers: {
+        "Content-Type": "application/json",
+        "X-GitHub-Event": kind,
+        "X-GitHub-Delivery": randomUUID(),
+        "X-Hub-Signature-256": `sha256=${signature}`,
+        ...headers,
+      },
+    });
+    return { status: answer.status, ...(await answer.json()) };
+  }
+
+  /** Waits until a list holds so many, and answers it. */
+  async list(path, enough = 1) {
+    for (;;) {
+      const { data } = await this.ask("GET", path);
+      if (data.length >= enough) return data;
+      await new Promise((wake) => setTimeout(wake, 100));
+    }
+  }
+
+  deliveries(query, enough) {
+    return this.list(`/api/deliveries?${query}`, enough);
+  }
+}
+
+/** A subscriber that answers as it is told. */
+export async function receive(answer) {
+  const got = [];
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray()).toString();
+    got.push({ headers: request.headers, body });
+    const { status = 200, headers = {}, text = "" } = (await answer?.(request, body, got.length)) ?? {};
+    response.writeHead(status, headers).end(text);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return {
+    got,
+    url: `http://127.0.0.1:${server.address().port}/hook`,
+    stop: () => (server.close(), server.closeAllConnections()),
+  };
+}
+
+/** The newest pages in front of a program that may be older, under the same policy. For those who change them. */
+async function serveFront(directory, target) {
+  const { readFile } = await import("node:fs/promises");
+  const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
+  const server = createServer(async (request, response) => {
+    if (/^\/(api|docs|openapi.json|health|metrics)/.test(request.url)) {
+      const body = ["GET", "HEAD"].includes(request.method) ? undefined : Buffer.concat(await request.toArray());
+      const { host: _host, connection: _connection, ...headers } = request.headers;
+      const answer = await fetch(target + request.url, { method: request.method, headers, body, redirect: "manual" });
+      const { "content-encoding": _encoding, "content-length": _length, ...rest } = Object.fromEntries(answer.headers);
+      return response.writeHead(answer.status, rest).end(Buffer.from(await answer.arrayBuffer()));
+    }
+    const { policy } = await fetch(target).then((page) => ({ policy: page.headers.get("content-security-policy") }));
+    const isAsset = /^\/(assets\/|favicon)/.test(request.url);
+    const file = await readFile(join(directory, isAsset ? request.url : "index.html"));
+    const type = isAsset ? types[request.url.split(".").pop()] : "text/html; charset=utf-8";
+    response.writeHead(200, { "Content-Type": type, "Content-Security-Policy": policy }).end(file);
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  return { url: `http://127.0.0.1:${server.address().port}`, stop: () => (server.close(), server.closeAllConnections()) };
+}
+
+export function launch() {
+  return chromium.launch({
+    executablePath: CHROMIUM,
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+}
+
+/** A page whose every error and every violation of the policy is kept in `page.violations`. */
+export async function open(browser, program, { width = 1280, height = 800, scheme = "light", key = ADMIN_KEY } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, baseURL: program.pages });
+  const page = await context.newPage();
+  page.violations = [];
+  page.on("pageerror", (error) => page.violations.push(String(error)));
+  page.on("console", (message) => {
+    const text = message.text();
+    // A refusal that is shown to the reader is no fault of the page.
+    if (message.type() == "error" && !/Failed to load resource/.test(text)) page.violations.push(text);
+  });
+  await page.exposeFunction("tellViolation", (text) => page.violations.push(text));
+  await page.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => window.tellViolation(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
+  });
+  if (key) await signIn(page, key);
+  return page;
+}
+
+export async function signIn(page, key = ADMIN_KEY) {
+  await page.goto("/");
+  await page.getByLabel("Admin or user key").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+}
+
+/** Goes to a page as a reader does, without loading anew: a key that is held in memory stays. */
+export async function visit(page, path) {
+  await page.evaluate((path) => {
+    history.pushState(null, "", path);
+    dispatchEvent(new PopStateEvent("popstate"));
+  }, path);
+}
