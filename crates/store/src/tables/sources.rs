@@ -7,7 +7,7 @@ use const_format::formatcp;
 use domain::{SourceId, Timestamp, UserId};
 
 use crate::rows::SOURCE;
-use crate::sql::{Select, Sql, Statement, args};
+use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Page, Result, SourcesVersion, StoreError, StoredSource};
 
 #[cfg(test)]
@@ -51,7 +51,7 @@ const CREATE: Statement = Statement::new(
 pub(crate) async fn create(sql: &impl Sql, source: &StoredSource) -> Result<()> {
     let (previous, until) = previous(source);
     let args = args![
-        source.id.to_string(),
+        Value::id(source.id),
         source.user_id.as_ref().map(UserId::as_str),
         source.name.as_str(),
         source.terms.as_str(),
@@ -76,7 +76,7 @@ const ONE: Statement =
     Statement::new("source", formatcp!("SELECT {SOURCE} FROM sources WHERE id = $1 AND is_deleted = 0"));
 
 pub(crate) async fn one(sql: &impl Sql, id: SourceId) -> Result<Option<StoredSource>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.source()).transpose()
 }
 
@@ -88,7 +88,7 @@ pub(crate) async fn list(
     let (statement, args) = Select::new(formatcp!("SELECT {SOURCE} FROM sources"))
         .and("is_deleted =", Some(false))
         .and("user_id =", user.map(UserId::as_str))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("sources", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.source()).collect()
 }
@@ -104,7 +104,7 @@ const CHANGE: Statement = Statement::new(
 pub(crate) async fn change(sql: &impl Sql, source: &StoredSource) -> Result<bool> {
     let (previous, until) = previous(source);
     let args = args![
-        source.id.to_string(),
+        Value::id(source.id),
         source.name.as_str(),
         source.terms.as_str(),
         source.is_active,
@@ -127,5 +127,5 @@ const DELETE: Statement = Statement::new(
 
 pub(crate) async fn delete(sql: &impl Sql, id: SourceId, now: Timestamp) -> Result<bool> {
     let nothing: &[u8] = &[];
-    Ok(sql.write(&DELETE, args![id.to_string(), nothing, now.as_micros()]).await? > 0)
+    Ok(sql.write(&DELETE, args![Value::id(id), nothing, now.as_micros()]).await? > 0)
 }
