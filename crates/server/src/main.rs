@@ -20,6 +20,7 @@ mod problem;
 mod receive;
 mod reject;
 mod router;
+mod session;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;

@@ -90,6 +90,18 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
+    /// A session of a browser, used from a page of somebody else's.
+    pub(crate) fn foreign_origin() -> Self {
+        let detail = "a browser's session may only be used from this server's own pages";
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+    }
+
+    /// A token that names types opens streams of them, and nothing that would show more.
+    pub(crate) fn only_for_streams() -> Self {
+        let detail = "this token names types of events, and is only good for streams of them";
+        Self::new(StatusCode::FORBIDDEN, "only_for_streams", detail)
+    }
+
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
     }

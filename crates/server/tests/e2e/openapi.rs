@@ -27,8 +27,9 @@ async fn every_route_that_is_described_is_there() {
             }
             described += 1;
             let answer = world.program.anyone().send(Request::new(method, &filled_in(path))).await;
-            let expected = if is_open(operation, path) { 200 } else { 401 };
-            assert_eq!(answer.status, expected, "{method} {path}");
+            // What is open to all may still want a body.
+            let expected: &[u16] = if is_open(operation, path) { &[200, 204, 422] } else { &[401] };
+            assert!(expected.contains(&answer.status), "{method} {path}: {}", answer.status);
         }
     }
     assert!(described >= 25, "{described}");
