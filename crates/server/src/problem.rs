@@ -86,6 +86,12 @@ impl Problem {
         self.status < 500
     }
 
+    /// Whether the same request would always meet it. Who is not believed today may be tomorrow, once a secret is set
+    /// right.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 413 | 415)
+    }
+
     pub(crate) fn unauthorized(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }

@@ -146,7 +146,6 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 );
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
     id             UUID PRIMARY KEY,
@@ -160,7 +159,10 @@ CREATE TABLE sources (
     previous_until BIGINT NOT NULL,
     created_at     BIGINT NOT NULL,
     updated_at     BIGINT NOT NULL,
-    revision       BIGINT NOT NULL,
-    is_deleted     BIGINT NOT NULL
+    revision       BIGINT NOT NULL
 );
 CREATE INDEX sources_user ON sources (user_id, id);
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions BIGINT NOT NULL);
+INSERT INTO removed_sources (revisions) VALUES (0);

@@ -150,7 +150,6 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 ) STRICT, WITHOUT ROWID;
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
     id             BLOB PRIMARY KEY,
@@ -164,7 +163,10 @@ CREATE TABLE sources (
     previous_until INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    is_deleted     INTEGER NOT NULL
+    revision       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sources_user ON sources (user_id, id);
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
+INSERT INTO removed_sources (revisions) VALUES (0);

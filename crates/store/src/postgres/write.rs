@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
@@ -45,6 +45,9 @@ statements! {
         tables::subscriptions::UPDATE
     );
     DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    DELETE_SOURCE = "delete_source"
+        "WITH removed AS (DELETE FROM sources WHERE id = $1 RETURNING revision)
+         UPDATE removed_sources SET revisions = revisions + removed.revision + 1 FROM removed";
     LOCK_ROUTES = "lock_routes" "SELECT routes_version FROM log FOR UPDATE";
     OWE = "owe" include_str!("../../sql/postgres/owe.sql");
     REMOVE_EVENTS = "remove_events" include_str!("../../sql/postgres/remove_events.sql");
@@ -323,6 +326,10 @@ pub(super) async fn delete_subscription(
     now: Timestamp,
 ) -> Result<bool> {
     postgres.write_under_head(&DELETE_SUBSCRIPTION, args![Value::id(id), now.as_micros()]).await
+}
+
+pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<bool> {
+    Ok(postgres.write(&DELETE_SOURCE, args![Value::id(id)]).await? > 0)
 }
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.

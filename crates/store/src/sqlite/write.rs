@@ -6,7 +6,7 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
@@ -48,6 +48,10 @@ statements! {
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
+    COUNT_REMOVED_SOURCE = "count_removed_source"
+        "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
+         WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
+    DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
@@ -431,6 +435,14 @@ pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Time
     }
     transaction.commit()?;
     desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };
+    Ok(existed)
+}
+
+pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
+    let transaction = desk.begin()?;
+    transaction.desk.run(&COUNT_REMOVED_SOURCE, args![Value::id(id)])?;
+    let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
+    transaction.commit()?;
     Ok(existed)
 }
 
