@@ -8,12 +8,12 @@ use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
 use domain::event::Json;
 use domain::subscription::{Subscription, Target};
-use domain::{Event, Timestamp, UserId};
+use domain::{Connection, Event, Timestamp, UserId, connection};
 
 use crate::sql::Row;
 use crate::{
-    ApiKey, Claimed, KeyDigest, Logged, Position, Rejection, Result, StoreError, StoredSource,
-    StoredSubscription,
+    ApiKey, Claimed, KeyDigest, Logged, Position, Rejection, Result, StoreError, StoredConnection,
+    StoredSource, StoredSubscription, Task,
 };
 
 pub(crate) const EVENT: &str =
@@ -44,6 +44,9 @@ pub(crate) const REJECTION: &str = "id, at, route, source, address, reason, deta
 
 pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_keys, token, previous_token, \
      previous_until, created_at, updated_at, revision";
+
+pub(crate) const CONNECTION: &str = "id, user_id, provider, account_id, state, state_reason, scopes, expires_at, \
+     authorized_at, refresh, last_sync_at, sealed_tokens, created_at, updated_at, revision";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -201,6 +204,46 @@ impl Row {
         })
     }
 
+    pub(crate) fn connection(&mut self) -> Result<StoredConnection> {
+        let connection = Connection {
+            id: self.id()?,
+            user_id: self.parsed()?,
+            provider: self.text()?.to_string(),
+            account_id: self.text()?.to_string(),
+            state: self.connection_state()?,
+            state_reason: self.owned_text_or_null()?,
+            scopes: from_json(&self.text()?)?,
+            expires_at: self.time_or_zero()?,
+            authorized_at: self.time()?,
+            refresh: from_json(&self.text()?)?,
+            last_sync_at: self.time_or_zero()?,
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+        };
+        let sealed_tokens = self.bytes()?;
+        let connection = Connection { created_at: self.time()?, updated_at: self.time()?, ..connection };
+        Ok(StoredConnection { connection, sealed_tokens, revision: self.int()? })
+    }
+
+    fn connection_state(&mut self) -> Result<connection::State> {
+        let text = self.text()?;
+        known(&text, connection::State::ALL.into_iter().find(|state| state.as_str() == &*text))
+    }
+
+    /// No time is zero: a null number cannot be bound in a statement that both engines share.
+    fn time_or_zero(&mut self) -> Result<Option<Timestamp>> {
+        Ok(Some(self.int()?).filter(|&micros| micros != 0).map(Timestamp::from_micros))
+    }
+
+    pub(crate) fn task(&mut self) -> Result<Task> {
+        Ok(Task {
+            kind: self.text()?.to_string(),
+            subject: self.text()?.to_string(),
+            turn: self.int()?,
+            memory: self.text()?.to_string(),
+        })
+    }
+
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
             id: self.id()?,
@@ -245,6 +288,10 @@ fn digest(bytes: Vec<u8>) -> Result<KeyDigest> {
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 fn narrow(value: i64) -> Result<u16> {

@@ -166,3 +166,44 @@ CREATE INDEX sources_user ON sources (user_id, id);
 -- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
 CREATE TABLE removed_sources (revisions BIGINT NOT NULL);
 INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            UUID PRIMARY KEY,
+    user_id       TEXT COLLATE "C" NOT NULL,
+    provider      TEXT COLLATE "C" NOT NULL,
+    account_id    TEXT COLLATE "C" NOT NULL,
+    state         TEXT COLLATE "C" NOT NULL,
+    state_reason  TEXT COLLATE "C",
+    scopes        TEXT COLLATE "C" NOT NULL,
+    expires_at    BIGINT NOT NULL,
+    authorized_at BIGINT NOT NULL,
+    refresh       TEXT COLLATE "C" NOT NULL,
+    last_sync_at  BIGINT NOT NULL,
+    sealed_tokens BYTEA NOT NULL,
+    created_at    BIGINT NOT NULL,
+    updated_at    BIGINT NOT NULL,
+    revision      BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    due_at  BIGINT NOT NULL,
+    turn    BIGINT NOT NULL,
+    memory  TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (kind, subject)
+);
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BYTEA PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_expiry ON spent (expires_at);

@@ -170,3 +170,44 @@ CREATE INDEX sources_user ON sources (user_id, id);
 -- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
 CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
 INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            BLOB PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    provider      TEXT NOT NULL,
+    account_id    TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    state_reason  TEXT,
+    scopes        TEXT NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    authorized_at INTEGER NOT NULL,
+    refresh       TEXT NOT NULL,
+    last_sync_at  INTEGER NOT NULL,
+    sealed_tokens BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    revision      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due_at  INTEGER NOT NULL,
+    turn    INTEGER NOT NULL,
+    memory  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_expiry ON spent (expires_at);

@@ -33,6 +33,7 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     CHANGE = "change" include_str!("../../sql/postgres/change.sql");
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/postgres/claim_tasks.sql");
     LOCK_HEAD = "lock_head" include_str!("../../sql/postgres/lock_head.sql");
     CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
         include_str!("../../sql/postgres/create_subscription.sql"),
@@ -358,6 +359,33 @@ pub(super) async fn owe(
     let owed = owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let Some(rows) = owed.map_err(classify)? else { return Ok(None) };
     rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Some)
+}
+
+pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {
+    // It writes, and answers with rows as what only reads does.
+    postgres.read(&CLAIM_TASKS, args).await?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let bound = statements.into_iter().map(|(statement, args)| {
+        postgres.counters.count(statement.name);
+        Ok((statement.sql(), bind(args)?))
+    });
+    let (bound, pool) = (bound.collect::<Result<Vec<_>>>()?, postgres.pool.clone());
+    let written = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        for (index, (sql, args)) in bound.into_iter().enumerate() {
+            let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
+            if index == 0 && written == 0 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await.map(|()| true)
+    });
+    let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    written.map_err(classify)
 }
 
 pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {

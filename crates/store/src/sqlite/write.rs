@@ -45,6 +45,7 @@ statements! {
         "{events}",
         rows::EVENT_OF_TABLE
     );
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/sqlite/claim_tasks.sql");
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
@@ -444,6 +445,23 @@ pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
     let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
     transaction.commit()?;
     Ok(existed)
+}
+
+pub(super) fn claim_tasks(desk: &Desk, args: Vec<Value>) -> Result<Vec<Task>> {
+    desk.fetch(&CLAIM_TASKS, args)?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// Runs the statements in one transaction, unless the first has nothing to write.
+pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let transaction = desk.begin()?;
+    for (index, (statement, args)) in statements.into_iter().enumerate() {
+        let written = transaction.desk.run(&statement, args)?;
+        if index == 0 && written == 0 {
+            return Ok(false);
+        }
+    }
+    transaction.commit()?;
+    Ok(true)
 }
 
 fn hex(bytes: impl Into<[u8; 16]>) -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod calling;
 pub(crate) mod changing;
 pub(crate) mod claiming;
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
@@ -19,3 +20,4 @@ pub(crate) mod sharing;
 pub(crate) mod sources;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;
+pub(crate) mod tasks;
