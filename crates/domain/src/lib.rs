@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
+//! and how that ends), [`order`] (what waits for what), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
 //! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
 //! [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
 
@@ -25,6 +25,7 @@ pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod mac;
+pub mod order;
 pub mod path;
 pub mod retry;
 pub mod signing;

@@ -44,9 +44,14 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Claims deliveries that are due: of each lane the longest due first, at most as many as it has room for. No
     /// delivery is ever given to two claimants at once.
+    ///
+    /// Of those of a subscription that share an ordering key only the first in the line is claimed: the one whose event
+    /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come first
+    /// changes from call to call.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
 
-    /// Which subscriptions have deliveries waiting, each with the time at which the first is due.
+    /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
+    /// the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
 
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
@@ -207,7 +212,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// ids of those it added; `None` where subscriptions have changed since, and then it adds nothing.
     ///
     /// A delivery whose event has gone is left out. With `only_missing` so is one whose subscription has been owed its
-    /// event before, however that ended. No call names an event and a subscription together twice.
+    /// event before, however that ended. No call names an event and a subscription together twice. Those that have an
+    /// ordering key stand in line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],

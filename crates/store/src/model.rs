@@ -47,6 +47,9 @@ struct Data {
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Where in its line each delivery stands: they are numbered as they come.
+    places: BTreeMap<DeliveryId, u64>,
+    last_place: u64,
     attempts: BTreeMap<(DeliveryId, u16), Attempt>,
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.

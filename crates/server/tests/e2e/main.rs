@@ -23,6 +23,7 @@ mod events;
 mod gmail;
 mod health;
 mod openapi;
+mod ordering;
 mod providers;
 mod publishing;
 mod pulling;

@@ -61,10 +61,18 @@ CREATE TABLE deliveries (
     created_at      INTEGER NOT NULL,
     completed_at    INTEGER,
     response_status INTEGER,
-    error           TEXT
+    error           TEXT,
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BLOB,
+    place           INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
 CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';

@@ -11,7 +11,7 @@ use sqlx::query::Query;
 
 use super::uuid::{Uuid, uuid};
 use super::{Postgres, bind, classify, unpack};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Sql as _, Statement, Value, args};
 use crate::*;
 
@@ -191,6 +191,7 @@ fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
         .bind(column!(owed, delivery => i64::from(delivery.max_attempts)))
         .bind(column!(owed, delivery => delivery.trigger.as_str()))
         .bind(column!(owed, delivery => delivery.created_at.as_micros()))
+        .bind(column!(owed, delivery => ordering_key_bytes(delivery)))
 }
 
 /// Says of each event where it is: where it was just put, or where it has been before.
@@ -287,6 +288,7 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
         .bind(column!(changes, change => change.to.completed_at.map(Timestamp::as_micros)))
         .bind(column!(changes, change => change.to.response_status.map(i64::from)))
         .bind(column!(changes, change => change.to.error.as_deref()))
+        .bind(column!(changes, change => ordering_key_bytes(&change.to)))
 }
 
 fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {

@@ -12,7 +12,7 @@ use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Statement, Value, args};
 use crate::*;
 
@@ -37,6 +37,7 @@ statements! {
         "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
     DUE = "due" include_str!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
@@ -56,7 +57,10 @@ statements! {
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
-         WHERE subscription_id = $1 AND status IN ('pending', 'retrying')";
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL";
+    HOLD_LINES = "hold_lines"
+        "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NOT NULL";
     RELEASE = "release"
         "UPDATE deliveries SET status = 'pending', next_attempt_at = $2
          WHERE subscription_id = $1 AND status = 'held'";
@@ -76,12 +80,12 @@ static INDEX_KEYS: MultiRow =
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL)",
+    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL,?,?)",
 );
 static CHANGE_DELIVERIES: MultiRow = MultiRow::new(
     "change_deliveries",
     include_str!("../../sql/sqlite/change_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
     "insert_attempts",
@@ -126,8 +130,10 @@ pub(super) fn append(
     insert_events(&transaction, &mut placed)?;
     name_repeats(&transaction, &mut placed)?;
     let new = placed.iter().filter(|placed| placed.is_new);
-    let owed: Vec<&Delivery> = new.clone().flat_map(|placed| &placed.new.deliveries).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let owed =
+        new.clone().flat_map(|placed| placed.new.deliveries.iter().map(|owed| (owed, placed.position)));
+    let owed: Vec<_> = owed.collect();
+    INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
     index_keys(&transaction, &end.keys)?;
     transaction.commit()?;
     end.keys.advance(new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position))));
@@ -260,7 +266,7 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
         .bind(event.raw.as_deref());
 }
 
-fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
+fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
     row.id(delivery.id)
         .id(delivery.event_id)
@@ -274,7 +280,9 @@ fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
         .bind(claim_deadline)
         .bind(i64::from(delivery.max_attempts))
         .bind(delivery.trigger.as_str())
-        .bind(delivery.created_at.as_micros());
+        .bind(delivery.created_at.as_micros())
+        .bind(ordering_key_bytes(delivery))
+        .bind(delivery.ordering_key.map(|_| place.0));
 }
 
 pub(super) fn owe(
@@ -283,13 +291,12 @@ pub(super) fn owe(
     only_missing: bool,
     routes: RoutesVersion,
 ) -> Result<Option<Vec<DeliveryId>>> {
-    let end = match desk.log.take() {
+    let mut end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
     };
-    let is_stale = end.routes != routes;
-    desk.log = Some(end);
-    if is_stale {
+    if end.routes != routes {
+        desk.log = Some(end);
         return Ok(None);
     }
     let transaction = desk.begin()?;
@@ -299,8 +306,16 @@ pub(super) fn owe(
     let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
     let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let placed: Vec<_> =
+        (end.position.0 + 1..).map(Position).zip(&owed).map(|(place, &delivery)| (delivery, place)).collect();
+    if owed.iter().any(|delivery| delivery.ordering_key.is_some()) {
+        // No event will have these positions: they are places behind all that are there, and before all that will come.
+        end.position.0 += owed.len() as i64;
+        transaction.desk.run(&MOVE_HEAD, args![end.position.0])?;
+    }
+    INSERT_DELIVERIES.run(&transaction, &placed, bind_delivery)?;
     transaction.commit()?;
+    desk.log = Some(end);
     Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
 }
 
@@ -368,7 +383,8 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
         .bind(to.trigger.as_str())
         .bind(to.completed_at.map(Timestamp::as_micros))
         .bind(to.response_status.map(i64::from))
-        .bind(to.error.as_deref());
+        .bind(to.error.as_deref())
+        .bind(ordering_key_bytes(to));
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
@@ -415,7 +431,7 @@ pub(super) fn change_subscription(
     if exists {
         let id = Value::id(stored.subscription.id);
         match stored.subscription.holds() {
-            true => transaction.desk.run(&HOLD, [id])?,
+            true => transaction.desk.run(&HOLD, [id.clone()])? + transaction.desk.run(&HOLD_LINES, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
         transaction.desk.run(&MOVE_ROUTES, [])?;
