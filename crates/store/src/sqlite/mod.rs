@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -134,6 +134,7 @@ impl ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
+            Self::Id(value) => ValueRef::Blob(value),
         }))
     }
 }
@@ -163,6 +164,10 @@ impl Sql for Sqlite {
         let statement = statement.clone();
         // One statement is a transaction.
         self.writer.run(move |desk| desk.run(&statement, args)).await
+    }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.writer.run(move |desk| write::together(desk, statements)).await
     }
 }
 
@@ -207,6 +212,10 @@ impl Engine for Sqlite {
         self.writer.run(move |desk| write::delete_subscription(desk, id, now)).await
     }
 
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.writer.run(move |desk| write::delete_source(desk, id)).await
+    }
+
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -215,6 +224,17 @@ impl Engine for Sqlite {
     ) -> Result<Option<Vec<DeliveryId>>> {
         let deliveries = deliveries.to_vec();
         self.writer.run(move |desk| write::owe(desk, &deliveries, only_missing, routes)).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        let args = tables::tasks::claim_args(kind, limit, now, deadline);
+        self.writer.run(move |desk| write::claim_tasks(desk, args)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {
