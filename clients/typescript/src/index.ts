@@ -190,7 +190,8 @@ export function connect({ url, getToken, cursor = "now", types, transport }: Opt
       case "ready":
         failures = 0;
         cursor = frame.cursor;
-        silenceMs = frame.heartbeat_seconds * 1_000 * HEARTBEATS_MISSED_MAX;
+        // Heartbeats that are less than a second apart are told as none.
+        silenceMs = (frame.heartbeat_seconds || 1) * 1_000 * HEARTBEATS_MISSED_MAX;
         after(silenceMs, lose);
         enter("open");
         tell("ready", cursor);

@@ -56,12 +56,17 @@ export function openStream({ base, token, cursor, types, onFrame, onEnd }: Openi
     if (status != 200 || !body) return;
     const reader = body.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).getReader();
     let rest = "";
+    let data = "";
     for (let piece; !(piece = await reader.read()).done; ) {
-      const lines = (rest + piece.value).split("\n");
+      const lines = (rest + piece.value).split(/\r?\n/);
       rest = lines.pop()!;
       for (const line of lines) {
-        // Frames are one line each. What was read before an end is not handed on after it.
-        if (line.startsWith("data:") && !abort.signal.aborted) onFrame(JSON.parse(line.slice(5)) as ServerFrame);
+        // A frame whose event was written on several lines comes on several; an empty one ends it.
+        if (line.startsWith("data:")) data += line.slice(5) + "\n";
+        if (line || !data) continue;
+        // What was read before an end is not handed on after it.
+        if (!abort.signal.aborted) onFrame(JSON.parse(data) as ServerFrame);
+        data = "";
       }
     }
   };

@@ -122,7 +122,9 @@ export class Server {
     response.writeHead(200, { "Content-Type": "text/event-stream" });
     const tell = (frame: ServerFrame) => {
       const id = "cursor" in frame && frame.cursor ? `id: ${frame.cursor}\n` : "";
-      response.write(`data: ${JSON.stringify(frame)}\n${id}\n`);
+      // As senders may have written it: on several lines.
+      const data = JSON.stringify(frame, null, 1).split("\n").map((line) => `data: ${line}\n`).join("");
+      response.write(`${id}${data}\n`);
     };
     const cursor = url.searchParams.get("cursor") ?? "now";
     const types = url.searchParams.get("types")?.split(",");

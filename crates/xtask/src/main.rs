@@ -13,6 +13,7 @@ mod check;
 mod ci;
 mod debian;
 mod dev;
+mod front;
 mod interrupt;
 mod nextest;
 mod postgres;

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::steps::Steps;
 use crate::surroundings::Surroundings;
-use crate::{nextest, process, workspace};
+use crate::{front, nextest, process, workspace};
 
 /// Rounds on SQLite for one on PostgreSQL, where a round takes about four times as long.
 const SQLITE_ROUNDS_PER_POSTGRES_ROUND: u32 = 4;
@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Leave out the examples in documentation comments
     #[arg(long)]
     no_doc: bool,
+    /// Leave out the browser client and the dashboard
+    #[arg(long)]
+    no_front: bool,
     /// How often the crash harness kills the server on SQLite (a quarter of that on PostgreSQL);
     /// 0 leaves it out
     #[arg(long, value_name = "N", default_value_t = Options::default().crash_rounds)]
@@ -28,7 +31,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { no_doc: false, crash_rounds: 20, nextest: Vec::new() }
+        Self { no_doc: false, no_front: false, crash_rounds: 20, nextest: Vec::new() }
     }
 }
 
@@ -50,6 +53,9 @@ pub(crate) fn test(steps: &mut Steps, options: &Options) {
         surroundings.describe_to(&mut tests);
         process::run(tests)
     });
+    if !options.no_front {
+        front::test(steps, &surroundings);
+    }
     if options.crash_rounds > 0 {
         crash(steps, &surroundings, options.crash_rounds);
     }

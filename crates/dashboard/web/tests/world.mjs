@@ -128,10 +128,10 @@ export async function receive(answer) {
 async function serveFront(directory, target) {
   const { readFile } = await import("node:fs/promises");
   const types = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
-  const server = createServer(async (request, response) => {
+  const answer = async (request, response) => {
     if (/^\/(api|docs|openapi.json|health|metrics)/.test(request.url)) {
       const body = ["GET", "HEAD"].includes(request.method) ? undefined : Buffer.concat(await request.toArray());
-      const { host: _host, connection: _connection, ...headers } = request.headers;
+      const { host: _host, connection: _connection, origin: _origin, ...headers } = request.headers;
       const answer = await fetch(target + request.url, { method: request.method, headers, body, redirect: "manual" });
       const { "content-encoding": _encoding, "content-length": _length, ...rest } = Object.fromEntries(answer.headers);
       return response.writeHead(answer.status, rest).end(Buffer.from(await answer.arrayBuffer()));
@@ -141,7 +141,8 @@ async function serveFront(directory, target) {
     const file = await readFile(join(directory, isAsset ? request.url : "index.html"));
     const type = isAsset ? types[request.url.split(".").pop()] : "text/html; charset=utf-8";
     response.writeHead(200, { "Content-Type": type, "Content-Security-Policy": policy }).end(file);
-  });
+  };
+  const server = createServer((request, response) => answer(request, response).catch(() => response.destroy()));
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return { url: `http://127.0.0.1:${server.address().port}`, stop: () => (server.close(), server.closeAllConnections()) };
 }
@@ -164,8 +165,8 @@ export async function open(browser, program, { width = 1280, height = 800, schem
   page.on("pageerror", (error) => page.violations.push(String(error)));
   page.on("console", (message) => {
     const text = message.text();
-    // A refusal that is shown to the reader is no fault of the page.
-    if (message.type() == "error" && !/Failed to load resource/.test(text)) page.violations.push(text);
+    // A stream is connected again where it breaks off. A refusal that is shown to the reader is no fault of the page.
+    if (message.type() == "error" && !/Failed to load resource|WebSocket connection/.test(text)) page.violations.push(text);
   });
   await page.exposeFunction("tellViolation", (text) => page.violations.push(text));
   await page.addInitScript(() => {

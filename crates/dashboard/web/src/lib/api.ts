@@ -1,6 +1,6 @@
 /** The API, with the types of its OpenAPI document. */
 
-import createClient, { type Middleware } from "openapi-fetch";
+import createClient from "openapi-fetch";
 import type { components, paths } from "./schema.js";
 
 type Schemas = components["schemas"];
@@ -34,22 +34,16 @@ export class Failure extends Error {
   }
 }
 
-/** Who asks, where no cookie says so. It lives as long as the page does. */
-export const bearer: { key: string | undefined; onRefused: () => void } = { key: undefined, onRefused: () => {} };
-
-const identify: Middleware = {
-  onRequest({ request }) {
-    if (bearer.key) request.headers.set("Authorization", `Bearer ${bearer.key}`);
-    return request;
-  },
-  onResponse({ response }) {
-    if (response.status == 401) bearer.onRefused();
-    return response;
-  },
-};
-
 export const api = createClient<paths>({ credentials: "same-origin" });
-api.use(identify);
+
+/** Has `told` called when the server no longer knows who asks. */
+export function onRefused(told: () => void): void {
+  api.use({
+    onResponse({ response }) {
+      if (response.status == 401) told();
+    },
+  });
+}
 
 /** The data of an answer, or a {@link Failure}. */
 export async function ask<T>(asked: Promise<{ data?: T; error?: unknown; response: Response }>): Promise<T> {

@@ -7,6 +7,9 @@
 
 import { messageOf, type Page } from "./api.js";
 
+/** What may wait. Nobody reads more one by one; letting it in begins the list anew. */
+const FRESH_MAX = 1_000;
+
 export class Feed<T extends { id: string }> {
   items = $state.raw<T[]>([]);
   fresh = $state.raw<T[]>([]);
@@ -17,6 +20,8 @@ export class Feed<T extends { id: string }> {
   error = $state("");
   #next: string | null | undefined;
   #turn = 0;
+  /** The ids of the items. */
+  #known = new Set<string>();
   readonly #load: (cursor: string | undefined) => Promise<Page<T>>;
 
   constructor(load: (cursor: string | undefined) => Promise<Page<T>>) {
@@ -31,6 +36,7 @@ export class Feed<T extends { id: string }> {
   async begin(): Promise<void> {
     await this.#ask(undefined, (page) => {
       this.items = page.data;
+      this.#known = new Set(page.data.map(({ id }) => id));
       this.fresh = [];
       this.hasGap = false;
       this.isBegun = true;
@@ -39,7 +45,10 @@ export class Feed<T extends { id: string }> {
 
   async more(): Promise<void> {
     if (this.isLoading || !this.#next) return;
-    await this.#ask(this.#next, (page) => (this.items = [...this.items, ...page.data]));
+    await this.#ask(this.#next, (page) => {
+      this.items = [...this.items, ...page.data];
+      page.data.forEach(({ id }) => this.#known.add(id));
+    });
   }
 
   /** Looks at the newest once more. Says nothing when that fails: the next time is soon. */
@@ -54,15 +63,17 @@ export class Feed<T extends { id: string }> {
 
   /** Takes notice of what is the newest now. `isCut` says that it may not reach back to what is known. */
   note(newest: T[], isCut = false): void {
-    const read = new Map(newest.map((item) => [item.id, item]));
-    const known = new Set(this.items.map((item) => item.id));
-    if (this.items.some((item) => read.has(item.id) && changed(item, read.get(item.id)!))) {
-      this.items = this.items.map((item) => read.get(item.id) ?? item);
+    const seen = new Map(newest.filter(({ id }) => this.#known.has(id)).map((item) => [item.id, item]));
+    if (seen.size && this.items.some((item) => seen.has(item.id) && isOther(item, seen.get(item.id)!))) {
+      this.items = this.items.map((item) => seen.get(item.id) ?? item);
     }
-    const fresh = newest.filter((item) => !known.has(item.id));
-    const waiting = new Map([...fresh, ...this.fresh].map((item) => [item.id, item]));
-    if (fresh.length != this.fresh.length || waiting.size != this.fresh.length) this.fresh = fresh;
-    this.hasGap = isCut && fresh.length == newest.length;
+    const unseen = newest.filter(({ id }) => !this.#known.has(id));
+    const waiting = new Map(this.fresh.map((item) => [item.id, item]));
+    const added = unseen.filter(({ id }) => !waiting.has(id));
+    // Ids are in the order of time.
+    if (added.length) this.fresh = [...added, ...this.fresh].sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, FRESH_MAX);
+    if (isCut && newest.length && added.length == newest.length && this.items.length) this.hasGap = true;
+    if (this.fresh.length == FRESH_MAX) this.hasGap = true;
     // With nothing there, nothing can jump.
     if (!this.items.length && this.fresh.length) this.admit();
   }
@@ -71,6 +82,7 @@ export class Feed<T extends { id: string }> {
   admit(): void {
     if (this.hasGap) return void this.begin();
     this.items = [...this.fresh, ...this.items];
+    this.fresh.forEach(({ id }) => this.#known.add(id));
     this.fresh = [];
   }
 
@@ -81,6 +93,7 @@ export class Feed<T extends { id: string }> {
 
   remove(id: string): void {
     this.items = this.items.filter((item) => item.id != id);
+    this.#known.delete(id);
   }
 
   /** Reads a page, and takes it before anybody can ask for the next. An answer that has been overtaken is dropped. */
@@ -101,6 +114,6 @@ export class Feed<T extends { id: string }> {
   }
 }
 
-function changed(before: object, now: object): boolean {
+function isOther(before: object, now: object): boolean {
   return JSON.stringify(before) != JSON.stringify(now);
 }

@@ -1,4 +1,7 @@
-/** What time it is, and looking again now and then while somebody looks. */
+/** What time it is; what comes in, as it does; and looking again now and then at what nobody tells of. */
+
+import { connect, type Event as Told, type Stream } from "../../../../../clients/typescript/src/index.js";
+import type { Event } from "./api.js";
 
 class Clock {
   now = $state(Date.now());
@@ -9,6 +12,50 @@ class Clock {
 }
 
 export const clock = new Clock();
+
+/** How often what has come in is handed on: a busy stream does not have the page redrawn for each event. */
+const HANDED_ON_EVERY_MS = 250;
+
+/** The one stream of the page. It is there while somebody is signed in. */
+class Live {
+  /** Whether all that comes in is told of. While it is not, lists are looked at again. */
+  isOpen = $state(false);
+  #stream: Stream | undefined;
+  #gathered: Event[] = [];
+  readonly #listeners = new Set<(events: Event[]) => void>();
+
+  begin(): void {
+    if (this.#stream) return;
+    // The cookie says who asks.
+    this.#stream = connect({ url: location.origin });
+    this.#stream.on("state", (state) => (this.isOpen = state == "open"));
+    this.#stream.on("event", (event) => this.#gather(event as Told as Event));
+  }
+
+  end(): void {
+    this.#stream?.close();
+    this.#stream = undefined;
+  }
+
+  /** Calls `listener` with the newest events, the newest first; the answer ends that. */
+  listen(listener: (events: Event[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #gather(event: Event): void {
+    if (!this.#gathered.length) setTimeout(() => this.#handOn(), HANDED_ON_EVERY_MS);
+    this.#gathered.unshift(event);
+  }
+
+  #handOn(): void {
+    const gathered = this.#gathered;
+    this.#gathered = [];
+    for (const listener of this.#listeners) listener(gathered);
+  }
+}
+
+export const live = new Live();
 
 /** How often lists are looked at again. */
 const LOOK_EVERY_MS = 2_000;

@@ -63,7 +63,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a failed delivery by hand
-         * @description It keeps its id and history and gets one more attempt, at once.
+         * @description It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
          */
         post: operations["retry_delivery"];
         delete?: never;
@@ -220,6 +220,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a browser's session
+         * @description The answer sets a cookie that scripts cannot read. It opens what the key opens, from this server's own pages.
+         */
+        post: operations["begin_session"];
+        /** End a browser's session */
+        delete: operations["end_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources": {
         parameters: {
             query?: never;
@@ -258,7 +279,8 @@ export interface paths {
         head?: never;
         /**
          * Change a source
-         * @description What is left out stays. `secret` or `secrets` replace all secrets. Who sends cannot be changed: make another source.
+         * @description What is left out stays, and `null` clears a field. `secret` or `secrets` replace all secrets. `sender` and `verification`
+         *     take each other's place; what they are checked against must fit them.
          */
         patch: operations["change_source"];
         trace?: never;
@@ -759,6 +781,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/in/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive at a custom source
+         * @description Checked as the source says. A handshake is answered as its sender wants it, by GET too.
+         */
+        post: operations["receive_custom"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -1052,6 +1094,11 @@ export interface components {
                 is_active: boolean;
                 /** Format: int32 */
                 max_concurrency: number;
+                /**
+                 * @description Where events hold what deliveries must be equal in to go one after another.
+                 * @example data.customer.id
+                 */
+                ordering_key?: string | null;
                 /** @description Whether deliveries are held back for now. */
                 paused: boolean;
                 /** @description What checks `v1a` signatures; for `signing: "ed25519"` only. */
@@ -1192,6 +1239,11 @@ export interface components {
         /** @description Every sender that is known. */
         Senders: {
             data: components["schemas"]["ShownSender"][];
+        };
+        /** @description What is shown to begin a session. */
+        SessionTerms: {
+            /** @description A key, or a user's token. */
+            key: string;
         };
         /** @description One try of a delivery. */
         ShownAttempt: {
@@ -1349,6 +1401,13 @@ export interface components {
             /** @description How its requests are verified. */
             verification: Record<string, unknown>;
         };
+        /** @description A session that has begun. */
+        ShownSession: {
+            /** @description When it ends. */
+            expires_at?: string | null;
+            /** @description Whose things it opens; `null`: everything. */
+            user_id?: string | null;
+        };
         /** @description A custom source. */
         ShownSource: {
             /** @description Where requests may come from; from anywhere where it is empty. */
@@ -1410,6 +1469,11 @@ export interface components {
             is_active: boolean;
             /** Format: int32 */
             max_concurrency: number;
+            /**
+             * @description Where events hold what deliveries must be equal in to go one after another.
+             * @example data.customer.id
+             */
+            ordering_key?: string | null;
             /** @description Whether deliveries are held back for now. */
             paused: boolean;
             /** @description What checks `v1a` signatures; for `signing: "ed25519"` only. */
@@ -1516,6 +1580,13 @@ export interface components {
              * @default 10
              */
             max_concurrency: number | null;
+            /**
+             * @description A path into the event. Deliveries of events that hold the same there go one after another, in the order of the log;
+             *     one that is to be retried holds those behind it back. Where an event holds nothing there its delivery waits for no
+             *     other.
+             * @example data.customer.id
+             */
+            ordering_key?: string | null;
             /** @default false */
             paused: boolean | null;
             /**
@@ -1578,6 +1649,8 @@ export interface components {
              * @default 900
              */
             ttl_seconds: number | null;
+            /** @description The types of events that it opens streams of, and nothing else then; everything of the user's where it is left out. */
+            types?: string[] | null;
             /** @description Whose things it opens. */
             user_id: string;
         };
@@ -2090,6 +2163,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Senders"];
+                };
+            };
+        };
+    };
+    begin_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionTerms"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownSession"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3522,6 +3659,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    receive_custom: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The last part of the source's URL */
+                token: string;
+            };
+            cookie?: never;
+        };
+        /** @description As the sender sends it */
+        requestBody: {
+            content: {
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Kept, or known already; some senders want an answer of their own */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Genuine, and not readable */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The signature is missing or wrong */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It comes from an address that is not on the source's list */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such source */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
