@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::limits::{SETTLE_LINGERS, SETTLED_PER_WRITE_MAX, SETTLED_WAITING_MAX, STORE_RETRY_AFTER};
+use crate::maintain::Observer;
 
 /// The task that writes what was settled.
 #[derive(Debug)]
@@ -15,17 +16,19 @@ pub(crate) struct Settler {
     settled: Mutex<mpsc::Receiver<Change>>,
     stopping: CancellationToken,
     store: Arc<dyn Store>,
+    observer: Observer,
     clock: Arc<dyn Clock>,
 }
 
 impl Settler {
     pub(super) fn new(
         store: Arc<dyn Store>,
+        observer: Observer,
         clock: Arc<dyn Clock>,
         stopping: CancellationToken,
     ) -> (mpsc::Sender<Change>, Self) {
         let (sender, settled) = mpsc::channel(SETTLED_WAITING_MAX);
-        (sender, Self { settled: Mutex::new(settled), stopping, store, clock })
+        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock })
     }
 
     /// Writes until it is told to stop and all that was settled is written.
@@ -65,6 +68,8 @@ impl Settler {
         loop {
             match self.store.change(changes).await {
                 Ok(written) => {
+                    let made = changes.iter().zip(&written).filter(|&(_, &written)| written);
+                    made.for_each(|(change, _)| self.observer.note(change));
                     let passed_over = written.iter().filter(|&&written| !written).count();
                     if passed_over > 0 {
                         tracing::info!(
