@@ -21,6 +21,7 @@ pub mod log;
 pub mod maintain;
 pub mod news;
 mod node;
+pub mod realtime;
 pub mod recover;
 pub mod rejections;
 pub mod remote;

@@ -14,7 +14,9 @@ use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
-use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY};
+use crate::limits::{
+    BEAT_EVERY, COMMITS_AT_ONCE, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+};
 use crate::log::Log;
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
@@ -147,7 +149,12 @@ impl Engine {
             rescuer.bury_all_others().await?;
         }
 
-        supervisor.keep_with("commit", Arc::new(committer), |committer| async move { committer.run().await });
+        let committer = Arc::new(committer);
+        for _ in 0..if store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
+            supervisor.keep_with("commit", Arc::clone(&committer), |committer| async move {
+                committer.run().await;
+            });
+        }
         last.keep_with("settle", Arc::new(settler), |settler| async move { settler.run().await });
         supervisor.keep_with(
             "refill",

@@ -150,7 +150,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn change_source(&self, source: &StoredSource) -> Result<bool>;
 
     /// Removes a source; false where there is none.
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
 
     /// Keeps requests that were refused, at most [`REJECTIONS_PER_CALL_MAX`] at once.
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()>;

@@ -32,6 +32,7 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -208,8 +209,8 @@ impl<E: Engine> Store for SqlStore<E> {
         sources::change(&self.0, source).await
     }
 
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool> {
-        sources::delete(&self.0, id, now).await
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.0.delete_source(id).await
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {

@@ -266,7 +266,7 @@ impl Store for Model {
         Ok(self.data("change_source").change_source(source))
     }
 
-    async fn delete_source(&self, id: SourceId, _now: Timestamp) -> Result<bool> {
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
     }
 

@@ -73,7 +73,7 @@ impl Row {
     pub(crate) fn event(&mut self) -> Result<Logged> {
         let position = Position(self.int()?);
         let event = Event {
-            id: self.parsed()?,
+            id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             source: self.text()?.to_string(),
@@ -88,12 +88,12 @@ impl Row {
 
     pub(crate) fn delivery(&mut self) -> Result<Delivery> {
         Ok(Delivery {
-            id: self.parsed()?,
-            event_id: self.parsed()?,
+            id: self.id()?,
+            event_id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             owner_id: self.parsed_or_null()?,
-            subscription_id: self.parsed()?,
+            subscription_id: self.id()?,
             state: self.state()?,
             attempt_count: self.count()?,
             max_attempts: self.count()?,
@@ -139,7 +139,7 @@ impl Row {
 
     pub(crate) fn attempt(&mut self) -> Result<Attempt> {
         Ok(Attempt {
-            delivery_id: self.parsed()?,
+            delivery_id: self.id()?,
             number: self.count()?,
             at: self.time()?,
             trigger: self.trigger()?,
@@ -156,7 +156,7 @@ impl Row {
     }
 
     pub(crate) fn subscription(&mut self) -> Result<StoredSubscription> {
-        let (id, user_id) = (self.parsed()?, self.parsed_or_null::<UserId>()?);
+        let (id, user_id) = (self.id()?, self.parsed_or_null::<UserId>()?);
         let (target, address) = (self.text()?, self.text()?.to_string());
         let target = match &*target {
             "pull" => Target::Pull { queue: address },
@@ -174,7 +174,7 @@ impl Row {
 
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
         Ok(ApiKey {
-            id: self.parsed()?,
+            id: self.id()?,
             name: self.text()?.to_string(),
             user_id: self.parsed_or_null()?,
             digest: self.bytes()?.try_into().map_err(|_| StoreError::Corrupt("a key's digest".to_owned()))?,
@@ -184,7 +184,7 @@ impl Row {
 
     pub(crate) fn source(&mut self) -> Result<StoredSource> {
         Ok(StoredSource {
-            id: self.parsed()?,
+            id: self.id()?,
             user_id: self.parsed_or_null()?,
             name: self.text()?.to_string(),
             terms: self.text()?.to_string(),
@@ -203,7 +203,7 @@ impl Row {
 
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
-            id: self.parsed()?,
+            id: self.id()?,
             at: self.time()?,
             route: self.text()?.to_string(),
             source: self.owned_text_or_null()?,

@@ -33,6 +33,7 @@ mod refusing;
 mod rejections;
 mod retention;
 mod rotating;
+mod sessions;
 mod shaping;
 mod sources;
 mod starting;

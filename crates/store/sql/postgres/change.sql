@@ -1,7 +1,7 @@
 -- Decisions, the attempts behind them and what they add to the statistics, in one statement. A change counts only if the
 -- delivery is as the decision found it; the statistics' rows are locked in the order of their ids.
 WITH change AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
         AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
                    max_attempts, lapses, cause, completed_at, response_status, error)
@@ -23,7 +23,7 @@ tried AS (
         (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
          error_code)
     SELECT attempt.*
-    FROM unnest($15::text[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[], $20::bigint[], $21::text[],
+    FROM unnest($15::uuid[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[], $20::bigint[], $21::text[],
                 $22::bytea[], $23::text[], $24::text[])
         AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
                     error, error_code)

@@ -1,6 +1,6 @@
 -- All lanes at once, each with its own limit. What another node is claiming is skipped rather than waited for.
 WITH lane AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[]) AS lane (subscription_id, room)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS lane (subscription_id, room)
 ),
 due AS (
     SELECT due.id, due.next_attempt_at

@@ -4,7 +4,7 @@ INSERT INTO deliveries
      attempt_count, max_attempts, lapses, cause, created_at)
 SELECT owed.id, owed.event_id, owed.event_type, owed.user_id, owed.owner_id, owed.subscription_id, owed.status,
        owed.next_attempt_at, owed.claimed_by, owed.claim_deadline, 0, owed.max_attempts, 0, owed.cause, owed.created_at
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::text[], $8::bigint[], $9::text[],
             $10::bigint[], $11::bigint[], $12::text[], $13::bigint[])
     AS owed (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
              claim_deadline, max_attempts, cause, created_at)

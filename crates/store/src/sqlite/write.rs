@@ -6,7 +6,7 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
@@ -48,6 +48,10 @@ statements! {
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
+    COUNT_REMOVED_SOURCE = "count_removed_source"
+        "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
+         WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
+    DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
@@ -169,9 +173,9 @@ fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Re
     if written == new.len() as u64 {
         return Ok(());
     }
-    let keys: Vec<String> = new.iter().filter_map(|p| Some(hex(p.new.dedupe_key?.as_bytes()))).collect();
+    let keys = new.iter().filter_map(|placed| Some(*placed.new.dedupe_key?.as_bytes()));
     let mut indexed = HashMap::new();
-    for mut row in transaction.desk.fetch(&INDEXED, [json_array(&keys)])? {
+    for mut row in transaction.desk.fetch(&INDEXED, [json_array(keys)])? {
         indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
     }
     let mut moved = HashMap::new();
@@ -197,7 +201,7 @@ fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Res
     }
     let mut ids = HashMap::with_capacity(positions.len());
     for mut row in transaction.desk.fetch(&IDS, args![format!("[{}]", positions.join(","))])? {
-        ids.insert(Position(row.int()?), row.parsed()?);
+        ids.insert(Position(row.int()?), row.id()?);
     }
     for placed in placed.iter_mut().filter(|placed| !placed.is_new) {
         placed.id = *ids.get(&placed.position).ok_or_else(|| {
@@ -243,7 +247,7 @@ fn is_key_taken(
 fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
     let event = &placed.new.event;
     row.bind(placed.position.0)
-        .bind(event.id.to_string())
+        .id(event.id)
         .bind(event.event_type.as_str())
         .bind(event.user_id.as_ref().map(|user| user.as_str()))
         .bind(event.source.as_str())
@@ -257,12 +261,12 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
 
 fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
-    row.bind(delivery.id.to_string())
-        .bind(delivery.event_id.to_string())
+    row.id(delivery.id)
+        .id(delivery.event_id)
         .bind(delivery.event_type.as_str())
         .bind(delivery.user_id.as_ref().map(|user| user.as_str()))
         .bind(delivery.owner_id.as_ref().map(|owner| owner.as_str()))
-        .bind(delivery.subscription_id.to_string())
+        .id(delivery.subscription_id)
         .bind(status)
         .bind(next_attempt_at)
         .bind(claimed_by)
@@ -288,10 +292,11 @@ pub(super) fn owe(
         return Ok(None);
     }
     let transaction = desk.begin()?;
-    let triple = |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", d.id, d.event_id, d.subscription_id);
+    let triple =
+        |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", hex(d.id), hex(d.event_id), hex(d.subscription_id));
     let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
     let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
-    let owable = owable.into_iter().map(|mut row| row.parsed()).collect::<Result<HashSet<DeliveryId>>>()?;
+    let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
     INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
     transaction.commit()?;
@@ -302,12 +307,12 @@ pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timesta
     let transaction = desk.begin()?;
     let mut ids = Vec::new();
     for lane in lanes {
-        let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
+        let args = args![Value::id(lane.subscription_id), now.as_micros(), i64::from(lane.room)];
         for mut row in transaction.desk.fetch(&DUE, args)? {
-            ids.push(row.text()?);
+            ids.push(row.id::<DeliveryId>()?);
         }
     }
-    let ids = json_array(&ids);
+    let ids = json_array(ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
     transaction.desk.run(&CLAIM, args)?;
     let rows = transaction.desk.fetch(&CLAIMED, [ids])?;
@@ -349,7 +354,7 @@ fn keep_record<'c>(
 fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
     let to = &change.to;
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&to.state);
-    row.bind(to.id.to_string())
+    row.id(to.id)
         .bind(change.from.status.as_str())
         .bind(change.from.holder.as_deref())
         .bind(status)
@@ -366,7 +371,7 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
-    row.bind(attempt.delivery_id.to_string())
+    row.id(attempt.delivery_id)
         .bind(i64::from(attempt.number))
         .bind(attempt.at.as_micros())
         .bind(attempt.trigger.as_str())
@@ -379,7 +384,7 @@ fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
 }
 
 fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
-    row.bind(ends.subscription_id.to_string())
+    row.id(ends.subscription_id)
         .bind(ends.successful)
         .bind(ends.failed)
         .bind(ends.cancelled)
@@ -407,9 +412,9 @@ pub(super) fn change_subscription(
     let transaction = desk.begin()?;
     let exists = transaction.desk.run(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
-        let id = stored.subscription.id.to_string();
+        let id = Value::id(stored.subscription.id);
         match stored.subscription.holds() {
-            true => transaction.desk.run(&HOLD, args![id])?,
+            true => transaction.desk.run(&HOLD, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
         transaction.desk.run(&MOVE_ROUTES, [])?;
@@ -422,9 +427,9 @@ pub(super) fn change_subscription(
 pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Timestamp) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, args![id.to_string()])? > 0;
+    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, [Value::id(id)])? > 0;
     if existed {
-        let cancelled = transaction.desk.run(&CANCEL, args![id.to_string(), now.as_micros()])?;
+        let cancelled = transaction.desk.run(&CANCEL, args![Value::id(id), now.as_micros()])?;
         COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
         transaction.desk.run(&MOVE_ROUTES, [])?;
     }
@@ -433,12 +438,20 @@ pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Time
     Ok(existed)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
+    let transaction = desk.begin()?;
+    transaction.desk.run(&COUNT_REMOVED_SOURCE, args![Value::id(id)])?;
+    let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
+    transaction.commit()?;
+    Ok(existed)
 }
 
-/// Ids and digests need no escaping.
-pub(super) fn json_array(texts: &[impl AsRef<str>]) -> Value {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
+fn hex(bytes: impl Into<[u8; 16]>) -> String {
+    bytes.into().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A list of ids or digests; statements take them out of it by `unhex(value)`.
+pub(super) fn json_array(members: impl IntoIterator<Item = impl Into<[u8; 16]>>) -> Value {
+    let quoted: Vec<String> = members.into_iter().map(|member| format!("\"{}\"", hex(member))).collect();
     Value::from(format!("[{}]", quoted.join(",")))
 }

@@ -18,10 +18,12 @@ pub(crate) const STATEMENTS: &[&Statement] =
 const WAITING: Statement = Statement::new(
     "waiting",
     "WITH RECURSIVE lane (id) AS (
-         SELECT min(subscription_id) FROM deliveries WHERE status IN ('pending', 'retrying')
+         SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying')
+                 ORDER BY subscription_id LIMIT 1)
          UNION ALL
-         SELECT (SELECT min(subscription_id) FROM deliveries
-                 WHERE status IN ('pending', 'retrying') AND subscription_id > lane.id)
+         SELECT (SELECT subscription_id FROM deliveries
+                 WHERE status IN ('pending', 'retrying') AND subscription_id > lane.id
+                 ORDER BY subscription_id LIMIT 1)
          FROM lane WHERE lane.id IS NOT NULL
      )
      SELECT id, (SELECT min(next_attempt_at) FROM deliveries
@@ -33,7 +35,7 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     let rows = sql.read(&WAITING, args![]).await?;
     let mut lanes = Vec::with_capacity(rows.len());
     for mut row in rows {
-        let subscription_id = row.parsed()?;
+        let subscription_id = row.id()?;
         // Claimed by somebody between the two halves of the statement.
         if let Some(due_at) = row.time_or_null()? {
             lanes.push(Waiting { subscription_id, due_at });
@@ -95,7 +97,7 @@ const ONE: Statement =
     Statement::new("delivery", formatcp!("SELECT {DELIVERY} FROM deliveries WHERE id = $1"));
 
 pub(crate) async fn one(sql: &impl Sql, id: DeliveryId) -> Result<Option<Delivery>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.delivery()).transpose()
 }
 
@@ -105,7 +107,7 @@ const ATTEMPTS: Statement = Statement::new(
 );
 
 pub(crate) async fn attempts(sql: &impl Sql, id: DeliveryId) -> Result<Vec<Attempt>> {
-    let rows = sql.read(&ATTEMPTS, args![id.to_string()]).await?;
+    let rows = sql.read(&ATTEMPTS, args![Value::id(id)]).await?;
     rows.into_iter().map(|mut row| row.attempt()).collect()
 }
 
@@ -119,16 +121,16 @@ pub(crate) async fn list(
 }
 
 fn select(filter: &DeliveryFilter, page: &Page<DeliveryId>) -> (Statement, Vec<Value>) {
-    let first_at = |moment: Timestamp| DeliveryId::first_at(moment).to_string();
+    let first_at = |moment: Timestamp| Value::id(DeliveryId::first_at(moment));
     Select::new(formatcp!("SELECT {DELIVERY} FROM deliveries"))
         .and("owner_id =", filter.owner_id.as_ref().map(|owner| owner.as_str()))
-        .and("subscription_id =", filter.subscription_id.map(|id| id.to_string()))
-        .and("event_id =", filter.event_id.map(|id| id.to_string()))
+        .and("subscription_id =", filter.subscription_id.map(Value::id))
+        .and("event_id =", filter.event_id.map(Value::id))
         .and("status =", filter.status.map(|status| status.as_str()))
         .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
         .and("id >=", filter.since.map(first_at))
         .and("id <", filter.until.map(first_at))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("deliveries", page.limit)
 }
 
