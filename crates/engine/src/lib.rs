@@ -28,6 +28,8 @@ pub mod remote;
 pub mod routes;
 pub mod sources;
 pub mod supervise;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 pub use node::{Engine, Settings};

@@ -76,6 +76,11 @@ pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].
 pub const SWEEP_EVERY_AT_MOST: Duration = Duration::from_secs(60);
 
+/// The shortest and the longest time between two looks at what is watched. Each asks the store what waits.
+pub const ALERTS_LOOKED_AT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
+/// See [`ALERTS_LOOKED_AT_AT_LEAST_EVERY`].
+pub const ALERTS_LOOKED_AT_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+
 /// Bytes of an answer that are read. A receiver that has more to say is no receiver of webhooks.
 pub const RESPONSE_BYTES_MAX: usize = 1_024 * 1_024;
 

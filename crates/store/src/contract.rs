@@ -54,6 +54,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
 
+    /// How many deliveries are due and wait for a subscription, by type of event; of the longest due, at most `limit`.
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>>;
+
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
     /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
     ///

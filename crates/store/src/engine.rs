@@ -94,6 +94,10 @@ impl<E: Engine> Store for SqlStore<E> {
         deliveries::waiting(&self.0).await
     }
 
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        deliveries::overdue(&self.0, id, now, limit).await
+    }
+
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         self.0.change(changes).await
     }

@@ -132,6 +132,10 @@ impl Store for Model {
         Ok(self.data("waiting").waiting())
     }
 
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        Ok(self.data("overdue").overdue(id, now, limit))
+    }
+
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
         Ok(changes.iter().map(|change| data.change(change)).collect())

@@ -46,6 +46,7 @@ use crate::clock::Clock;
 use crate::lease::Bells;
 use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
+use crate::maintain::Observer;
 use crate::news::{Desk, News};
 use crate::routes::{Route, RouteTable};
 use crate::supervise::Supervisor;
@@ -61,6 +62,7 @@ struct Inner {
     routes: Arc<RouteTable>,
     client: Client,
     desk: Desk,
+    observer: Observer,
     transforms: Transforms,
     lanes: Arc<Lanes>,
     settled: mpsc::Sender<Change>,
@@ -80,14 +82,15 @@ impl Deliverer {
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
         (client, transforms): (Client, Transforms),
-        desk: Desk,
+        (desk, observer): (Desk, Observer),
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
         let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
         let next = (Arc::clone(&lanes), Arc::clone(&refill));
-        let (settled, settler) = Settler::new(Arc::clone(&store), Arc::clone(&clock), settling_ends, next);
+        let (settled, settler) =
+            Settler::new(Arc::clone(&store), observer.clone(), Arc::clone(&clock), settling_ends, next);
         (
             Self(Arc::new(Inner {
                 node,
@@ -95,6 +98,7 @@ impl Deliverer {
                 routes,
                 client,
                 desk,
+                observer,
                 transforms,
                 lanes,
                 settled,
@@ -171,6 +175,11 @@ impl Deliverer {
         let claimed = delivery.claim(claim(self.0.node, now), now);
         debug_assert!(claimed.is_ok(), "it has just become due");
         delivery
+    }
+
+    /// What is told of changes that others have written.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
     }
 
     /// What wakes workers that wait for a queue.
@@ -263,11 +272,6 @@ impl Deliverer {
         let (outcome, attempt) = self.attempt(route, &job).await;
         let (change, settled) = self.settle(route, job.delivery, &outcome, attempt)?;
         let id = change.to.subscription_id;
-        if matches!(settled, Settled::Failed | Settled::Gone)
-            && let Some(news) = News::delivery_failed(&change.to)
-        {
-            self.0.desk.tell(news);
-        }
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
         if let Settled::Retrying(due_at) = settled {

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::lanes::Lanes;
 use crate::clock::Clock;
 use crate::limits::{SETTLE_LINGERS, SETTLED_PER_WRITE_MAX, SETTLED_WAITING_MAX, STORE_RETRY_AFTER};
+use crate::maintain::Observer;
 
 /// The task that writes what was settled.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Settler {
     settled: Mutex<mpsc::Receiver<Change>>,
     stopping: CancellationToken,
     store: Arc<dyn Store>,
+    observer: Observer,
     clock: Arc<dyn Clock>,
     lanes: Arc<Lanes>,
     /// Rung when something that waited for another may go.
@@ -26,12 +28,13 @@ pub(crate) struct Settler {
 impl Settler {
     pub(super) fn new(
         store: Arc<dyn Store>,
+        observer: Observer,
         clock: Arc<dyn Clock>,
         stopping: CancellationToken,
         (lanes, refill): (Arc<Lanes>, Arc<Notify>),
     ) -> (mpsc::Sender<Change>, Self) {
         let (sender, settled) = mpsc::channel(SETTLED_WAITING_MAX);
-        (sender, Self { settled: Mutex::new(settled), stopping, store, clock, lanes, refill })
+        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock, lanes, refill })
     }
 
     /// Writes until it is told to stop and all that was settled is written.
@@ -71,6 +74,8 @@ impl Settler {
         loop {
             match self.store.change(changes).await {
                 Ok(written) => {
+                    let made = changes.iter().zip(&written).filter(|&(_, &written)| written);
+                    made.for_each(|(change, _)| self.observer.note(change));
                     let passed_over = written.iter().filter(|&&written| !written).count();
                     if passed_over > 0 {
                         tracing::info!(

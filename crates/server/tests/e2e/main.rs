@@ -13,6 +13,7 @@
 mod support;
 
 mod access;
+mod alerting;
 mod answers;
 mod catalogue;
 mod command_line;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Holder, Status};
-use domain::{DeliveryId, NodeId, Timestamp};
+use domain::{DeliveryId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use super::{Data, paged};
 use crate::{Change, Claimed, DeliveryFilter, Fence, Lane, Page, RoutesVersion, Statistics, Waiting};
@@ -62,6 +62,17 @@ impl Data {
             }
         }
         first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect()
+    }
+
+    pub(super) fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Vec<(EventType, u32)> {
+        let is_overdue = |d: &&Delivery| d.subscription_id == id && d.due_at().is_some_and(|due| due <= now);
+        let mut due: Vec<_> = self.deliveries.values().filter(is_overdue).collect();
+        due.sort_by_key(|delivery| (delivery.due_at(), delivery.id));
+        let mut counts = BTreeMap::new();
+        for delivery in due.into_iter().take(limit as usize) {
+            *counts.entry(delivery.event_type.clone()).or_default() += 1;
+        }
+        counts.into_iter().collect()
     }
 
     pub(super) fn change(&mut self, change: &Change) -> bool {

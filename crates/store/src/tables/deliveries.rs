@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use const_format::formatcp;
 use domain::attempt::Attempt;
 use domain::delivery::Delivery;
-use domain::{DeliveryId, NodeId, Timestamp};
+use domain::{DeliveryId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use crate::rows::{ATTEMPT, DELIVERY};
-use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::sql::{Row, Select, Sql, Statement, Value, args};
 use crate::{DeliveryFilter, Page, Result, Waiting};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&WAITING, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+    &[&WAITING, &OVERDUE, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
 
 /// The least subscription with something that waits, then the least above it, and so on. (PostgreSQL 15 has no `min` of ids.)
 macro_rules! hops {
@@ -67,6 +67,27 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
         }
     }
     Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
+}
+
+/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one.
+const OVERDUE: Statement = Statement::new(
+    "overdue",
+    "SELECT event_type, count(*)
+     FROM (SELECT event_type FROM deliveries
+           WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2
+           ORDER BY next_attempt_at, id LIMIT $3) AS due
+     GROUP BY event_type ORDER BY event_type",
+);
+
+pub(crate) async fn overdue(
+    sql: &impl Sql,
+    id: SubscriptionId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(EventType, u32)>> {
+    let rows = sql.read(&OVERDUE, args![id.to_string(), now.as_micros(), i64::from(limit)]).await?;
+    let count = |mut row: Row| Ok((row.parsed()?, u32::try_from(row.int()?).unwrap_or(limit)));
+    rows.into_iter().map(count).collect()
 }
 
 const LAPSED_BY_DEADLINE: Statement = Statement::new(

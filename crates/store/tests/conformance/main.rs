@@ -102,6 +102,7 @@ conformance! {
             a_retry_is_claimed_when_it_falls_due
             what_is_held_claimed_or_ended_is_not_claimed
             waiting_tells_when_each_lane_falls_due
+            what_is_overdue_is_counted_up_to_a_limit
             five_hundred_are_claimed_in_one_call
             of_eight_claimants_each_delivery_goes_to_one
         }
