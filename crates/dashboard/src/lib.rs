@@ -33,6 +33,7 @@ pub const ROUTES: &[&str] = &[
     "/subscriptions/{id}",
     "/sources",
     "/sources/{id}",
+    "/alerts",
     "/rejections",
     "/rejections/{id}",
     "/queues",
@@ -41,9 +42,19 @@ pub const ROUTES: &[&str] = &[
     "/keys",
 ];
 
+/// Addresses of the portal: the same pages for one user, who comes with a token.
+pub const PORTAL_ROUTES: &[&str] = &["/portal", "/portal/{page}", "/portal/{page}/{id}"];
+
 /// What a browser may do with a page: run and show what is ours, talk to us, and nothing else. There are no exceptions.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; \
     object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The same, for the portal: pages of these origins may hold it in a frame.
+#[must_use]
+pub fn portal_policy(allowed_origins: &[String]) -> String {
+    let who = if allowed_origins.is_empty() { "'none'".to_owned() } else { allowed_origins.join(" ") };
+    POLICY.replace("frame-ancestors 'none'", &format!("frame-ancestors {who}"))
+}
 
 /// The one HTML document.
 ///
@@ -131,6 +142,13 @@ mod tests {
         assert_eq!(asset.encoded("br;q=0.0, gzip; q=0.000"), (None, &b"identity"[..]));
         assert_eq!(asset.encoded("brotli"), (None, &b"identity"[..]));
         assert_eq!(asset.encoded(""), (None, &b"identity"[..]));
+    }
+
+    #[test]
+    fn the_portal_may_be_framed_by_those_who_are_named() {
+        assert_eq!(portal_policy(&[]), POLICY);
+        let policy = portal_policy(&["https://a.test".to_owned(), "https://b.test:81".to_owned()]);
+        assert!(policy.ends_with("frame-ancestors https://a.test https://b.test:81"), "{policy}");
     }
 
     #[test]

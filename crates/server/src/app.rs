@@ -5,8 +5,8 @@ use crate::config::Inbound;
 use crate::limit::Limits;
 use crate::metrics::Metrics;
 use engine::Engine;
-use http::HeaderMap;
 use http::header::HOST;
+use http::{HeaderMap, HeaderValue};
 
 /// The running program, as handlers see it.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) inbound: Inbound,
     pub(crate) metrics: Metrics,
+    /// What a browser may do with a page of the portal.
+    pub(crate) portal_policy: HeaderValue,
     /// Where the world reaches this server, as far as anybody has said.
     pub(crate) base_url: Option<String>,
 }

@@ -27,7 +27,7 @@ use providers::{Provider, SettingKind, Settings};
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use duration::Duration;
 pub(crate) use environment::environment;
-pub(crate) use kind::{AgesByType, BaseUrl, Percent, Texts};
+pub(crate) use kind::{AgesByType, BaseUrl, Origins, Percent, Texts};
 use layers::Layers;
 pub(crate) use problem::ConfigErrors;
 use problem::Problem;
@@ -54,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     pub(crate) alerts: Alerts,
     pub(crate) realtime: Realtime,
+    pub(crate) portal: Portal,
     pub(crate) providers: Providers,
     settings: Vec<Setting>,
 }
@@ -118,6 +119,13 @@ pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
 }
 
+/// The dashboard as users of the host application see it.
+#[derive(Debug)]
+pub(crate) struct Portal {
+    /// Whose pages may hold it in a frame.
+    pub(crate) allowed_origins: Origins,
+}
+
 /// What providers' requests are checked against.
 #[derive(Debug)]
 pub(crate) struct Providers(BTreeMap<&'static str, Settings>);
@@ -156,6 +164,7 @@ impl Config {
             realtime: Realtime {
                 heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
             },
+            portal: Portal { allowed_origins: read.value("portal.allowed_origins", Origins::default()) },
             providers: Providers::read(&mut read),
             settings: Vec::new(),
         };

@@ -1,6 +1,9 @@
 //! Pages for people: the dashboard, and the API reference made from the OpenAPI document.
 
-use axum::extract::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::{Path, State};
 use axum::response::{Html, IntoResponse, Response};
 use dashboard::Asset;
 use http::header::{
@@ -15,6 +18,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
+use crate::app::App;
 use crate::problem::Problem;
 use crate::receive::Accepted;
 
@@ -105,6 +109,20 @@ fn page(html: &'static str) -> Response {
 /// A page of the dashboard.
 pub(crate) async fn dashboard(headers: HeaderMap) -> Response {
     embedded(dashboard::page(), &headers)
+}
+
+/// A page of the portal, which others may hold in a frame.
+pub(crate) async fn portal(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let mut response = embedded(dashboard::page(), &headers);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, app.portal_policy.clone());
+    response
+}
+
+/// What a browser may do with a page of the portal.
+pub(crate) fn portal_policy(allowed_origins: &[String]) -> anyhow::Result<HeaderValue> {
+    dashboard::portal_policy(allowed_origins)
+        .try_into()
+        .context("portal.allowed_origins is too long for a header")
 }
 
 /// A file of the dashboard, in a form that whoever asks accepts.

@@ -113,9 +113,10 @@ fn providers() -> Router<Arc<App>> {
 
 /// The pages of the dashboard, which are all one document, and what they are made of.
 fn dashboard() -> Router<Arc<App>> {
-    let router = dashboard::ROUTES
-        .iter()
-        .fold(Router::new(), |router, path| router.route(path, get(pages::dashboard)));
+    let pages = dashboard::ROUTES.iter();
+    let router = pages.fold(Router::new(), |router, path| router.route(path, get(pages::dashboard)));
+    let portal = dashboard::PORTAL_ROUTES.iter();
+    let router = portal.fold(router, |router, path| router.route(path, get(pages::portal)));
     let assets = dashboard::assets().filter(|asset| asset.path != dashboard::page().path);
     assets.fold(router, |router, asset| {
         let handler = async move |headers: HeaderMap| pages::embedded(asset, &headers);

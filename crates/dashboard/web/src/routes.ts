@@ -1,6 +1,7 @@
 /** The pages, in the order of the navigation. */
 
 import type { Component } from "svelte";
+import Alerts from "./pages/Alerts.svelte";
 import Deliveries from "./pages/Deliveries.svelte";
 import Events from "./pages/Events.svelte";
 import EventTypes from "./pages/EventTypes.svelte";
@@ -20,14 +21,17 @@ export interface PageLink {
   component: Component;
   /** Whether the admin key alone opens it. */
   isOperators?: boolean;
+  /** Whether users see it in the portal. */
+  isUsers?: boolean;
 }
 
 export const pages: PageLink[] = [
   { name: "Overview", path: "/", key: "o", group: "Traffic", component: Overview },
-  { name: "Events", path: "/events", key: "e", group: "Traffic", component: Events },
-  { name: "Deliveries", path: "/deliveries", key: "d", group: "Traffic", component: Deliveries },
+  { name: "Events", path: "/events", key: "e", group: "Traffic", component: Events, isUsers: true },
+  { name: "Deliveries", path: "/deliveries", key: "d", group: "Traffic", component: Deliveries, isUsers: true },
+  { name: "Alerts", path: "/alerts", key: "a", group: "Traffic", component: Alerts },
   { name: "Rejections", path: "/rejections", key: "x", group: "Traffic", component: Rejections, isOperators: true },
-  { name: "Subscriptions", path: "/subscriptions", key: "s", group: "Set-up", component: Subscriptions },
+  { name: "Subscriptions", path: "/subscriptions", key: "s", group: "Set-up", component: Subscriptions, isUsers: true },
   { name: "Queues", path: "/queues", key: "q", group: "Set-up", component: Queues },
   { name: "Sources", path: "/sources", key: "u", group: "Set-up", component: Sources },
   { name: "Event types", path: "/event-types", key: "t", group: "Set-up", component: EventTypes },

@@ -15,12 +15,18 @@ describe("the dashboard", () => {
   let pages = [];
   let receivers = [];
 
+  /** The pages of the host application, which holds the portal in a frame. */
+  let host;
+  let framed = "";
+
   before(async () => {
-    [program, browser] = await Promise.all([Program.start(), launch()]);
+    host = await receive(() => ({ text: `<!doctype html><title>Host</title>${framed}`, headers: { "Content-Type": "text/html" } }));
+    [program, browser] = await Promise.all([Program.start({ WAYSTATION_PORTAL__ALLOWED_ORIGINS: host.origin }), launch()]);
   });
   after(async () => {
     await browser?.close();
     await program?.stop();
+    host?.stop();
   });
   afterEach(async () => {
     const violations = pages.flatMap((page) => page.violations);
@@ -201,6 +207,43 @@ describe("the dashboard", () => {
     await page.getByText("The admin key opens this page.").waitFor();
   });
 
+  it("opens one user's things in a frame of the host's, and nobody else's", async () => {
+    await program.publish("portal.secret", { text: "for frank alone" }, "frank");
+    const subscriber = await receiver(() => ({ text: "thanks" }));
+    const mine = await program.subscribe({ url: subscriber.url, event_types: ["portal.open"], user_id: "grace", description: "Grace's hook" });
+    const theirs = await program.subscribe({ url: subscriber.url, event_types: ["portal.secret"], user_id: "frank", description: "Frank's hook" });
+    const { token } = await program.ask("POST", "/api/tokens", { user_id: "grace" });
+    await program.publish("portal.open", { text: "for grace" }, "grace");
+    await program.deliveries(`subscription_id=${mine.id}&status=success`);
+    framed = `<iframe title="Webhooks" width="900" height="600" src="${program.pages}/portal#token=${token}"></iframe>`;
+    const stranger = await receiver(() => ({ text: framed, headers: { "Content-Type": "text/html" } }));
+    const page = await opened({ key: null });
+    await page.goto(host.origin);
+    await page.frameLocator("iframe").getByRole("row").filter({ hasText: "portal.open" }).waitFor();
+    const refused = page.waitForEvent("console", { predicate: (message) => /frame-ancestors/.test(message.text()) });
+    await page.goto(stranger.origin);
+    await refused;
+    page.violations.length = 0;
+    await page.goto(`/portal#token=${token}&accent=rgb(120%200%20120)&scheme=dark`);
+    await page.getByRole("row").filter({ hasText: "portal.open" }).waitFor();
+    assert.ok(!page.url().includes(token));
+    assert.equal(await page.evaluate(() => document.documentElement.style.getPropertyValue("--accent")), "rgb(120 0 120)");
+    assert.equal(await page.getByText("portal.secret").count(), 0);
+    await page.getByRole("link", { name: "Subscriptions" }).click();
+    await page.waitForURL("**/portal/subscriptions");
+    await page.getByRole("row").filter({ hasText: "Grace's hook" }).waitFor();
+    assert.equal(await page.getByText("Frank's hook").count(), 0);
+    await visit(page, `/portal/subscriptions/${theirs.id}`);
+    await page.getByRole("alert").waitFor();
+    assert.equal(await page.getByText(subscriber.url).count(), 0);
+    await visit(page, "/portal/keys");
+    await page.getByText("The admin key opens this page.").waitFor();
+    // Without its token it opens nothing, even beside the operator's own session.
+    const operator = await opened();
+    await operator.goto("/portal");
+    await operator.getByRole("heading", { name: "Access has ended" }).waitFor();
+  });
+
   it("stays quick with 100,000 rows, and has only those in sight", async () => {
     const page = await opened();
     let served = 0;
@@ -236,7 +279,7 @@ describe("the dashboard", () => {
     const places = [
       "/", "/events", `/events/${await first("/api/events?type=github.push")}`,
       "/deliveries", `/deliveries/${await first("/api/deliveries?status=failed")}`,
-      "/rejections", `/rejections/${await first("/api/rejections")}`,
+      "/alerts", "/rejections", `/rejections/${await first("/api/rejections")}`,
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
       "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",

@@ -22,6 +22,7 @@ const places = {
   "new-subscription": "/subscriptions?new=1",
   sources: "/sources",
   source: `/sources/${await first("/api/sources")}`,
+  alerts: "/alerts",
   rejections: `/rejections/${await first("/api/rejections")}`,
   queues: "/queues",
   "event-types": "/event-types/github.push",

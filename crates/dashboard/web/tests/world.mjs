@@ -19,7 +19,8 @@ const GITHUB_SECRET = "it's a secret";
 
 /** Starts the program, and asks it things as the admin. */
 export class Program {
-  static async start() {
+  /** `env` is set beside what every test needs. */
+  static async start(env = {}) {
     const program = new Program();
     program.directory = await mkdtemp(join(tmpdir(), "waystation-dashboard-"));
     program.process = spawn(BINARY, ["--listen", "127.0.0.1:0"], {
@@ -31,6 +32,7 @@ export class Program {
         WAYSTATION_DATABASE_URL: `sqlite:${program.directory}/waystation.db`,
         WAYSTATION_DELIVERY__ALLOW_HOSTS: "127.0.0.0/8",
         GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
+        ...env,
       },
       stdio: ["ignore", "pipe", "inherit"],
     });
@@ -120,6 +122,7 @@ export async function receive(answer) {
   return {
     got,
     url: `http://127.0.0.1:${server.address().port}/hook`,
+    origin: `http://127.0.0.1:${server.address().port}`,
     stop: () => (server.close(), server.closeAllConnections()),
   };
 }
@@ -136,7 +139,7 @@ async function serveFront(directory, target) {
       const { "content-encoding": _encoding, "content-length": _length, ...rest } = Object.fromEntries(answer.headers);
       return response.writeHead(answer.status, rest).end(Buffer.from(await answer.arrayBuffer()));
     }
-    const { policy } = await fetch(target).then((page) => ({ policy: page.headers.get("content-security-policy") }));
+    const { policy } = await fetch(target + request.url).then((page) => ({ policy: page.headers.get("content-security-policy") }));
     const isAsset = /^\/(assets\/|favicon)/.test(request.url);
     const file = await readFile(join(directory, isAsset ? request.url : "index.html"));
     const type = isAsset ? types[request.url.split(".").pop()] : "text/html; charset=utf-8";

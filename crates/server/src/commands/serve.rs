@@ -22,7 +22,7 @@ use crate::config::{Config, Flags, Inbound, Secret};
 use crate::data::{self, Data};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::{connections, router};
+use crate::{connections, pages, router};
 
 /// Keys among which an admin key is looked for.
 const KEYS_LOOKED_AT: u32 = 1_000;
@@ -89,7 +89,9 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
     let base_url = config.base_url.as_ref().map(ToString::to_string);
-    Ok(App { engine, doorkeeper, limits, inbound: config.inbound, metrics: Metrics::new(), base_url })
+    let portal_policy = pages::portal_policy(&config.portal.allowed_origins.0)?;
+    let (inbound, metrics) = (config.inbound, Metrics::new());
+    Ok(App { engine, doorkeeper, limits, inbound, metrics, portal_policy, base_url })
 }
 
 fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {

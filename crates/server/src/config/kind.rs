@@ -205,6 +205,38 @@ impl Kind for Texts {
     }
 }
 
+/// Origins of pages (RFC 6454), as policies name them: `https://app.example.com`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Origins(pub(crate) Vec<String>);
+
+impl Origins {
+    /// Nothing but a scheme, a host and a port gets into a policy.
+    fn of(texts: Vec<String>) -> Option<Self> {
+        let origin = |text: String| {
+            let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+            let origin = url.origin().ascii_serialization();
+            (text.trim_end_matches('/').eq_ignore_ascii_case(&origin)).then_some(origin)
+        };
+        texts.into_iter().map(origin).collect::<Option<_>>().map(Self)
+    }
+}
+
+impl Kind for Origins {
+    const EXPECTED: &str = "an origin such as https://app.example.com, or a list of such";
+
+    fn parse(text: &str) -> Option<Self> {
+        Texts::parse(text).and_then(|texts| Self::of(texts.0))
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        Texts::read(value).and_then(|texts| Self::of(texts.0))
+    }
+
+    fn show(&self) -> Json {
+        Texts(self.0.clone()).show()
+    }
+}
+
 /// A wrong value in a few words.
 pub(super) fn describe(value: &Value) -> String {
     let text = match value {

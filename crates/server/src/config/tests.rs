@@ -81,6 +81,7 @@ fn everything_has_a_default() {
     alerts.retry_spike_factor 5
     alerts.backlog 1000
     realtime.heartbeat_seconds 25
+    portal.allowed_origins []
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -142,6 +143,11 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_ALERTS__RETRY_SPIKE_FACTOR", "9", json!(9)),
         ("WAYSTATION_ALERTS__BACKLOG", "10", json!(10)),
         ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
+        (
+            "WAYSTATION_PORTAL__ALLOWED_ORIGINS",
+            "https://a.test, http://b.test:81/",
+            json!(["https://a.test", "http://b.test:81"]),
+        ),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (

@@ -17,6 +17,7 @@ mod alerting;
 mod answers;
 mod catalogue;
 mod command_line;
+mod dashboard;
 mod delivering;
 mod disconnects;
 mod door;

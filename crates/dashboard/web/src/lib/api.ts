@@ -1,6 +1,7 @@
 /** The API, with the types of its OpenAPI document. */
 
 import createClient from "openapi-fetch";
+import { portalToken } from "./portal.js";
 import type { components, paths } from "./schema.js";
 
 type Schemas = components["schemas"];
@@ -35,6 +36,14 @@ export class Failure extends Error {
 }
 
 export const api = createClient<paths>({ credentials: "same-origin" });
+
+api.use({
+  onRequest({ request }) {
+    const token = portalToken();
+    if (token) request.headers.set("Authorization", `Bearer ${token}`);
+    return request;
+  },
+});
 
 /** Has `told` called when the server no longer knows who asks. */
 export function onRefused(told: () => void): void {

@@ -2,6 +2,7 @@
 
 import { connect, type Event as Told, type Stream } from "../../../../../clients/typescript/src/index.js";
 import type { Event } from "./api.js";
+import { portalToken } from "./portal.js";
 
 class Clock {
   now = $state(Date.now());
@@ -26,8 +27,8 @@ class Live {
 
   begin(): void {
     if (this.#stream) return;
-    // The cookie says who asks.
-    this.#stream = connect({ url: location.origin });
+    // Without a token the cookie says who asks.
+    this.#stream = connect({ url: location.origin, getToken: portalToken });
     this.#stream.on("state", (state) => (this.isOpen = state == "open"));
     this.#stream.on("event", (event) => this.#gather(event as Told as Event));
   }

@@ -1,7 +1,12 @@
 /** Where the reader is. Everything that can be looked at has an address, filters too. */
 
+import { prefix } from "./portal.js";
+
+/** The path of the address, without what all addresses of the portal begin with. */
+const pathNow = () => location.pathname.slice(prefix.length) || "/";
+
 class Here {
-  path = $state(location.pathname);
+  path = $state(pathNow());
   search = $state(location.search);
   readonly query = $derived(new URLSearchParams(this.search));
   /** The words of the path: `/events/evt_1` is `["events", "evt_1"]`. */
@@ -13,8 +18,8 @@ class Here {
 
   /** Goes to an address. `replace` leaves no step to come back to, as for each letter of a search. */
   go(address: string, { replace = false } = {}): void {
-    if (address == location.pathname + location.search) return;
-    history[replace ? "replaceState" : "pushState"](null, "", address);
+    if (address == pathNow() + location.search) return;
+    history[replace ? "replaceState" : "pushState"](null, "", prefix + address);
     this.#read();
   }
 
@@ -35,7 +40,7 @@ class Here {
   }
 
   #read(): void {
-    this.path = location.pathname;
+    this.path = pathNow();
     this.search = location.search;
   }
 }

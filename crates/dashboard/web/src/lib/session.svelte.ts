@@ -2,6 +2,7 @@
 
 import { api, onRefused } from "./api.js";
 import { live } from "./live.svelte.js";
+import { isPortal, openPortal, portalToken, tellExpired } from "./portal.js";
 
 export type Access = "unknown" | "nobody" | "user" | "admin";
 
@@ -11,10 +12,13 @@ class Session {
 
   constructor() {
     onRefused(() => this.#end());
+    if (isPortal) openPortal(() => void this.recognise());
   }
 
   /** Asks the server what the cookie, or the key, opens. */
   async recognise(): Promise<void> {
+    // Without a token the portal opens nothing: a cookie that is there may be somebody else's.
+    if (isPortal && !portalToken()) return this.#end();
     const { response } = await api.GET("/api/keys", { params: { query: { limit: 1 } } });
     this.access = response.ok ? "admin" : response.status == 403 ? "user" : "nobody";
     if (this.isIn) live.begin();
@@ -36,6 +40,7 @@ class Session {
   #end(): void {
     this.access = "nobody";
     live.end();
+    if (isPortal) tellExpired();
   }
 }
 
