@@ -8,7 +8,7 @@
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
 //! and how that ends), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
 //! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
-//! [`signing`] (how a subscriber knows that it was us).
+//! [`job`] (what is sent once more, many at a time), [`signing`] (how a subscriber knows that it was us).
 
 #![warn(missing_docs)]
 
@@ -21,6 +21,7 @@ pub mod filter;
 pub mod headers;
 pub mod health;
 pub mod id;
+pub mod job;
 pub mod lease;
 pub mod limits;
 pub mod mac;
@@ -33,5 +34,5 @@ pub mod time;
 
 pub use access::Access;
 pub use event::{Event, EventType, UserId};
-pub use id::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId};
+pub use id::{DeliveryId, EventId, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId};
 pub use time::Timestamp;

@@ -103,3 +103,10 @@ pub const HEADERS_MAX: usize = 32;
 
 /// Bytes of the names and values of all headers that a subscription, or its transform, adds.
 pub const HEADER_BYTES_MAX: usize = 4 * 1_024;
+
+/// Jobs of one user, or of the operator, that run at once. Each is served in its turn, so more of them finish no sooner.
+pub const JOBS_RUNNING_MAX: usize = 10;
+
+/// Events that a replay may look at. What lies in a longer span is replayed in pieces: it is counted before it begins,
+/// and somebody waits for that.
+pub const REPLAY_EVENTS_MAX: usize = 1_000_000;

@@ -17,7 +17,7 @@ use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_RE
 use crate::log::Log;
 use crate::maintain::{Ages, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
-use crate::recover::Recovery;
+use crate::recover::{Recovery, Runner};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -147,6 +147,9 @@ impl Engine {
         supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(&rescuer), |rescuer| async move {
             rescuer.step().await;
         });
+
+        let runner = Runner::new(recovery.clone(), supervisor.stopping());
+        supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
 
         let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
         let sources = Sources::load(

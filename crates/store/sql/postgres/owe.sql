@@ -1,4 +1,5 @@
--- The head of the log is locked already: what has been owed before is seen, and subscriptions stay as they are.
+-- The head of the log is locked already: what has been owed before is seen, and subscriptions stay as they are. What an
+-- event has been owed before must be as $14 wants it.
 INSERT INTO deliveries
     (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by, claim_deadline,
      attempt_count, max_attempts, lapses, cause, created_at)
@@ -9,7 +10,13 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::uuid
     AS owed (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
              claim_deadline, max_attempts, cause, created_at)
 WHERE EXISTS (SELECT FROM events WHERE events.id = owed.event_id)
-  AND NOT ($14::boolean AND EXISTS (SELECT FROM deliveries AS known
-                                    WHERE known.event_id = owed.event_id
-                                      AND known.subscription_id = owed.subscription_id))
+  AND CASE $14::text
+      WHEN 'missing' THEN NOT EXISTS (SELECT FROM deliveries AS known
+                                      WHERE known.event_id = owed.event_id
+                                        AND known.subscription_id = owed.subscription_id)
+      WHEN 'failed' THEN (SELECT max(CASE known.status WHEN 'cancelled' THEN 1 WHEN 'failed' THEN 2 ELSE 3 END)
+                          FROM deliveries AS known
+                          WHERE known.event_id = owed.event_id
+                            AND known.subscription_id = owed.subscription_id) = 2
+      ELSE true END
 RETURNING id

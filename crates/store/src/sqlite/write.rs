@@ -6,6 +6,7 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
+use domain::job::Only;
 use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
@@ -45,6 +46,8 @@ statements! {
         "{events}",
         rows::EVENT_OF_TABLE
     );
+    CREATE_JOB = "create_job" tables::jobs::INSERT;
+    CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
@@ -275,9 +278,10 @@ fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
 pub(super) fn owe(
     desk: &mut Desk,
     deliveries: &[Delivery],
-    only_missing: bool,
+    only: Only,
     routes: RoutesVersion,
-) -> Result<Option<Vec<DeliveryId>>> {
+    job: Option<&StoredJob>,
+) -> Result<Owed> {
     let end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
@@ -285,18 +289,41 @@ pub(super) fn owe(
     let is_stale = end.routes != routes;
     desk.log = Some(end);
     if is_stale {
-        return Ok(None);
+        return Ok(Owed::StaleRoutes);
     }
     let transaction = desk.begin()?;
+    if let Some(job) = job
+        && !write_job(&transaction, job)?
+    {
+        return Ok(Owed::Overtaken);
+    }
     let triple =
         |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", hex(d.id), hex(d.event_id), hex(d.subscription_id));
     let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
-    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
+    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only.as_str().into()])?;
     let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
     INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
     transaction.commit()?;
-    Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
+    Ok(Owed::Done(owed.into_iter().map(|delivery| delivery.id).collect()))
+}
+
+pub(super) fn step_job(desk: &mut Desk, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+    let transaction = desk.begin()?;
+    if !write_job(&transaction, job)? {
+        return Ok(Stepped::Overtaken);
+    }
+    if CHANGE_DELIVERIES.run(&transaction, changes, bind_change)? < changes.len() as u64 {
+        return Ok(Stepped::Conflict);
+    }
+    keep_record(&transaction, changes.iter())?;
+    transaction.commit()?;
+    Ok(Stepped::Done)
+}
+
+/// Whether nobody else has written it since.
+fn write_job(transaction: &Transaction<'_>, job: &StoredJob) -> Result<bool> {
+    Ok(transaction.desk.run(&CHANGE_JOB, tables::jobs::update_args(job)?)? > 0)
 }
 
 pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
@@ -389,10 +416,18 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.last_failure_at.map(Timestamp::as_micros));
 }
 
-pub(super) fn create_subscription(desk: &mut Desk, subscription: &StoredSubscription) -> Result<()> {
+/// Adds a subscription, with the job that owes it what came in before.
+pub(super) fn create_subscription(
+    desk: &mut Desk,
+    subscription: &StoredSubscription,
+    job: Option<&StoredJob>,
+) -> Result<()> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
     transaction.desk.run(&CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?)?;
+    if let Some(job) = job {
+        transaction.desk.run(&CREATE_JOB, tables::jobs::insert_args(job)?)?;
+    }
     transaction.desk.run(&MOVE_ROUTES, [])?;
     transaction.commit()?;
     desk.log = end.map(LogEnd::with_routes_moved);

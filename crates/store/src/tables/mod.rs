@@ -2,6 +2,7 @@
 
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
@@ -19,6 +20,7 @@ pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
@@ -31,6 +33,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .cloned()
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
+        .chain(jobs::any_filter())
         .chain(rejections::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
