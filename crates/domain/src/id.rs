@@ -141,6 +141,11 @@ id!(
     "rej_"
 );
 id!(
+    /// Names work that goes on for a while.
+    JobId,
+    "job_"
+);
+id!(
     /// Names one run of the program: a restart is another node.
     NodeId,
     "nod_"

@@ -8,8 +8,8 @@
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
 //! and how that ends), [`order`] (what waits for what), [`retry`] (when it is tried again), [`template`] and [`headers`]
 //! (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
-//! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`signing`] (how a subscriber
-//! knows that it was us), [`connection`] (a user's account at a provider).
+//! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
+//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
 
 #![warn(missing_docs)]
 
@@ -24,6 +24,7 @@ pub mod filter;
 pub mod headers;
 pub mod health;
 pub mod id;
+pub mod job;
 pub mod lease;
 pub mod limits;
 pub mod mac;
@@ -38,5 +39,7 @@ pub mod time;
 pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
-pub use id::{ConnectionId, DeliveryId, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId};
+pub use id::{
+    ConnectionId, DeliveryId, EventId, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
+};
 pub use time::Timestamp;

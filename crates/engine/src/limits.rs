@@ -151,3 +151,19 @@ pub const FORM_FIELDS_MAX: usize = 1_000;
 
 /// How often the sources of other nodes are looked at.
 pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
+
+/// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other writes
+/// wait.
+pub const JOB_STEP_MAX: u32 = 256;
+
+/// Events that are looked at at once where they are only counted.
+pub const JOB_COUNT_STEP: u32 = 1_000;
+
+/// Jobs that a node looks after at once, in turn. Others wait for one of them to end.
+pub const JOBS_AT_ONCE_MAX: u32 = 64;
+
+/// How often the store is asked for jobs that run: those of nodes that are gone are taken over.
+pub const JOBS_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// The longest that a job rests between two steps. It rests as long as its last step took, so that others get to write.
+pub const JOB_RESTS_MAX: Duration = Duration::from_millis(500);

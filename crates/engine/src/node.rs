@@ -20,7 +20,7 @@ use crate::limits::{
 use crate::log::Log;
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
-use crate::recover::Recovery;
+use crate::recover::{Recovery, Runner};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -164,6 +164,9 @@ impl Engine {
         supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(&rescuer), |rescuer| async move {
             rescuer.step().await;
         });
+
+        let runner = Runner::new(recovery.clone(), supervisor.stopping());
+        supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
 
         let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
         let sources = Sources::load(

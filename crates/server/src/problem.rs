@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
 use engine::ingest::Refused;
 use engine::log::NotKept;
+use engine::recover::{NotBegun, NotCancelled};
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -195,6 +196,28 @@ impl From<NotKept> for Problem {
             }
             // The log has told of it once for the whole batch.
             NotKept::Store(_) | NotKept::Busy => Self::unavailable(),
+        }
+    }
+}
+
+impl From<NotBegun> for Problem {
+    fn from(error: NotBegun) -> Self {
+        match error {
+            NotBegun::NoSubscription => Self::not_found("subscription"),
+            NotBegun::Inactive => Self::conflict("inactive", error.to_string()),
+            NotBegun::TooMuch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many", error.to_string()),
+            NotBegun::TooManyJobs => Self::conflict("too_many_jobs", error.to_string()),
+            NotBegun::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotCancelled> for Problem {
+    fn from(error: NotCancelled) -> Self {
+        match error {
+            NotCancelled::Ended(ended) => Self::conflict("conflict", ended.to_string()),
+            NotCancelled::Gone => Self::not_found("job"),
+            NotCancelled::Store(error) => error.into(),
         }
     }
 }

@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
+use domain::job::{self, Job, Only, Standing};
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId,
-    SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId,
+    SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 /// Everything that is kept.
@@ -211,18 +212,61 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets what was refused before `oldest`, and of the rest all but the newest `count_max`; how many that were.
     async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64>;
 
-    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and answers with the
-    /// ids of those it added; `None` where subscriptions have changed since, and then it adds nothing.
+    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and writes how far the
+    /// `job` that decided them has come, as [`Store::step_job`] does.
     ///
-    /// A delivery whose event has gone is left out. With `only_missing` so is one whose subscription has been owed its
-    /// event before, however that ended. No call names an event and a subscription together twice. Those that have an
-    /// ordering key stand in line behind all that are there, in the order in which they are given.
+    /// A delivery whose event has gone is left out, and so is one whose event stands with its subscription otherwise than
+    /// `only` wants. No call names an event and a subscription together twice. Those that have an ordering key stand in
+    /// line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>>;
+        job: Option<&StoredJob>,
+    ) -> Result<Owed>;
+
+    /// Adds a job, of revision 1.
+    async fn create_job(&self, job: &StoredJob) -> Result<()>;
+
+    /// Adds a subscription together with the job that owes it what came in before.
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()>;
+
+    /// One job.
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>>;
+
+    /// Jobs, the newest first.
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>>;
+
+    /// Jobs that run, the oldest first.
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>>;
+
+    /// Writes a job of which `revision` is the current one, and counts the revision up; and with it what it has decided
+    /// about deliveries. All of it is written or nothing. No delivery is named twice.
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped>;
+
+    /// Removes at most `limit` jobs that have ended, made before `before`; how many.
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Events of a span, the oldest first, each with how it stands with a subscription. They come without their data and
+    /// raw bytes.
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
+
+    /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>>;
+
+    /// How many deliveries up to `last` `filter` means.
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -646,6 +690,19 @@ pub struct StoredConnection {
     pub revision: i64,
 }
 
+/// A job, with how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJob {
+    /// What everyone may see.
+    pub job: Job,
+    /// Who works on it; `None`: nobody yet.
+    pub node: Option<NodeId>,
+    /// The id of the last event or delivery that it is done with; zeros before the first.
+    pub cursor: [u8; 16],
+    /// How often it has been written.
+    pub revision: i64,
+}
+
 /// When something is due for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
@@ -666,4 +723,48 @@ pub struct Task {
     pub turn: i64,
     /// What the last run wanted to be remembered; empty before the first.
     pub memory: String,
+}
+
+/// What became of [`Store::step_job`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// It is written.
+    Done,
+    /// Nothing was written: somebody else has written the job since.
+    Overtaken,
+    /// Nothing was written: a delivery is no longer as its decision found it.
+    Conflict,
+}
+
+/// What became of [`Store::owe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    /// These were added.
+    Done(Vec<DeliveryId>),
+    /// Nothing was added: subscriptions have changed.
+    StaleRoutes,
+    /// Nothing was added: somebody else has written the job since.
+    Overtaken,
+}
+
+/// A span of the log, as a subscription may want to see it.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// Whose events; `None`: everyone's.
+    pub user_id: Option<UserId>,
+    /// The subscription with which they stand.
+    pub subscription_id: SubscriptionId,
+    /// Only what comes after this,
+    pub after: EventId,
+    /// up to this.
+    pub last: EventId,
+}
+
+/// An event, and how it stands with a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEvent {
+    /// The event, without its data and raw bytes.
+    pub event: Arc<Event>,
+    /// How it stands.
+    pub standing: Standing,
 }

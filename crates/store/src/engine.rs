@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
+use domain::job::{self, Only};
 use domain::{
-    ConnectionId, DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
-    Timestamp, UserId,
+    ConnectionId, DeliveryId, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql};
 use crate::tables::{
-    connections, deliveries, event_types, keys, log, nodes, rejections, retention, sources, subscriptions,
-    tasks,
+    connections, deliveries, event_types, jobs, keys, log, nodes, rejections, retention, sources,
+    subscriptions, tasks,
 };
 use crate::*;
 
@@ -38,9 +39,10 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>>;
+        job: Option<&StoredJob>,
+    ) -> Result<Owed>;
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -48,6 +50,12 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
         now: Timestamp,
         deadline: Timestamp,
     ) -> Result<Vec<Task>>;
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()>;
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped>;
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
     async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
     async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
@@ -287,10 +295,61 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        self.0.owe(deliveries, only_missing, routes).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        self.0.owe(deliveries, only, routes, job).await
+    }
+
+    async fn create_job(&self, job: &StoredJob) -> Result<()> {
+        jobs::create(&self.0, job).await
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        self.0.create_started_subscription(subscription, job).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>> {
+        jobs::one(&self.0, id).await
+    }
+
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>> {
+        jobs::list(&self.0, owner, page).await
+    }
+
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>> {
+        jobs::running(&self.0, limit).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        self.0.step_job(job, changes).await
+    }
+
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        jobs::remove_ended(&self.0, before, limit).await
+    }
+
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
+        jobs::past_events(&self.0, past, limit).await
+    }
+
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>> {
+        jobs::past_deliveries(&self.0, filter, after, last, limit).await
+    }
+
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
+        jobs::count_deliveries(&self.0, filter, last).await
     }
 
     async fn oldest_events(

@@ -5,6 +5,7 @@
 
 mod connections;
 mod deliveries;
+mod jobs;
 mod log;
 mod retention;
 mod sources;
@@ -17,16 +18,17 @@ use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
+use domain::job::{self, Only};
 use domain::{
-    ConnectionId, DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId,
+    ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
     SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Idempotency, KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection,
-    Result, Routes, RoutesVersion, SourcesVersion, Statistics, Store, StoreError, StoredConnection,
-    StoredSource, StoredSubscription, Task, Waiting,
+    EventFilter, Idempotency, KeyDigest, Lane, Logged, Owed, Page, Past, PastEvent, Position,
+    REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics, Stepped,
+    Store, StoreError, StoredConnection, StoredJob, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -60,6 +62,7 @@ struct Data {
     rejections: BTreeMap<RejectionId, Rejection>,
     /// By owner and name.
     event_types: BTreeMap<(Option<UserId>, EventType), AddedType>,
+    jobs: BTreeMap<JobId, StoredJob>,
     sources: BTreeMap<SourceId, StoredSource>,
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
@@ -356,10 +359,65 @@ impl Store for Model {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        Ok(self.data("owe").owe(deliveries, only_missing, routes))
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        Ok(self.data("owe").owe(deliveries, only, routes, job))
+    }
+
+    async fn create_job(&self, job: &StoredJob) -> Result<()> {
+        self.data("create_job").create_job(job)
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        let mut data = self.data("create_started_subscription");
+        data.create_subscription(subscription)?;
+        data.create_job(job)
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>> {
+        Ok(self.data("job").jobs.get(&id).cloned())
+    }
+
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>> {
+        Ok(self.data("jobs").jobs(owner, page))
+    }
+
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>> {
+        Ok(self.data("running_jobs").running_jobs(limit))
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        Ok(self.data("step_job").step_job(job, changes))
+    }
+
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
+    }
+
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
+        Ok(self.data("past_events").past_events(past, limit))
+    }
+
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>> {
+        let data = self.data("past_deliveries");
+        let meant = data.deliveries_up_to(filter, last).filter(|delivery| delivery.id > after);
+        Ok(meant.take(limit as usize).cloned().collect())
+    }
+
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
+        Ok(self.data("count_deliveries").deliveries_up_to(filter, last).count() as u64)
     }
 
     async fn oldest_events(

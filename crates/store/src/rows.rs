@@ -7,14 +7,15 @@ use std::time::Duration;
 use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
 use domain::event::Json;
+use domain::job::{self, Job, Standing};
 use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
 use domain::{Connection, Event, Timestamp, UserId, connection};
 
 use crate::sql::Row;
 use crate::{
-    ApiKey, Claimed, KeyDigest, Logged, Position, Rejection, Result, StoreError, StoredConnection,
-    StoredSource, StoredSubscription, Task,
+    ApiKey, Claimed, KeyDigest, Logged, PastEvent, Position, Rejection, Result, StoreError, StoredConnection,
+    StoredJob, StoredSource, StoredSubscription, Task,
 };
 
 pub(crate) const EVENT: &str =
@@ -38,6 +39,9 @@ pub(crate) const ATTEMPT: &str = "delivery_id, number, at, cause, duration_us, r
 
 pub(crate) const SUBSCRIPTION: &str =
     "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at, revision";
+
+pub(crate) const JOB: &str =
+    "id, owner_id, work, state, total, done, failed, error, created_at, finished_at, node, cursor, revision";
 
 pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
 
@@ -183,6 +187,31 @@ impl Row {
         Ok(StoredSubscription { subscription, sealed_key, revision: self.int()? })
     }
 
+    pub(crate) fn job(&mut self) -> Result<StoredJob> {
+        let (id, owner_id, work) = (self.id()?, self.parsed_or_null()?, self.text()?);
+        let work = serde_json::from_str(&work).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let state = self.text()?;
+        let state = known(&state, job::State::ALL.into_iter().find(|known| known.as_str() == &*state))?;
+        let mut count = || self.int().map(|count| u64::try_from(count).ok());
+        let (total, done, failed) = (count()?, count()?.unwrap_or(0), count()?.unwrap_or(0));
+        let (error, created_at, finished_at) = (self.owned_text_or_null()?, self.time()?, self.time()?);
+        let finished_at = (state != job::State::Running).then_some(finished_at);
+        let job = Job { id, owner_id, work, state, total, done, failed, error, created_at, finished_at };
+        let node = Some(self.id::<[u8; 16]>()?).filter(|node| *node != NOBODY).map(Into::into);
+        Ok(StoredJob { job, node, cursor: self.id()?, revision: self.int()? })
+    }
+
+    pub(crate) fn past_event(&mut self) -> Result<PastEvent> {
+        let event = self.event()?.event;
+        let standing = match self.int_or_null()? {
+            Some(1) => Standing::Cancelled,
+            Some(2) => Standing::Failed,
+            Some(3) => Standing::Owed,
+            _ => Standing::Unknown,
+        };
+        Ok(PastEvent { event, standing })
+    }
+
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
         Ok(ApiKey {
             id: self.id()?,
@@ -266,6 +295,9 @@ impl Row {
         })
     }
 }
+
+/// The node of a job that nobody works on.
+pub(crate) const NOBODY: [u8; 16] = [0; 16];
 
 /// A delivery's state as its four columns.
 #[derive(Debug)]

@@ -219,6 +219,24 @@ impl Select {
         self
     }
 
+    /// Adds a condition without a value, after one that had one.
+    pub(crate) fn and_so(mut self, condition: &str) -> Self {
+        self.text += &format!("\nAND {condition}");
+        self
+    }
+
+    /// Makes the statement as it is.
+    pub(crate) fn unordered(self, name: &'static str) -> (Statement, Vec<Value>) {
+        (Statement::made(name, self.text), self.args)
+    }
+
+    /// [`Select::newest_first`], the other way round.
+    pub(crate) fn oldest_first(mut self, name: &'static str, limit: u32) -> (Statement, Vec<Value>) {
+        self.args.push(Value::Int(limit.into()));
+        self.text += &format!("\nORDER BY id LIMIT ${}", self.args.len());
+        (Statement::made(name, self.text), self.args)
+    }
+
     /// Adds an order and a limit, and makes the statement.
     pub(crate) fn newest_first(mut self, name: &'static str, limit: u32) -> (Statement, Vec<Value>) {
         self.args.push(Value::Int(limit.into()));

@@ -5,6 +5,7 @@ pub(crate) mod deliveries;
 pub(crate) mod events;
 mod fields;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 mod list;
 mod owned;

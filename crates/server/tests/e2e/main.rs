@@ -33,6 +33,7 @@ mod receiving;
 mod recovering;
 mod refusing;
 mod rejections;
+mod replaying;
 mod retention;
 mod rotating;
 mod sessions;

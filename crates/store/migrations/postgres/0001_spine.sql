@@ -215,3 +215,22 @@ CREATE TABLE spent (
     expires_at BIGINT NOT NULL
 );
 CREATE INDEX spent_expiry ON spent (expires_at);
+
+-- Work that goes on for a while. Zeros are nobody, and the beginning; -1 is what nobody has counted.
+CREATE TABLE jobs (
+    id          UUID PRIMARY KEY,
+    owner_id    TEXT COLLATE "C",
+    work        TEXT COLLATE "C" NOT NULL,
+    state       TEXT COLLATE "C" NOT NULL,
+    total       BIGINT NOT NULL,
+    done        BIGINT NOT NULL,
+    failed      BIGINT NOT NULL,
+    error       TEXT COLLATE "C",
+    created_at  BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL,
+    node        UUID NOT NULL,
+    cursor      UUID NOT NULL,
+    revision    BIGINT NOT NULL
+);
+CREATE INDEX jobs_owner ON jobs (owner_id, id);
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';

@@ -219,3 +219,22 @@ CREATE TABLE spent (
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX spent_expiry ON spent (expires_at);
+
+-- Work that goes on for a while. Zeros are nobody, and the beginning; -1 is what nobody has counted.
+CREATE TABLE jobs (
+    id          BLOB PRIMARY KEY,
+    owner_id    TEXT,
+    work        TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    total       INTEGER NOT NULL,
+    done        INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
+    error       TEXT,
+    created_at  INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL,
+    node        BLOB NOT NULL,
+    cursor      BLOB NOT NULL,
+    revision    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_owner ON jobs (owner_id, id);
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
+use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
@@ -184,6 +185,18 @@ impl Engine for Postgres {
         write::create_subscription(self, subscription).await
     }
 
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        write::create_started_subscription(self, subscription, job).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        write::step_job(self, job, changes).await
+    }
+
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
         write::change_subscription(self, subscription, now).await
     }
@@ -199,10 +212,11 @@ impl Engine for Postgres {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        write::owe(self, deliveries, only_missing, routes).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        write::owe(self, deliveries, only, routes, job).await
     }
 
     async fn claim_tasks(

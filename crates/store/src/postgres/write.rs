@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
+use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
@@ -40,6 +41,16 @@ statements! {
         "{insert}",
         tables::subscriptions::INSERT
     );
+    CREATE_STARTED_SUBSCRIPTION = "create_started_subscription" str_replace!(
+        str_replace!(
+            include_str!("../../sql/postgres/create_started_subscription.sql"),
+            "{insert_job}",
+            JOB_BESIDE_SUBSCRIPTION
+        ),
+        "{insert}",
+        tables::subscriptions::INSERT
+    );
+    CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CHANGE_SUBSCRIPTION = "change_subscription" str_replace!(
         include_str!("../../sql/postgres/change_subscription.sql"),
         "{update}",
@@ -56,6 +67,12 @@ statements! {
     REMOVE_ATTEMPTS = "remove_attempts"
         "DELETE FROM attempts WHERE delivery_id = ANY($1::uuid[]) RETURNING delivery_id";
 }
+
+/// The subscription's own eleven values come first.
+const JOB_BESIDE_SUBSCRIPTION: &str = const_format::formatcp!(
+    "INSERT INTO jobs ({}) VALUES ($12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+    rows::JOB
+);
 
 /// Gathers a column of an array of rows.
 macro_rules! column {
@@ -313,6 +330,16 @@ pub(super) async fn create_subscription(
     postgres.write(&CREATE_SUBSCRIPTION, args).await.map(|_| ())
 }
 
+pub(super) async fn create_started_subscription(
+    postgres: &Postgres,
+    subscription: &StoredSubscription,
+    job: &StoredJob,
+) -> Result<()> {
+    let mut args = tables::subscriptions::insert_args(subscription)?;
+    args.extend(tables::jobs::insert_args(job)?);
+    postgres.write(&CREATE_STARTED_SUBSCRIPTION, args).await.map(|_| ())
+}
+
 pub(super) async fn change_subscription(
     postgres: &Postgres,
     stored: &StoredSubscription,
@@ -340,27 +367,68 @@ pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<b
 pub(super) async fn owe(
     postgres: &Postgres,
     deliveries: &[Delivery],
-    only_missing: bool,
+    only: Only,
     routes: RoutesVersion,
-) -> Result<Option<Vec<DeliveryId>>> {
-    postgres.counters.count(LOCK_ROUTES.name);
-    postgres.counters.count(OWE.name);
+    job: Option<&StoredJob>,
+) -> Result<Owed> {
+    let names = [LOCK_ROUTES.name, OWE.name].into_iter().chain(job.map(|_| CHANGE_JOB.name));
+    names.for_each(|name| postgres.counters.count(name));
+    let job = job.map(|job| bind(tables::jobs::update_args(job)?)).transpose()?;
     let (pool, deliveries) = (postgres.pool.clone(), deliveries.to_vec());
     let owed = tokio::spawn(async move {
-        let mut transaction = pool.begin().await?;
-        let current: i64 = sqlx::query_scalar(LOCK_ROUTES.sql()).fetch_one(&mut *transaction).await?;
-        if current != routes.0 {
-            return Ok(None);
+        let mut transaction = pool.begin().await.map_err(classify)?;
+        let current = sqlx::query_scalar::<_, i64>(LOCK_ROUTES.sql()).fetch_one(&mut *transaction);
+        if current.await.map_err(classify)? != routes.0 {
+            return Ok(Owed::StaleRoutes);
+        }
+        if let Some(job) = job
+            && !write_job(&mut transaction, job).await?
+        {
+            return Ok(Owed::Overtaken);
         }
         let deliveries: Vec<&Delivery> = deliveries.iter().collect();
-        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only_missing);
-        let rows = query.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(Some(rows))
+        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only.as_str());
+        let rows = query.fetch_all(&mut *transaction).await.map_err(classify)?;
+        transaction.commit().await.map_err(classify)?;
+        rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Owed::Done)
     });
-    let owed = owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let Some(rows) = owed.map_err(classify)? else { return Ok(None) };
-    rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Some)
+    owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+/// In a task of its own, as [`owe`] is. Unlike other changes these are waited for on the disk: the job would not make them
+/// again.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn step_job(postgres: &Postgres, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+    postgres.counters.count(CHANGE_JOB.name);
+    let (pool, job, mut changes) =
+        (postgres.pool.clone(), bind(tables::jobs::update_args(job)?)?, changes.to_vec());
+    changes.sort_unstable_by_key(|change| change.to.id);
+    let stepped = tokio::spawn(async move {
+        let mut transaction = pool.begin().await.map_err(classify)?;
+        if !write_job(&mut transaction, job).await? {
+            return Ok(Stepped::Overtaken);
+        }
+        if !changes.is_empty() {
+            let changes: Vec<&Change> = changes.iter().collect();
+            let attempts: Vec<&Attempt> =
+                changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
+            let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), &changes), &attempts);
+            let written = query.fetch_all(&mut *transaction).await.map_err(classify)?;
+            if written.len() < changes.len() {
+                return Ok(Stepped::Conflict);
+            }
+        }
+        transaction.commit().await.map_err(classify)?;
+        Ok(Stepped::Done)
+    });
+    stepped.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+/// Whether nobody else has written it since.
+async fn write_job(transaction: &mut sqlx::Transaction<'static, Pg>, args: PgArguments) -> Result<bool> {
+    let query = sqlx::query_with(CHANGE_JOB.sql(), args);
+    let written = query.execute(&mut **transaction).await.map_err(classify)?;
+    Ok(written.rows_affected() > 0)
 }
 
 pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {

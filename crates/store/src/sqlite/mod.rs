@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
+use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
@@ -200,7 +201,21 @@ impl Engine for Sqlite {
 
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
         let subscription = subscription.clone();
-        self.writer.run(move |desk| write::create_subscription(desk, &subscription)).await
+        self.writer.run(move |desk| write::create_subscription(desk, &subscription, None)).await
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        let (subscription, job) = (subscription.clone(), job.clone());
+        self.writer.run(move |desk| write::create_subscription(desk, &subscription, Some(&job))).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        let (job, changes) = (job.clone(), changes.to_vec());
+        self.writer.run(move |desk| write::step_job(desk, &job, &changes)).await
     }
 
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
@@ -219,11 +234,12 @@ impl Engine for Sqlite {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        let deliveries = deliveries.to_vec();
-        self.writer.run(move |desk| write::owe(desk, &deliveries, only_missing, routes)).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        let (deliveries, job) = (deliveries.to_vec(), job.cloned());
+        self.writer.run(move |desk| write::owe(desk, &deliveries, only, routes, job.as_ref())).await
     }
 
     async fn claim_tasks(

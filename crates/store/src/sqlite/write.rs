@@ -6,6 +6,7 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
+use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
@@ -47,6 +48,8 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     CLAIM_TASKS = "claim_tasks" include_str!("../../sql/sqlite/claim_tasks.sql");
+    CREATE_JOB = "create_job" tables::jobs::INSERT;
+    CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
@@ -288,22 +291,30 @@ fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_
 pub(super) fn owe(
     desk: &mut Desk,
     deliveries: &[Delivery],
-    only_missing: bool,
+    only: Only,
     routes: RoutesVersion,
-) -> Result<Option<Vec<DeliveryId>>> {
+    job: Option<&StoredJob>,
+) -> Result<Owed> {
     let mut end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
     };
     if end.routes != routes {
         desk.log = Some(end);
-        return Ok(None);
+        return Ok(Owed::StaleRoutes);
     }
     let transaction = desk.begin()?;
+    if let Some(job) = job
+        && !write_job(&transaction, job)?
+    {
+        drop(transaction);
+        desk.log = Some(end);
+        return Ok(Owed::Overtaken);
+    }
     let triple =
         |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", hex(d.id), hex(d.event_id), hex(d.subscription_id));
     let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
-    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
+    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only.as_str().into()])?;
     let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
     let placed: Vec<_> =
@@ -316,7 +327,25 @@ pub(super) fn owe(
     INSERT_DELIVERIES.run(&transaction, &placed, bind_delivery)?;
     transaction.commit()?;
     desk.log = Some(end);
-    Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
+    Ok(Owed::Done(owed.into_iter().map(|delivery| delivery.id).collect()))
+}
+
+pub(super) fn step_job(desk: &mut Desk, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+    let transaction = desk.begin()?;
+    if !write_job(&transaction, job)? {
+        return Ok(Stepped::Overtaken);
+    }
+    if CHANGE_DELIVERIES.run(&transaction, changes, bind_change)? < changes.len() as u64 {
+        return Ok(Stepped::Conflict);
+    }
+    keep_record(&transaction, changes.iter())?;
+    transaction.commit()?;
+    Ok(Stepped::Done)
+}
+
+/// Whether nobody else has written it since.
+fn write_job(transaction: &Transaction<'_>, job: &StoredJob) -> Result<bool> {
+    Ok(transaction.desk.run(&CHANGE_JOB, tables::jobs::update_args(job)?)? > 0)
 }
 
 pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
@@ -410,10 +439,18 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.last_failure_at.map(Timestamp::as_micros));
 }
 
-pub(super) fn create_subscription(desk: &mut Desk, subscription: &StoredSubscription) -> Result<()> {
+/// Adds a subscription, with the job that owes it what came in before.
+pub(super) fn create_subscription(
+    desk: &mut Desk,
+    subscription: &StoredSubscription,
+    job: Option<&StoredJob>,
+) -> Result<()> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
     transaction.desk.run(&CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?)?;
+    if let Some(job) = job {
+        transaction.desk.run(&CREATE_JOB, tables::jobs::insert_args(job)?)?;
+    }
     transaction.desk.run(&MOVE_ROUTES, [])?;
     transaction.commit()?;
     desk.log = end.map(LogEnd::with_routes_moved);

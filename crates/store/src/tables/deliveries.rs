@@ -69,14 +69,27 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
 }
 
+macro_rules! due {
+    ($which:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT event_type FROM deliveries
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2 AND ",
+            $which,
+            " ORDER BY next_attempt_at LIMIT $3) AS due"
+        )
+    };
+}
+
 /// Counts no further than the limit: of a backlog nobody needs to know more than that it is one.
 const OVERDUE: Statement = Statement::new(
     "overdue",
-    "SELECT event_type, count(*)
-     FROM (SELECT event_type FROM deliveries
-           WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2
-           ORDER BY next_attempt_at, id LIMIT $3) AS due
-     GROUP BY event_type ORDER BY event_type",
+    concat!(
+        "SELECT event_type, count(*) FROM (SELECT * FROM (",
+        due!("ordering_key IS NULL"),
+        " UNION ALL ",
+        due!("ordering_key IS NOT NULL"),
+        ") AS either LIMIT $3) AS due GROUP BY event_type ORDER BY event_type"
+    ),
 );
 
 pub(crate) async fn overdue(
@@ -85,7 +98,7 @@ pub(crate) async fn overdue(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<(EventType, u32)>> {
-    let rows = sql.read(&OVERDUE, args![id.to_string(), now.as_micros(), i64::from(limit)]).await?;
+    let rows = sql.read(&OVERDUE, args![Value::id(id), now.as_micros(), i64::from(limit)]).await?;
     let count = |mut row: Row| Ok((row.parsed()?, u32::try_from(row.int()?).unwrap_or(limit)));
     rows.into_iter().map(count).collect()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
@@ -22,6 +23,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
@@ -35,6 +37,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .cloned()
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
+        .chain(jobs::any_filter())
         .chain(rejections::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()

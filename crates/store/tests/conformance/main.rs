@@ -216,6 +216,16 @@ conformance! {
             only_what_is_missing_is_owed_again
             what_has_gone_or_was_decided_too_early_is_not_owed
         }
+        jobs {
+            a_job_comes_back_as_it_was_written
+            a_job_is_written_on_top_of_what_was_seen
+            a_step_is_written_with_its_decisions_or_not_at_all
+            what_a_job_owes_is_written_with_its_progress
+            a_subscription_and_its_start_are_there_together
+            jobs_are_listed_and_go_when_they_have_ended
+            a_span_is_walked_with_how_each_event_stands
+            each_filter_of_past_deliveries_finds_and_counts_what_it_means
+        }
         calling {
             an_abandoned_append_is_whole_or_nothing
             statements_are_counted

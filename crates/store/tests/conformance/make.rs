@@ -7,17 +7,18 @@ use domain::attempt::{Attempt, ErrorCode};
 use domain::connection::{self, Refresh};
 use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
+use domain::job::{Job, Work};
 use domain::lease::LeaseToken;
 use domain::subscription::{Subscription, Target, Terms};
 use domain::{
-    Connection, ConnectionId, DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SourceId,
+    Connection, ConnectionId, DeliveryId, Event, EventId, JobId, KeyId, NodeId, RejectionId, SourceId,
     SubscriptionId, Timestamp, UserId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use store::{
-    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection, StoredSource,
-    StoredSubscription,
+    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection, StoredJob,
+    StoredSource, StoredSubscription,
 };
 
 /// Makes ids from a seed.
@@ -76,6 +77,17 @@ impl Make {
         let mut digest = [0; 32];
         digest[..16].copy_from_slice(key(&id.to_string()).as_bytes());
         ApiKey { id, name: "laptop".to_owned(), user_id: None, digest, created_at }
+    }
+
+    /// A job of Alice's that nobody works on yet.
+    pub(crate) fn job(&mut self, created_at: Timestamp) -> StoredJob {
+        let work = Work::Start {
+            subscription_id: SubscriptionId::new(created_at, &mut self.0),
+            after: EventId::first_at(at(0)),
+            last: None,
+        };
+        let job = Job::new(JobId::new(created_at, &mut self.0), Some(user("alice")), work, None, created_at);
+        StoredJob { job, node: None, cursor: [0; 16], revision: 1 }
     }
 
     pub(crate) fn source(&mut self, created_at: Timestamp) -> StoredSource {

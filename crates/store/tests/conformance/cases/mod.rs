@@ -7,6 +7,7 @@ pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod lines;
 pub(crate) mod log;
