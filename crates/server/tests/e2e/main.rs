@@ -22,6 +22,7 @@ mod door;
 mod events;
 mod gmail;
 mod health;
+mod listening;
 mod openapi;
 mod providers;
 mod publishing;
