@@ -23,6 +23,7 @@ mod events;
 mod gmail;
 mod health;
 mod listening;
+mod matrix;
 mod openapi;
 mod providers;
 mod publishing;
