@@ -13,6 +13,7 @@ mod check;
 mod ci;
 mod debian;
 mod dev;
+mod fuzz;
 mod interrupt;
 mod nextest;
 mod postgres;
@@ -44,6 +45,8 @@ enum Task {
     Test(test::Options),
     /// The benchmark, on release binaries and a PostgreSQL set up as in production
     Bench(bench::Options),
+    /// The fuzz targets, a minute each: finds are saved in fuzz/artifacts
+    Fuzz(fuzz::Options),
     /// A development server that restarts when its sources change
     Dev,
     /// What continuous integration runs: a strict check, then the tests, then a summary
@@ -68,6 +71,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Check(options) => check::run(options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Dev => dev::run(),
         Task::Ci => ci::run(),
         Task::Postgres => postgres::run(),
