@@ -73,8 +73,17 @@ impl Api {
 
     /// The ids of all events of one user and type, page by page.
     pub async fn event_ids(&self, user: &str, event_type: &str) -> Result<Vec<String>> {
+        self.ids(format!("/api/events?user_id={user}&type={event_type}&limit={PAGE_EVENTS}")).await
+    }
+
+    /// How many rejections the program keeps.
+    pub async fn rejection_count(&self) -> Result<usize> {
+        Ok(self.ids(format!("/api/rejections?limit={PAGE_EVENTS}")).await?.len())
+    }
+
+    /// The ids of a whole list, page by page.
+    async fn ids(&self, mut path: String) -> Result<Vec<String>> {
         let mut ids = Vec::new();
-        let mut path = format!("/api/events?user_id={user}&type={event_type}&limit={PAGE_EVENTS}");
         let first = path.len();
         for _ in 0..PAGES_MAX {
             let answer = self.call("GET", &path, None).await?;
@@ -86,7 +95,7 @@ impl Api {
             path.push_str("&cursor=");
             path.extend(url::form_urlencoded::byte_serialize(cursor.as_bytes()));
         }
-        bail!("more than {PAGES_MAX} pages of events")
+        bail!("more than {PAGES_MAX} pages")
     }
 
     /// SQL statements that the store has run so far, or `None` where the program does not count them.

@@ -3,6 +3,7 @@
 
 mod check;
 mod keys;
+mod listen;
 mod migrate;
 mod send;
 mod sender;
@@ -36,6 +37,7 @@ Examples:
   waystation                                             serve on 127.0.0.1:8400, with the data in ./waystation-data
   waystation check --config production.toml              what would it run with?
   waystation keys create --name worker --user alice      a key that can touch nothing but Alice's things
+  waystation listen --forward http://127.0.0.1:3000      every event of a running server, to a program on this machine
   waystation sign github --secret S --body push.json     the headers that GitHub would send with this body";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +48,7 @@ enum Command {
     Keys(keys::Args),
     Token(token::Args),
     Send(send::Args),
+    Listen(Box<listen::Args>),
     Sign(sign::Args),
     Verify(verify::Args),
 }
@@ -98,6 +101,7 @@ async fn perform(command: Command) -> Result<()> {
         Command::Keys(args) => keys::run(&args, &load(&args.flags())?).await,
         Command::Token(args) => token::run(&args, &load(&args.flags())?).await,
         Command::Send(args) => send::run(&args, &load(&args.flags())?).await,
+        Command::Listen(args) => listen::run(&args, &load(&args.flags())?).await,
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
     }

@@ -5,6 +5,7 @@ mod cost;
 mod deliver;
 mod endpoint;
 mod fill;
+mod flood;
 mod footprint;
 mod ingest;
 mod latency;
@@ -73,6 +74,8 @@ pub enum Part {
     Deliver,
     /// From accepted to received, at a steady rate
     Latency,
+    /// A good sender's p99 beside a flood of forged requests, and what the flood leaves on disk
+    Flood,
     /// Memory, cold start, size of the binary
     Idle,
 }
@@ -140,6 +143,9 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
     }
     if wants(Part::Latency) {
         rows.extend(latency::measure(site).await?);
+    }
+    if wants(Part::Flood) {
+        rows.extend(flood::measure(site).await?);
     }
     if wants(Part::Idle) && !rows.is_empty() {
         footprint.push(footprint::memory_after_load(site).await?);

@@ -30,7 +30,7 @@ use store::{Change, Fence, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-pub use attempt::{headers, unsigned_headers};
+pub use attempt::{headers, signed_headers, unsigned_headers};
 pub(crate) use client::explain;
 pub use client::{Client, Failure};
 pub use content::{Content, Shape};

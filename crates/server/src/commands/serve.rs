@@ -94,14 +94,20 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     Ok(App { engine, doorkeeper, limits, inbound, metrics, portal_policy, base_url })
 }
 
+/// One line for all of them: somebody who has just begun has set none.
 fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {
-    for provider in providers::ALL {
-        let is_set =
-            |key| settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty());
-        for setting in provider.settings().iter().filter(|s| s.is_required() && !is_set(s.key)) {
-            let (name, setting) = (provider.name(), setting.environment);
-            tracing::info!("{name}: {setting} is not set, so every request is refused; set it to receive");
-        }
+    let is_set = |provider: &dyn providers::Provider, key: &str| {
+        settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty())
+    };
+    let missing = providers::ALL.iter().filter_map(|provider| {
+        let required = provider.settings().iter().filter(|setting| setting.is_required());
+        let missing = required.filter(|setting| !is_set(*provider, setting.key));
+        let names: Vec<_> = missing.map(|setting| setting.environment).collect();
+        (!names.is_empty()).then(|| format!("{} ({})", provider.name(), names.join(", ")))
+    });
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        tracing::info!("every request of these is refused until these are set: {}", missing.join("; "));
     }
 }
 
@@ -157,7 +163,7 @@ async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output =
 }
 
 /// Ends at SIGINT or SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     Ok(async move {

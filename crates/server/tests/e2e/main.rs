@@ -24,6 +24,8 @@ mod door;
 mod events;
 mod gmail;
 mod health;
+mod listening;
+mod matrix;
 mod openapi;
 mod ordering;
 mod providers;
