@@ -34,6 +34,7 @@ mod replaying;
 mod retention;
 mod rotating;
 mod shaping;
+mod shell;
 mod sources;
 mod starting;
 mod stopping;
