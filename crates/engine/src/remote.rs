@@ -12,6 +12,9 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::limits::RESPONSE_BYTES_MAX;
 
+/// Bytes of an answer. A page of 50 events may hold some large ones; what is longer is no answer of a Waystation.
+const ANSWER_BYTES_MAX: usize = 256 * 1_024 * 1_024;
+
 /// How long a server may take for a whole answer. Nobody looks on for longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -120,13 +123,21 @@ fn bearer_of(key: &str) -> Result<HeaderValue, NoAnswer> {
     Ok(value)
 }
 
-/// Posts JSON with a bearer, and answers with the status and the body.
+/// Asks with a bearer, and with a body if there is one, which is JSON; answers with the status and the body.
 ///
 /// # Errors
 /// No whole answer came.
-pub async fn post(url: &Uri, bearer: &str, json: String) -> Result<(StatusCode, Bytes), NoAnswer> {
-    let json_type = HeaderValue::from_static("application/json");
-    let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer_of(bearer)?), (CONTENT_TYPE, json_type)]);
-    let answer = Caller::default().post(url, headers, json.into()).await?;
+pub async fn ask(
+    method: Method,
+    url: &Uri,
+    bearer: &str,
+    json: Option<String>,
+) -> Result<(StatusCode, Bytes), NoAnswer> {
+    let mut headers = HeaderMap::from_iter([(AUTHORIZATION, bearer_of(bearer)?)]);
+    if json.is_some() {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    let body = Bytes::from(json.unwrap_or_default());
+    let answer = Caller::default().call(method, url, headers, body, ANSWER_BYTES_MAX).await?;
     Ok((answer.status, answer.body))
 }

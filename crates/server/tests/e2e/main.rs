@@ -40,6 +40,7 @@ mod retention;
 mod rotating;
 mod sessions;
 mod shaping;
+mod shell;
 mod sources;
 mod starting;
 mod stopping;
