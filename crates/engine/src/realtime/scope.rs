@@ -88,6 +88,8 @@ impl Scope {
     /// Whether it asks for `name` by that very name.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
-        self.wanted.iter().any(|types| matches!(types, TypePattern::Exactly(exactly) if exactly.as_str() == name))
+        self.wanted
+            .iter()
+            .any(|types| matches!(types, TypePattern::Exactly(exactly) if exactly.as_str() == name))
     }
 }
