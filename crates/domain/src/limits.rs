@@ -103,3 +103,12 @@ pub const HEADERS_MAX: usize = 32;
 
 /// Bytes of the names and values of all headers that a subscription, or its transform, adds.
 pub const HEADER_BYTES_MAX: usize = 4 * 1_024;
+
+/// Bytes of an account's id at its provider. The longest known is a mailbox, with at most 254.
+pub const ACCOUNT_ID_BYTES_MAX: usize = 256;
+
+/// Scopes of one connection.
+pub const SCOPES_MAX: usize = 100;
+
+/// The longest gap between two tries to refresh a token. A provider that is down for hours is asked again soon after.
+pub const REFRESH_GAP_SECONDS_MAX: u32 = 3_600;

@@ -10,10 +10,15 @@
 //! Its routes, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two. What it
 //! needs of the world it says as a value: the key document that it checks against ([`Provider::key_document`]), whose
 //! an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
+//!
+//! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
+//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`].
 
 #![warn(missing_docs)]
 
+pub mod api;
 mod composio;
+mod connect;
 mod discord;
 mod github;
 mod gmail;
@@ -21,10 +26,12 @@ mod inbound;
 mod keys;
 mod lenient;
 mod mac;
+pub mod oauth;
 mod request;
 pub mod scheme;
 mod settings;
 mod slack;
+mod spotify;
 #[cfg(test)]
 mod testing;
 mod unipile;
@@ -35,6 +42,7 @@ use std::borrow::Cow;
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
 
+pub use connect::{CONNECTABLE, Connectable, connectable};
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
 pub use request::{RawRequest, Refusal, Unreadable, Verified};

@@ -11,9 +11,12 @@ use domain::{EventType, Timestamp};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Unreadable, Unsigned, Verified, mac, refuse_list,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, mac, refuse_list,
 };
 
 const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
@@ -247,6 +250,68 @@ const EVENT_TYPES: &[Described] = &[
         r#"{"type":"app_rate_limited","team_id":"T1","minute_rate_limited":1700000000,"api_app_id":"A1"}"#,
     ),
 ];
+
+/// docs.slack.dev, `oauth.v2.access` and "Using token rotation". Errors come with status 200 and `ok: false`.
+static OAUTH: OAuth = OAuth {
+    scopes: &[
+        "channels:history",
+        "channels:read",
+        "groups:history",
+        "groups:read",
+        "im:history",
+        "mpim:history",
+    ],
+    scope_separator: ",",
+    parameters: &[],
+    has_pkce: false,
+    client_auth: ClientAuth::Basic,
+    rejected: &["invalid_refresh_token", "invalid_code", "token_revoked", "account_inactive", "invalid_auth"],
+    application: &["bad_client_secret", "invalid_client_id", "bad_redirect_uri"],
+};
+
+/// What Slack says to a call with a token that opens nothing any more.
+const DEAD_TOKEN: [&str; 5] =
+    ["invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"];
+
+impl Connectable for Slack {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("SLACK", "SLACK": "https://slack.com/oauth/v2/authorize",
+            "https://slack.com/api/oauth.v2.access", "https://slack.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        Some(ApiCall::form(&api_url(settings, "/api/auth.test"), &[]).bearer(token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        check_ok(answer, now)?;
+        identity(answer, "/user_id", now)
+    }
+}
+
+/// Slack's own errors come with status 200.
+fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<(), CallFailure> {
+    let said = answer.success(now)?;
+    if said["ok"] == true {
+        return Ok(());
+    }
+    let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
+    Err(match error.as_str() {
+        dead if DEAD_TOKEN.contains(&dead) => CallFailure::TokenRefused(error),
+        "ratelimited" | "internal_error" | "fatal_error" | "service_unavailable" => {
+            CallFailure::Passing { reason: error, retry_after: answer.retry_after(now) }
+        }
+        _ => CallFailure::Refused(error),
+    })
+}
 
 #[cfg(test)]
 mod tests {

@@ -251,7 +251,9 @@ fn settings(read: &mut Reader<'_>, provider: &dyn Provider) -> Settings {
     provider.settings().iter().fold(Settings::default(), |settings, setting| {
         let key = provider_key(provider.name(), *setting);
         let texts = match setting.kind {
-            SettingKind::Secret => read.optional::<Secrets>(&key).map(Secrets::reveal),
+            SettingKind::Secret | SettingKind::Credential => {
+                read.optional::<Secrets>(&key).map(Secrets::reveal)
+            }
             SettingKind::Required | SettingKind::Optional => {
                 read.optional::<Texts>(&key).map(|texts| texts.0)
             }

@@ -65,10 +65,10 @@ struct Inner {
     desk: Desk,
     observer: Observer,
     transforms: Transforms,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
-    refill: Notify,
+    refill: Arc<Notify>,
     /// Rung when something comes into a queue that workers wait for.
     bells: Bells,
     clock: Arc<dyn Clock>,
@@ -88,9 +88,10 @@ impl Deliverer {
         supervisor: Supervisor,
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
+        let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
+        let next = (Arc::clone(&lanes), Arc::clone(&refill));
         let (settled, settler) =
-            Settler::new(Arc::clone(&store), observer.clone(), Arc::clone(&clock), settling_ends);
-        let (lanes, refill, bells) = (Lanes::default(), Notify::new(), Bells::default());
+            Settler::new(Arc::clone(&store), observer.clone(), Arc::clone(&clock), settling_ends, next);
         (
             Self(Arc::new(Inner {
                 node,
@@ -145,10 +146,12 @@ impl Deliverer {
         }
     }
 
-    /// Learns of a delivery that waits in the store.
+    /// Learns of a delivery that waits in the store, or that has ended and lets the next of its line go.
     pub fn note_waiting(&self, delivery: &Delivery) {
         if let Some(due_at) = delivery.due_at() {
             self.note_due(delivery.subscription_id, due_at);
+        } else if delivery.lets_next_go() {
+            self.note_released(delivery.subscription_id);
         }
     }
 
@@ -169,6 +172,7 @@ impl Deliverer {
         let mut delivery = Delivery::owed(id, event, subscription, Trigger::Test, now);
         delivery.release(now);
         delivery.max_attempts = 1;
+        delivery.ordering_key = None;
         let claimed = delivery.claim(claim(self.0.node, now), now);
         debug_assert!(claimed.is_ok(), "it has just become due");
         delivery

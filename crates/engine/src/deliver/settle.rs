@@ -1,11 +1,13 @@
 //! Writing down how attempts ended, many at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use store::{Change, Store, StoreError};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::Lanes;
 use crate::clock::Clock;
 use crate::limits::{SETTLE_LINGERS, SETTLED_PER_WRITE_MAX, SETTLED_WAITING_MAX, STORE_RETRY_AFTER};
 use crate::maintain::Observer;
@@ -18,6 +20,9 @@ pub(crate) struct Settler {
     store: Arc<dyn Store>,
     observer: Observer,
     clock: Arc<dyn Clock>,
+    lanes: Arc<Lanes>,
+    /// Rung when something that waited for another may go.
+    refill: Arc<Notify>,
 }
 
 impl Settler {
@@ -26,9 +31,10 @@ impl Settler {
         observer: Observer,
         clock: Arc<dyn Clock>,
         stopping: CancellationToken,
+        (lanes, refill): (Arc<Lanes>, Arc<Notify>),
     ) -> (mpsc::Sender<Change>, Self) {
         let (sender, settled) = mpsc::channel(SETTLED_WAITING_MAX);
-        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock })
+        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock, lanes, refill })
     }
 
     /// Writes until it is told to stop and all that was settled is written.
@@ -77,6 +83,7 @@ impl Settler {
                             "attempts ended whose deliveries had gone to somebody else"
                         );
                     }
+                    self.let_next_go(changes);
                     return;
                 }
                 Err(StoreError::Refused(error)) if changes.len() > 1 => {
@@ -96,6 +103,16 @@ impl Settler {
                     self.clock.sleep(STORE_RETRY_AFTER).await;
                 }
             }
+        }
+    }
+
+    /// What stood in line behind those that have ended can be claimed from now on.
+    fn let_next_go(&self, changes: &[Change]) {
+        let ended = changes.iter().map(|change| &change.to).filter(|delivery| delivery.lets_next_go());
+        let freed: BTreeSet<_> = ended.map(|delivery| delivery.subscription_id).collect();
+        if !freed.is_empty() {
+            freed.into_iter().for_each(|id| self.lanes.note_behind(id));
+            self.refill.notify_one();
         }
     }
 }

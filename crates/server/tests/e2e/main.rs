@@ -26,6 +26,7 @@ mod fanning_out;
 mod gmail;
 mod health;
 mod openapi;
+mod ordering;
 mod providers;
 mod publishing;
 mod pulling;

@@ -61,10 +61,18 @@ CREATE TABLE deliveries (
     created_at      INTEGER NOT NULL,
     completed_at    INTEGER,
     response_status INTEGER,
-    error           TEXT
+    error           TEXT,
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BLOB,
+    place           INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 -- Lists of what is rare, which would else walk past all that is not.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
@@ -72,7 +80,7 @@ CREATE INDEX deliveries_failed_of ON deliveries (subscription_id, id) WHERE stat
 CREATE INDEX deliveries_retrying ON deliveries (id) WHERE status = 'retrying';
 CREATE INDEX deliveries_cancelled ON deliveries (id) WHERE status = 'cancelled';
 CREATE INDEX deliveries_held ON deliveries (id) WHERE status = 'held';
-CREATE INDEX deliveries_held_of ON deliveries (subscription_id, id) WHERE status = 'held';
+CREATE INDEX deliveries_held_of ON deliveries (subscription_id, status) WHERE status = 'held';
 CREATE INDEX deliveries_event ON deliveries (event_id);
 CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
@@ -179,3 +187,44 @@ CREATE INDEX sources_user ON sources (user_id, id);
 -- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
 CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
 INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            BLOB PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    provider      TEXT NOT NULL,
+    account_id    TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    state_reason  TEXT,
+    scopes        TEXT NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    authorized_at INTEGER NOT NULL,
+    refresh       TEXT NOT NULL,
+    last_sync_at  INTEGER NOT NULL,
+    sealed_tokens BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    revision      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due_at  INTEGER NOT NULL,
+    turn    INTEGER NOT NULL,
+    memory  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_expiry ON spent (expires_at);

@@ -3,9 +3,9 @@
 WITH change AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
-                         $15::bigint[])
+                         $15::bytea[], $16::bigint[])
         AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
-                   max_attempts, lapses, cause, completed_at, response_status, error,
+                   max_attempts, lapses, cause, completed_at, response_status, error, ordering_key,
                    from_deadline)
 ),
 written AS (
@@ -13,7 +13,8 @@ written AS (
     SET status = change.status, next_attempt_at = change.next_attempt_at, claimed_by = change.claimed_by,
         claim_deadline = change.claim_deadline, attempt_count = change.attempt_count,
         max_attempts = change.max_attempts, lapses = change.lapses, cause = change.cause,
-        completed_at = change.completed_at, response_status = change.response_status, error = change.error
+        completed_at = change.completed_at, response_status = change.response_status, error = change.error,
+        ordering_key = change.ordering_key
     FROM change
     WHERE deliveries.id = change.id
       AND deliveries.status = change.from_status
@@ -26,14 +27,14 @@ tried AS (
         (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
          error_code)
     SELECT attempt.*
-    FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[],
-                $23::bytea[], $24::text[], $25::text[])
+    FROM unnest($17::uuid[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::bigint[], $23::text[],
+                $24::bytea[], $25::text[], $26::text[])
         AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
                     error, error_code)
     JOIN written ON written.id = attempt.delivery_id
     ON CONFLICT (delivery_id, number) DO NOTHING
     RETURNING delivery_id, CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at,
-              CASE WHEN error_code <> ALL($26::text[]) THEN at + duration_us END AS blamed_at
+              CASE WHEN error_code <> ALL($27::text[]) THEN at + duration_us END AS blamed_at
 ),
 -- A success ends a span of failures that began before it, and a failure from before the last success begins none.
 ended AS (

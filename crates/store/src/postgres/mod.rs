@@ -153,6 +153,10 @@ impl Sql for Postgres {
         let query = sqlx::query_with(statement.sql(), bind(args)?);
         Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
     }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        write::together(self, statements).await
+    }
 }
 
 #[async_trait]
@@ -199,6 +203,16 @@ impl Engine for Postgres {
         routes: RoutesVersion,
     ) -> Result<Option<Vec<DeliveryId>>> {
         write::owe(self, deliveries, only_missing, routes).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        write::claim_tasks(self, tables::tasks::claim_args(kind, limit, now, deadline)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

@@ -165,6 +165,10 @@ impl Sql for Sqlite {
         // One statement is a transaction.
         self.writer.run(move |desk| desk.run(&statement, args)).await
     }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.writer.run(move |desk| write::together(desk, statements)).await
+    }
 }
 
 #[async_trait]
@@ -220,6 +224,17 @@ impl Engine for Sqlite {
     ) -> Result<Option<Vec<DeliveryId>>> {
         let deliveries = deliveries.to_vec();
         self.writer.run(move |desk| write::owe(desk, &deliveries, only_missing, routes)).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        let args = tables::tasks::claim_args(kind, limit, now, deadline);
+        self.writer.run(move |desk| write::claim_tasks(desk, args)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

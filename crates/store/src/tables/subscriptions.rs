@@ -103,12 +103,17 @@ fn headless() -> StoreError {
     StoreError::Corrupt("the log has lost its head".to_owned())
 }
 
-/// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else. Of what is
-/// under way all is looked through: asked for by subscription, SQLite would walk through all that it ever had.
+/// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else. They
+/// are asked for by all their columns, or SQLite would walk through all that the subscription ever had; what is under way is
+/// looked through as a whole.
 const STATISTICS: Statement = Statement::new(
     "statistics",
     "SELECT (SELECT count(*) FROM deliveries
-             WHERE subscription_id = $1 AND status IN ('pending', 'retrying'))
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL
+               AND next_attempt_at > 0)
+          + (SELECT count(*) FROM deliveries
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NOT NULL
+               AND next_attempt_at > 0)
           + (SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND status = 'held')
           + (SELECT count(CASE WHEN subscription_id = $1 THEN 1 END) FROM deliveries
              WHERE status = 'processing' AND claim_deadline > 0),
