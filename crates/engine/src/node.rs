@@ -17,6 +17,7 @@ use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_RE
 use crate::log::Log;
 use crate::maintain::{Ages, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
+use crate::realtime::{Advance, Conversations, Hub, NoConversations};
 use crate::recover::Recovery;
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub transforms: transform::Program,
     /// How long things are kept.
     pub ages: Ages,
+    /// How long a stream is silent at the most.
+    pub heartbeat: Duration,
 }
 
 /// Why the engine did not start.
@@ -67,6 +70,8 @@ pub struct Engine {
     pub rejections: Rejections,
     /// Owes past events.
     pub recovery: Recovery,
+    /// Live streams.
+    pub hub: Arc<Hub>,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -114,11 +119,13 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
             Arc::clone(&routes),
             deliverer.clone(),
             Arc::clone(&clock),
+            advance.clone(),
             supervisor.stopping(),
         );
         let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
@@ -160,6 +167,10 @@ impl Engine {
         let sources = Arc::new(sources.await?);
         supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
 
+        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let streams = (settings.heartbeat, conversations);
+        let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -200,6 +211,7 @@ impl Engine {
             sources,
             rejections,
             recovery,
+            hub,
             routes,
             store,
             vault,

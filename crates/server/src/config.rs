@@ -37,7 +37,6 @@ pub(crate) use secret::{Secret, SecretKey, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Config {
     /// Where to serve.
     pub(crate) listen: SocketAddr,
@@ -95,7 +94,6 @@ pub(crate) struct Retention {
 
 /// Live streams.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
 }

@@ -44,7 +44,9 @@ mod tests {
             let cursor = Cursor(Position(position));
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        for wrong in ["", "now", "cur_", "cur_+00000000000001f", "cur_000000000000000F", "cur_ffffffffffffffff"] {
+        for wrong in
+            ["", "now", "cur_", "cur_+00000000000001f", "cur_000000000000000F", "cur_ffffffffffffffff"]
+        {
             assert!(wrong.parse::<Cursor>().is_err(), "{wrong}");
         }
     }

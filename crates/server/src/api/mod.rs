@@ -6,7 +6,7 @@ pub(crate) mod events;
 mod fields;
 pub(crate) mod health;
 pub(crate) mod keys;
-mod list;
+pub(crate) mod list;
 mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;

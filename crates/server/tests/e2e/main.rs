@@ -26,6 +26,7 @@ mod openapi;
 mod providers;
 mod publishing;
 mod pulling;
+mod realtime;
 mod receiving;
 mod recovering;
 mod refusing;
