@@ -9,6 +9,7 @@ mod footprint;
 mod ingest;
 mod latency;
 pub mod report;
+mod sockets;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +54,9 @@ pub struct Options {
     /// directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub scratch: Option<PathBuf>,
+    /// How many sockets are held
+    #[arg(long, default_value_t = 19_000)]
+    pub sockets: usize,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -73,6 +77,8 @@ pub enum Part {
     Deliver,
     /// From accepted to received, at a steady rate
     Latency,
+    /// Live streams: held, fan-out, broadcast, resumed
+    Sockets,
     /// Memory, cold start, size of the binary
     Idle,
 }
@@ -140,6 +146,9 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
     }
     if wants(Part::Latency) {
         rows.extend(latency::measure(site).await?);
+    }
+    if wants(Part::Sockets) {
+        rows.extend(sockets::measure(site).await?);
     }
     if wants(Part::Idle) && !rows.is_empty() {
         footprint.push(footprint::memory_after_load(site).await?);
