@@ -119,6 +119,11 @@ impl Api {
         Ok(sum_of_samples(&String::from_utf8_lossy(&body), &sample).unwrap_or(0.0))
     }
 
+    /// Publishes one event or a batch.
+    pub async fn publish(&self, body: &Value) -> Result<()> {
+        self.call("POST", "/api/events", Some(body)).await.map(drop)
+    }
+
     async fn call(&self, method: &str, path: &str, json: Option<&Value>) -> Result<Value> {
         let (status, body) = self.request(method, path, json).await?;
         let shown = String::from_utf8_lossy(&body);

@@ -21,6 +21,7 @@ use crate::limits::{
 use crate::log::Log;
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
+use crate::realtime::{Advance, Conversations, Hub, NoConversations};
 use crate::recover::{Recovery, Runner};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
@@ -45,6 +46,8 @@ pub struct Settings {
     pub deactivate_after: Duration,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
+    /// How long a stream is silent at the most.
+    pub heartbeat: Duration,
 }
 
 /// Why the engine did not start.
@@ -75,6 +78,8 @@ pub struct Engine {
     pub rejections: Rejections,
     /// Owes past events.
     pub recovery: Recovery,
+    /// Live streams.
+    pub hub: Arc<Hub>,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -129,11 +134,13 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
             Arc::clone(&routes),
             deliverer.clone(),
             Arc::clone(&clock),
+            advance.clone(),
             supervisor.stopping(),
         );
         let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
@@ -182,6 +189,10 @@ impl Engine {
         );
         let sources = Arc::new(sources.await?);
         supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
+
+        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let streams = (settings.heartbeat, conversations);
+        let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
@@ -236,6 +247,7 @@ impl Engine {
             sources,
             rejections,
             recovery,
+            hub,
             routes,
             store,
             vault,

@@ -37,7 +37,6 @@ pub(crate) use secret::{Secret, SecretKey, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Config {
     /// Where to serve.
     pub(crate) listen: SocketAddr,
@@ -116,7 +115,6 @@ pub(crate) struct Alerts {
 
 /// Live streams.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
 }

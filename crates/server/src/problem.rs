@@ -103,6 +103,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
     }
 
+    /// A request that should have been one for a WebSocket.
+    pub(crate) fn upgrade_required() -> Self {
+        let detail = "this address is for WebSockets (version 13)";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
+    }
+
     /// A token that names types opens streams of them, and nothing that would show more.
     pub(crate) fn only_for_streams() -> Self {
         let detail = "this token names types of events, and is only good for streams of them";

@@ -21,6 +21,7 @@ use crate::custom::receive_custom;
 use crate::limit::tell_standing;
 use crate::pages;
 use crate::problem::Problem;
+use crate::realtime;
 use crate::receive::{confirm, receive};
 
 /// All routes, and the document that describes them.
@@ -66,6 +67,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(queues::complete_event))
         .routes(routes!(queues::fail_event))
         .routes(routes!(queues::extend_lease))
+        // Realtime
+        .routes(routes!(realtime::open_socket))
+        .routes(routes!(realtime::open_events))
+        .routes(routes!(realtime::open_messages))
+        .routes(routes!(realtime::send_frame))
         // Access
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))

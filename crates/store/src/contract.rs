@@ -32,6 +32,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// position that is returned will never appear: a reader cannot step over a late commit.
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
+    /// [`Store::read_log`] of one user's events alone.
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>>;
+
+    /// The highest position that an event has been removed from; [`Position::START`] while none has. Whoever reads on from
+    /// below it may be missing something.
+    async fn removed_to(&self) -> Result<Position>;
+
     /// The position of the newest event; [`Position::START`] while there is none.
     async fn head(&self) -> Result<Position>;
 

@@ -80,6 +80,18 @@ impl<E: Engine> Store for SqlStore<E> {
         Ok(events)
     }
 
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        let mut events = log::read_of(&self.0, user, after, limit).await?;
+        if let Some(end) = self.0.durable_end() {
+            events.retain(|event| event.position <= end);
+        }
+        Ok(events)
+    }
+
+    async fn removed_to(&self) -> Result<Position> {
+        log::removed_to(&self.0).await
+    }
+
     async fn head(&self) -> Result<Position> {
         self.0.head().await
     }

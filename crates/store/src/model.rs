@@ -47,6 +47,8 @@ struct Data {
     positions: BTreeMap<EventId, Position>,
     /// The last that was given out.
     last_position: i64,
+    /// The highest that was removed.
+    removed_to: i64,
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -110,6 +112,14 @@ impl Store for Model {
 
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
         Ok(self.data("read_log").read_log(after, limit))
+    }
+
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        Ok(self.data("read_log_of").read_log_of(user, after, limit))
+    }
+
+    async fn removed_to(&self) -> Result<Position> {
+        Ok(Position(self.data("removed_to").removed_to))
     }
 
     async fn head(&self) -> Result<Position> {

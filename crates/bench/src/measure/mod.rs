@@ -13,6 +13,7 @@ mod latency;
 mod neighbour;
 mod prune;
 pub mod report;
+mod sockets;
 mod workers;
 
 use std::path::PathBuf;
@@ -70,6 +71,9 @@ pub struct Options {
     /// directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub scratch: Option<PathBuf>,
+    /// How many sockets are held
+    #[arg(long, default_value_t = 19_000)]
+    pub sockets: usize,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -100,6 +104,8 @@ pub enum Part {
     Workers,
     /// One event to many subscriptions
     Fanout,
+    /// Live streams: held, fan-out, broadcast, resumed
+    Sockets,
     /// Memory, cold start, size of the binary
     Idle,
 }
@@ -183,6 +189,9 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
     }
     if wants(Part::Flood) {
         rows.extend(flood::measure(site).await?);
+    }
+    if wants(Part::Sockets) {
+        rows.extend(sockets::measure(site).await?);
     }
     if wants(Part::Idle) && !rows.is_empty() {
         footprint.push(footprint::memory_after_load(site).await?);

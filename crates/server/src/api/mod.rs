@@ -7,7 +7,7 @@ mod fields;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod keys;
-mod list;
+pub(crate) mod list;
 mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;

@@ -33,6 +33,7 @@ mod ordering;
 mod providers;
 mod publishing;
 mod pulling;
+mod realtime;
 mod receiving;
 mod recovering;
 mod refusing;

@@ -28,7 +28,17 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE UNIQUE INDEX events_dedupe_key ON events (dedupe_key) WHERE dedupe_key IS NOT NULL;
 CREATE INDEX events_user ON events (user_id, id);
+-- A stream of one user's that is behind reads on from where it was.
+CREATE INDEX events_user_log ON events (user_id, position);
 CREATE INDEX events_type ON events (event_type, id);
+
+-- In one row: the highest position that an event has been removed from. A stream that is below it may have missed something.
+-- It is apart from the head of the log, which every append must move.
+CREATE TABLE log_removed (
+    only_row BIGINT PRIMARY KEY CHECK (only_row = 1),
+    position BIGINT NOT NULL
+);
+INSERT INTO log_removed VALUES (1, 0);
 
 CREATE TABLE idempotency (
     key        BYTEA PRIMARY KEY,

@@ -27,6 +27,8 @@ CREATE TABLE events (
 -- Ids begin with the time of receipt, so these serve every list by time as well.
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE INDEX events_user ON events (user_id, id);
+-- A stream of one user's that is behind reads on from where it was.
+CREATE INDEX events_user_log ON events (user_id, position);
 CREATE INDEX events_type ON events (event_type, id);
 
 -- Where the event of each dedupe key is. The newest keys are not here yet: the writer has them in memory, and moves them in
@@ -35,6 +37,14 @@ CREATE TABLE dedupe_keys (
     key      BLOB PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- In one row: the highest position that an event has been removed from. A stream that is below it may have missed something.
+-- It is apart from the head of the log, which every append must move.
+CREATE TABLE log_removed (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    position INTEGER NOT NULL
+) STRICT;
+INSERT INTO log_removed VALUES (1, 0);
 
 CREATE TABLE idempotency (
     key        BLOB PRIMARY KEY,

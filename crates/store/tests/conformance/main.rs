@@ -56,6 +56,7 @@ conformance! {
             what_does_not_exist_is_not_found
             an_append_of_nothing_is_durable
             the_log_is_dense_and_read_in_order
+            the_log_of_a_user_holds_their_events_alone
             a_thousand_events_with_two_deliveries_each_fit_one_append
             a_reader_steps_over_nothing_while_eight_write
         }
@@ -208,6 +209,7 @@ conformance! {
         retention {
             what_is_oldest_is_walked_in_order
             an_event_goes_with_all_that_belongs_to_it
+            it_is_known_up_to_where_events_have_been_removed
             an_event_that_is_still_owed_stays
             no_position_is_given_out_again
             what_comes_again_after_its_event_has_gone_is_new
