@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::delivery::Delivery;
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
-use domain::{Event, EventId, EventType, Timestamp, UserId};
+use domain::{Connection, Event, EventId, EventType, Timestamp, UserId};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,18 @@ impl News {
         Self::of_subscription("subscription.recovered", subscription, now)
     }
 
+    /// A grant is dead: its user has to authorise the connection again. A grant dies once.
+    pub(crate) fn needs_reauth(connection: &Connection) -> Self {
+        let data = json!({
+            "connection_id": connection.id,
+            "provider": connection.provider,
+            "reason": connection.state_reason,
+        });
+        let id = format!("{} {}", connection.id, connection.authorized_at.as_micros());
+        let user_id = Some(connection.user_id.clone());
+        Self { event_type: "connection.needs_reauth", user_id, id, data }
+    }
+
     fn of_subscription(event_type: &'static str, subscription: &Subscription, at: Timestamp) -> Self {
         let data = json!({
             "subscription_id": subscription.id,
@@ -72,7 +84,7 @@ impl News {
         Self { event_type, user_id: subscription.user_id.clone(), id, data }
     }
 
-    fn draft(&self, now: Timestamp) -> Draft {
+    pub(crate) fn draft(&self, now: Timestamp) -> Draft {
         let user = self.user_id.as_ref();
         let dedupe_key = DedupeKey::new(self.event_type, user, &self.id);
         let event = Event {

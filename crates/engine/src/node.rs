@@ -9,6 +9,7 @@ use store::{Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
@@ -37,6 +38,8 @@ pub struct Settings {
     pub transforms: transform::Program,
     /// How long things are kept.
     pub ages: Ages,
+    /// How connections are looked after.
+    pub care: Care,
 }
 
 /// Why the engine did not start.
@@ -63,6 +66,8 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Users' accounts at providers.
+    pub connections: Arc<Connections>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -160,6 +165,17 @@ impl Engine {
         let sources = Arc::new(sources.await?);
         supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
 
+        let connections = Arc::new(Connections::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            client.clone(),
+            log.clone(),
+            settings.provider_settings.clone(),
+            settings.care,
+        ));
+        connections.keep_fresh(&supervisor);
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -179,9 +195,9 @@ impl Engine {
             sweeper.sweep().await;
         });
 
-        let (connections, since_start) = (client.clone(), Arc::clone(&clock));
+        let (idle, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
-            connections.close_idle(since_start.elapsed());
+            idle.close_idle(since_start.elapsed());
             std::future::ready(())
         });
 
@@ -198,6 +214,7 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            connections,
             rejections,
             recovery,
             routes,

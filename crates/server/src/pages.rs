@@ -27,6 +27,7 @@ use crate::receive::Accepted;
         (name = "Sources", description = "Addresses for senders that have no route of their own."),
         (name = "Subscriptions", description = "Who wants which events, and where they go."),
         (name = "Deliveries", description = "What is owed, and how it went."),
+        (name = "Connections", description = "Users' accounts at providers."),
         (name = "Queues", description = "What workers pull."),
         (name = "Access", description = "Keys and tokens. For the admin key alone."),
         (name = "Operation", description = "Looking after it."),

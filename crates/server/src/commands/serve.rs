@@ -80,7 +80,8 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
     let ages = config.retention.ages();
-    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages };
+    let care = config.connections.care();
+    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages, care };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);

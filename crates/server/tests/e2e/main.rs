@@ -16,6 +16,7 @@ mod access;
 mod answers;
 mod catalogue;
 mod command_line;
+mod connections;
 mod delivering;
 mod disconnects;
 mod door;
