@@ -6,13 +6,15 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
-//! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
-//! [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
+//! and how that ends), [`order`] (what waits for what), [`retry`] (when it is tried again), [`template`] and [`headers`]
+//! (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
+//! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`signing`] (how a subscriber
+//! knows that it was us), [`connection`] (a user's account at a provider).
 
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod alert;
 pub mod attempt;
 pub mod connection;
 pub mod delivery;
@@ -25,6 +27,7 @@ pub mod id;
 pub mod lease;
 pub mod limits;
 pub mod mac;
+pub mod order;
 pub mod path;
 pub mod retry;
 pub mod signing;

@@ -40,7 +40,7 @@ mod youtube;
 use std::borrow::Cow;
 
 use domain::Timestamp;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 pub use connect::{CONNECTABLE, Connectable, connectable};
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
@@ -104,6 +104,17 @@ pub trait Provider: Sync {
     /// # Errors
     /// What about it cannot be read.
     fn parse(&self, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable>;
+
+    /// What anybody may hear who asks only whether somebody is there. Nothing of the request is believed or kept.
+    fn reply_to_anybody(&self, _request: &RawRequest) -> Option<Reply> {
+        None
+    }
+
+    /// The header that says, beside a refusal, that the same request would always be refused; for who else sends it
+    /// again.
+    fn final_refusal(&self) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
 
     /// What it wants to hear when its events are kept, or were already; `None` for the general answer.
     fn reply_to_kept(&self) -> Option<Reply> {

@@ -1,13 +1,14 @@
 //! Slack: the Events API over HTTP.
 //!
 //! Sources: docs.slack.dev, "Verifying requests from Slack" (signature, vector, five minutes), "The Events API" (the
-//! outer event, `event_id`, `app_rate_limited`), "Using HTTP request URLs" (the handshake).
+//! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's own
+//! framework for JavaScript (`ssl_check`, which is not signed).
 
 use std::borrow::Cow;
 
 use domain::event::Json;
 use domain::{EventType, Timestamp};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
@@ -23,6 +24,12 @@ const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", S
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 const PREFIX: &str = "v0=";
+
+/// Told beside a refusal, it keeps Slack from trying again.
+const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
+
+/// Bytes of a probe. It has two short fields; a longer one is not worth reading unsigned.
+const PROBE_BYTES_MAX: usize = 4 * 1_024;
 
 /// Seconds that a request's timestamp may lie in the past or the future.
 const TOLERANCE_SECONDS: u32 = 300;
@@ -95,6 +102,15 @@ impl Provider for Slack {
         }
     }
 
+    fn reply_to_anybody(&self, request: &RawRequest) -> Option<Reply> {
+        is_probe(request).then(|| Reply::text(""))
+    }
+
+    /// Of the three retries none would be read either.
+    fn final_refusal(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some((NO_RETRY, HeaderValue::from_static("1")))
+    }
+
     fn sign(&self, secret: &str, unsigned: &Unsigned<'_>) -> Result<Vec<(HeaderName, String)>, CannotSign> {
         let timestamp = unsigned.at.as_seconds().to_string();
         let signature = mac::sign_hex(secret, &signed_parts(&timestamp, unsigned.body), PREFIX);
@@ -105,6 +121,15 @@ impl Provider for Slack {
     fn event_types(&self) -> &'static [Described] {
         EVENT_TYPES
     }
+}
+
+/// Whether this is the form post with which Slack looks whether a certificate is good. It has other fields beside, and
+/// nobody reads them.
+fn is_probe(request: &RawRequest) -> bool {
+    let media_type = request.header("content-type").unwrap_or_default();
+    request.body.len() <= PROBE_BYTES_MAX
+        && media_type.trim_start().starts_with("application/x-www-form-urlencoded")
+        && url::form_urlencoded::parse(&request.body).any(|(name, value)| name == "ssl_check" && value == "1")
 }
 
 fn signed_parts<'p>(timestamp: &'p str, body: &'p [u8]) -> [&'p [u8]; 4] {
@@ -352,6 +377,19 @@ mod tests {
         let Ok(Inbound::Reply(reply)) = read(HANDSHAKE) else { panic!() };
         assert_eq!(reply.body, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
         assert_eq!(reply.status, http::StatusCode::OK);
+    }
+
+    #[test]
+    fn a_probe_of_the_certificate_is_answered_unsigned_and_nothing_else_is() {
+        let form = "application/x-www-form-urlencoded";
+        let answered = |media_type: &str, body: &str| {
+            let request = testing::request(&[("content-type", media_type)], body.to_owned());
+            Slack.reply_to_anybody(&request).is_some()
+        };
+        assert!(answered(form, "ssl_check=1&token=xyz") && answered(form, "token=xyz&ssl_check=1"));
+        assert!(!answered(form, "ssl_check=0") && !answered(form, COMMAND) && !answered(form, ""));
+        assert!(!answered("application/json", "ssl_check=1"));
+        assert!(!answered(form, &format!("ssl_check=1&token={}", "x".repeat(PROBE_BYTES_MAX))));
     }
 
     #[test]

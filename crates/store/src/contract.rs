@@ -44,10 +44,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Claims deliveries that are due: of each lane the longest due first, at most as many as it has room for. No
     /// delivery is ever given to two claimants at once.
+    ///
+    /// Of those of a subscription that share an ordering key only the first in the line is claimed: the one whose event
+    /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come first
+    /// changes from call to call.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
 
-    /// Which subscriptions have deliveries waiting, each with the time at which the first is due.
+    /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
+    /// the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
+
+    /// How many deliveries are due and wait for a subscription, by type of event; of the longest due, at most `limit`.
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>>;
 
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
     /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
@@ -147,7 +155,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn change_source(&self, source: &StoredSource) -> Result<bool>;
 
     /// Removes a source; false where there is none.
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
 
     /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
@@ -207,7 +215,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// ids of those it added; `None` where subscriptions have changed since, and then it adds nothing.
     ///
     /// A delivery whose event has gone is left out. With `only_missing` so is one whose subscription has been owed its
-    /// event before, however that ended. No call names an event and a subscription together twice.
+    /// event before, however that ended. No call names an event and a subscription together twice. Those that have an
+    /// ordering key stand in line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],

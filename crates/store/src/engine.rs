@@ -34,6 +34,7 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -91,6 +92,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         deliveries::waiting(&self.0).await
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        deliveries::overdue(&self.0, id, now, limit).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -213,8 +218,8 @@ impl<E: Engine> Store for SqlStore<E> {
         sources::change(&self.0, source).await
     }
 
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool> {
-        sources::delete(&self.0, id, now).await
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.0.delete_source(id).await
     }
 
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {

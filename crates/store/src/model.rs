@@ -47,6 +47,9 @@ struct Data {
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Where in its line each delivery stands: they are numbered as they come.
+    places: BTreeMap<DeliveryId, u64>,
+    last_place: u64,
     attempts: BTreeMap<(DeliveryId, u16), Attempt>,
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
@@ -127,6 +130,10 @@ impl Store for Model {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(self.data("waiting").waiting())
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        Ok(self.data("overdue").overdue(id, now, limit))
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -268,7 +275,7 @@ impl Store for Model {
         Ok(self.data("change_source").change_source(source))
     }
 
-    async fn delete_source(&self, id: SourceId, _now: Timestamp) -> Result<bool> {
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
     }
 

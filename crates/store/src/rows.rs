@@ -7,6 +7,7 @@ use std::time::Duration;
 use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
 use domain::event::Json;
+use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
 use domain::{Connection, Event, Timestamp, UserId, connection};
 
@@ -21,14 +22,14 @@ pub(crate) const EVENT: &str =
 
 pub(crate) const DELIVERY: &str = "id, event_id, event_type, user_id, owner_id, subscription_id, status, \
      next_attempt_at, claimed_by, claim_deadline, attempt_count, max_attempts, lapses, cause, created_at, \
-     completed_at, response_status, error";
+     completed_at, response_status, error, ordering_key";
 
 /// The columns of [`DELIVERY`] and [`EVENT`] where both tables are in play.
 pub(crate) const DELIVERY_OF_TABLE: &str = "deliveries.id, deliveries.event_id, deliveries.event_type, \
      deliveries.user_id, deliveries.owner_id, deliveries.subscription_id, deliveries.status, \
      deliveries.next_attempt_at, deliveries.claimed_by, deliveries.claim_deadline, deliveries.attempt_count, \
      deliveries.max_attempts, deliveries.lapses, deliveries.cause, deliveries.created_at, deliveries.completed_at, \
-     deliveries.response_status, deliveries.error";
+     deliveries.response_status, deliveries.error, deliveries.ordering_key";
 pub(crate) const EVENT_OF_TABLE: &str = "events.position, events.id, events.event_type, events.user_id, \
      events.source, events.provider, events.occurred_at, events.received_at, events.data, events.raw";
 
@@ -76,7 +77,7 @@ impl Row {
     pub(crate) fn event(&mut self) -> Result<Logged> {
         let position = Position(self.int()?);
         let event = Event {
-            id: self.parsed()?,
+            id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             source: self.text()?.to_string(),
@@ -91,12 +92,12 @@ impl Row {
 
     pub(crate) fn delivery(&mut self) -> Result<Delivery> {
         Ok(Delivery {
-            id: self.parsed()?,
-            event_id: self.parsed()?,
+            id: self.id()?,
+            event_id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             owner_id: self.parsed_or_null()?,
-            subscription_id: self.parsed()?,
+            subscription_id: self.id()?,
             state: self.state()?,
             attempt_count: self.count()?,
             max_attempts: self.count()?,
@@ -106,7 +107,14 @@ impl Row {
             completed_at: self.time_or_null()?,
             response_status: self.int_or_null()?.map(narrow).transpose()?,
             error: self.owned_text_or_null()?,
+            ordering_key: self.ordering_key_or_null()?,
         })
+    }
+
+    fn ordering_key_or_null(&mut self) -> Result<Option<OrderingKey>> {
+        let bytes = self.bytes_or_null()?.map(<[u8; 16]>::try_from).transpose();
+        let bytes = bytes.map_err(|_| StoreError::Corrupt("an ordering key has 16 bytes".to_owned()))?;
+        Ok(bytes.map(OrderingKey::from_bytes))
     }
 
     pub(crate) fn claimed(&mut self) -> Result<Claimed> {
@@ -142,7 +150,7 @@ impl Row {
 
     pub(crate) fn attempt(&mut self) -> Result<Attempt> {
         Ok(Attempt {
-            delivery_id: self.parsed()?,
+            delivery_id: self.id()?,
             number: self.count()?,
             at: self.time()?,
             trigger: self.trigger()?,
@@ -159,7 +167,7 @@ impl Row {
     }
 
     pub(crate) fn subscription(&mut self) -> Result<StoredSubscription> {
-        let (id, user_id) = (self.parsed()?, self.parsed_or_null::<UserId>()?);
+        let (id, user_id) = (self.id()?, self.parsed_or_null::<UserId>()?);
         let (target, address) = (self.text()?, self.text()?.to_string());
         let target = match &*target {
             "pull" => Target::Pull { queue: address },
@@ -177,7 +185,7 @@ impl Row {
 
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
         Ok(ApiKey {
-            id: self.parsed()?,
+            id: self.id()?,
             name: self.text()?.to_string(),
             user_id: self.parsed_or_null()?,
             digest: self.bytes()?.try_into().map_err(|_| StoreError::Corrupt("a key's digest".to_owned()))?,
@@ -187,7 +195,7 @@ impl Row {
 
     pub(crate) fn source(&mut self) -> Result<StoredSource> {
         Ok(StoredSource {
-            id: self.parsed()?,
+            id: self.id()?,
             user_id: self.parsed_or_null()?,
             name: self.text()?.to_string(),
             terms: self.text()?.to_string(),
@@ -206,7 +214,7 @@ impl Row {
 
     pub(crate) fn connection(&mut self) -> Result<StoredConnection> {
         let connection = Connection {
-            id: self.parsed()?,
+            id: self.id()?,
             user_id: self.parsed()?,
             provider: self.text()?.to_string(),
             account_id: self.text()?.to_string(),
@@ -246,7 +254,7 @@ impl Row {
 
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
-            id: self.parsed()?,
+            id: self.id()?,
             at: self.time()?,
             route: self.text()?.to_string(),
             source: self.owned_text_or_null()?,
@@ -280,6 +288,11 @@ pub(crate) fn state_columns(state: &State) -> StateColumns {
         claimed_by: claim.map(|claim| claim.holder.to_text()),
         claim_deadline: claim.map(|claim| claim.deadline.as_micros()),
     }
+}
+
+/// An ordering key as it is kept.
+pub(crate) fn ordering_key_bytes(delivery: &Delivery) -> Option<&[u8]> {
+    delivery.ordering_key.as_ref().map(|key| key.as_bytes().as_slice())
 }
 
 fn digest(bytes: Vec<u8>) -> Result<KeyDigest> {

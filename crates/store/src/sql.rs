@@ -75,6 +75,14 @@ pub(crate) enum Value {
     Int(i64),
     Text(Arc<str>),
     Bytes(Vec<u8>),
+    /// One of our ids, without the prefix that the column knows: bytes to SQLite, a UUID to PostgreSQL.
+    Id([u8; 16]),
+}
+
+impl Value {
+    pub(crate) fn id(id: impl Into<[u8; 16]>) -> Self {
+        Self::Id(id.into())
+    }
 }
 
 impl From<i64> for Value {
@@ -162,6 +170,11 @@ impl Row {
             Some(Value::Null) => Ok(None),
             _ => Err(unexpected()),
         }
+    }
+
+    pub(crate) fn id<I: From<[u8; 16]>>(&mut self) -> Result<I> {
+        let bytes = self.bytes()?.try_into();
+        bytes.map(<[u8; 16]>::into).map_err(|_| StoreError::Corrupt("an id has 16 bytes".to_owned()))
     }
 
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>> {

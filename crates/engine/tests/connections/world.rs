@@ -84,6 +84,7 @@ impl World {
             rejections_kept_for: month,
             transforms: transform::Program::this_one([""; 0]).unwrap(),
             ages: Ages { events: month, by_type: Vec::new(), deliveries: month, attempts: month },
+            alerts: domain::alert::Rules::default(),
             // The test says when it looks.
             care: Care { refresh_every: Duration::ZERO, refresh_ahead: Duration::from_secs(600) },
         };

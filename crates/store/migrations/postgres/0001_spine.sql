@@ -1,5 +1,6 @@
--- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came. Text is compared byte by
--- byte (collation "C"), as SQLite does: ids then sort by time, and indexes do not depend on the system's locales.
+-- Ids are UUIDs that sort by time, without the prefix that their column stands for. States are text, times are microseconds
+-- since the Unix epoch, JSON is text as it came. Text is compared byte by byte (collation "C"), as SQLite does, and indexes
+-- do not depend on the system's locales.
 
 -- The head of the log, in one row: the last position given out, and the version of the set of subscriptions. Every append
 -- moves it, and so does every change of a subscription; that puts the two in one order.
@@ -12,7 +13,7 @@ INSERT INTO log VALUES (1, 0, 0);
 
 CREATE TABLE events (
     position    BIGINT PRIMARY KEY,
-    id          TEXT COLLATE "C" NOT NULL,
+    id          UUID NOT NULL,
     event_type  TEXT COLLATE "C" NOT NULL,
     user_id     TEXT COLLATE "C",
     source      TEXT COLLATE "C" NOT NULL,
@@ -37,12 +38,12 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
-    id              TEXT COLLATE "C" PRIMARY KEY,
-    event_id        TEXT COLLATE "C" NOT NULL,
+    id              UUID PRIMARY KEY,
+    event_id        UUID NOT NULL,
     event_type      TEXT COLLATE "C" NOT NULL,
     user_id         TEXT COLLATE "C",
     owner_id        TEXT COLLATE "C",
-    subscription_id TEXT COLLATE "C" NOT NULL,
+    subscription_id UUID NOT NULL,
     status          TEXT COLLATE "C" NOT NULL,
     next_attempt_at BIGINT,
     claimed_by      TEXT COLLATE "C",
@@ -54,12 +55,20 @@ CREATE TABLE deliveries (
     created_at      BIGINT NOT NULL,
     completed_at    BIGINT,
     response_status BIGINT,
-    error           TEXT COLLATE "C"
+    error           TEXT COLLATE "C",
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BYTEA,
+    place           BIGINT
 );
 -- A delivery changes at least once, soon after it was made: room on its page keeps that cheap.
 ALTER TABLE deliveries SET (fillfactor = 70);
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
 CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
@@ -68,7 +77,7 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE attempts (
-    delivery_id      TEXT COLLATE "C" NOT NULL,
+    delivery_id      UUID NOT NULL,
     number           BIGINT NOT NULL,
     at               BIGINT NOT NULL,
     cause            TEXT COLLATE "C" NOT NULL,
@@ -82,7 +91,7 @@ CREATE TABLE attempts (
 );
 
 CREATE TABLE subscriptions (
-    id         TEXT COLLATE "C" PRIMARY KEY,
+    id         UUID PRIMARY KEY,
     user_id    TEXT COLLATE "C",
     target     TEXT COLLATE "C" NOT NULL,
     address    TEXT COLLATE "C" NOT NULL,
@@ -99,7 +108,7 @@ CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
-    subscription_id  TEXT COLLATE "C" PRIMARY KEY,
+    subscription_id  UUID PRIMARY KEY,
     successful       BIGINT NOT NULL,
     failed           BIGINT NOT NULL,
     cancelled        BIGINT NOT NULL,
@@ -109,12 +118,12 @@ CREATE TABLE subscription_statistics (
 );
 
 CREATE TABLE nodes (
-    id   TEXT COLLATE "C" PRIMARY KEY,
+    id   UUID PRIMARY KEY,
     beat BIGINT NOT NULL
 );
 
 CREATE TABLE api_keys (
-    id         TEXT COLLATE "C" PRIMARY KEY,
+    id         UUID PRIMARY KEY,
     name       TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C",
     digest     BYTEA NOT NULL UNIQUE,
@@ -123,7 +132,7 @@ CREATE TABLE api_keys (
 
 -- What the door has refused. It is a ring: the oldest go by age and by number.
 CREATE TABLE rejections (
-    id      TEXT COLLATE "C" PRIMARY KEY,
+    id      UUID PRIMARY KEY,
     at      BIGINT NOT NULL,
     route   TEXT COLLATE "C" NOT NULL,
     source  TEXT COLLATE "C",
@@ -145,10 +154,9 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 );
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
-    id             TEXT COLLATE "C" PRIMARY KEY,
+    id             UUID PRIMARY KEY,
     user_id        TEXT COLLATE "C",
     name           TEXT COLLATE "C" NOT NULL,
     terms          TEXT COLLATE "C" NOT NULL,
@@ -159,14 +167,17 @@ CREATE TABLE sources (
     previous_until BIGINT NOT NULL,
     created_at     BIGINT NOT NULL,
     updated_at     BIGINT NOT NULL,
-    revision       BIGINT NOT NULL,
-    is_deleted     BIGINT NOT NULL
+    revision       BIGINT NOT NULL
 );
 CREATE INDEX sources_user ON sources (user_id, id);
 
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions BIGINT NOT NULL);
+INSERT INTO removed_sources (revisions) VALUES (0);
+
 -- A user's account at a provider. A time of 0 is none.
 CREATE TABLE connections (
-    id            TEXT COLLATE "C" PRIMARY KEY,
+    id            UUID PRIMARY KEY,
     user_id       TEXT COLLATE "C" NOT NULL,
     provider      TEXT COLLATE "C" NOT NULL,
     account_id    TEXT COLLATE "C" NOT NULL,

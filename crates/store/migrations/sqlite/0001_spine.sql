@@ -1,4 +1,5 @@
--- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came.
+-- Ids are sixteen bytes that sort by time, without the prefix that their column stands for. States are text, times are
+-- microseconds since the Unix epoch, JSON is text as it came.
 
 -- In one row: the version of the set of subscriptions; a position that the log is never to fall below when its newest
 -- events are removed (its head is the newest event, or that); and the position up to which dedupe keys are indexed.
@@ -12,7 +13,7 @@ INSERT INTO log VALUES (1, 0, 0, 0);
 
 CREATE TABLE events (
     position    INTEGER PRIMARY KEY,
-    id          TEXT NOT NULL,
+    id          BLOB NOT NULL,
     event_type  TEXT NOT NULL,
     user_id     TEXT,
     source      TEXT NOT NULL,
@@ -43,12 +44,12 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
-    id              TEXT PRIMARY KEY,
-    event_id        TEXT NOT NULL,
+    id              BLOB PRIMARY KEY,
+    event_id        BLOB NOT NULL,
     event_type      TEXT NOT NULL,
     user_id         TEXT,
     owner_id        TEXT,
-    subscription_id TEXT NOT NULL,
+    subscription_id BLOB NOT NULL,
     status          TEXT NOT NULL,
     next_attempt_at INTEGER,
     claimed_by      TEXT,
@@ -60,10 +61,18 @@ CREATE TABLE deliveries (
     created_at      INTEGER NOT NULL,
     completed_at    INTEGER,
     response_status INTEGER,
-    error           TEXT
+    error           TEXT,
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BLOB,
+    place           INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
 CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
@@ -72,7 +81,7 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE attempts (
-    delivery_id      TEXT NOT NULL,
+    delivery_id      BLOB NOT NULL,
     number           INTEGER NOT NULL,
     at               INTEGER NOT NULL,
     cause            TEXT NOT NULL,
@@ -86,7 +95,7 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE subscriptions (
-    id         TEXT PRIMARY KEY,
+    id         BLOB PRIMARY KEY,
     user_id    TEXT,
     target     TEXT NOT NULL,
     address    TEXT NOT NULL,
@@ -103,7 +112,7 @@ CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
-    subscription_id  TEXT PRIMARY KEY,
+    subscription_id  BLOB PRIMARY KEY,
     successful       INTEGER NOT NULL,
     failed           INTEGER NOT NULL,
     cancelled        INTEGER NOT NULL,
@@ -113,12 +122,12 @@ CREATE TABLE subscription_statistics (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE nodes (
-    id   TEXT PRIMARY KEY,
+    id   BLOB PRIMARY KEY,
     beat INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE api_keys (
-    id         TEXT PRIMARY KEY,
+    id         BLOB PRIMARY KEY,
     name       TEXT NOT NULL,
     user_id    TEXT,
     digest     BLOB NOT NULL UNIQUE,
@@ -127,7 +136,7 @@ CREATE TABLE api_keys (
 
 -- What the door has refused. It is a ring: the oldest go by age and by number.
 CREATE TABLE rejections (
-    id      TEXT PRIMARY KEY,
+    id      BLOB PRIMARY KEY,
     at      INTEGER NOT NULL,
     route   TEXT NOT NULL,
     source  TEXT,
@@ -149,10 +158,9 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 ) STRICT, WITHOUT ROWID;
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
-    id             TEXT PRIMARY KEY,
+    id             BLOB PRIMARY KEY,
     user_id        TEXT,
     name           TEXT NOT NULL,
     terms          TEXT NOT NULL,
@@ -163,14 +171,17 @@ CREATE TABLE sources (
     previous_until INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    is_deleted     INTEGER NOT NULL
+    revision       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sources_user ON sources (user_id, id);
 
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
+INSERT INTO removed_sources (revisions) VALUES (0);
+
 -- A user's account at a provider. A time of 0 is none.
 CREATE TABLE connections (
-    id            TEXT PRIMARY KEY,
+    id            BLOB PRIMARY KEY,
     user_id       TEXT NOT NULL,
     provider      TEXT NOT NULL,
     account_id    TEXT NOT NULL,

@@ -3,19 +3,21 @@
 //! Every write is one statement and so one transaction and one round trip. Nothing rests on `LISTEN`, advisory locks or
 //! session state.
 
+mod uuid;
 mod write;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
     TypeInfo as _, ValueRef as _,
 };
 
+use self::uuid::uuid;
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
 use crate::sql::{Counters, Row, Sql, Statement, Value};
@@ -112,6 +114,7 @@ fn bind(args: Vec<Value>) -> Result<PgArguments> {
             Value::Int(value) => bound.add(value),
             Value::Text(value) => bound.add(&*value),
             Value::Bytes(value) => bound.add(value),
+            Value::Id(value) => bound.add(uuid(value)),
         };
         added.map_err(|error| classify(sqlx::Error::Encode(error)))?;
     }
@@ -127,6 +130,7 @@ fn unpack(row: &PgRow) -> Result<Row> {
         let kind = value.type_info();
         Ok(match kind.name() {
             "INT8" => Value::Int(row.try_get(index)?),
+            "UUID" => Value::Bytes(value.as_bytes().map_err(sqlx::Error::Decode)?.into()),
             "BYTEA" => Value::Bytes(row.try_get(index)?),
             _ => Value::Text(row.try_get::<&str, _>(index)?.into()),
         })
@@ -186,6 +190,10 @@ impl Engine for Postgres {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         write::delete_subscription(self, id, now).await
+    }
+
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        write::delete_source(self, id).await
     }
 
     async fn owe(

@@ -1,17 +1,17 @@
 //! What PostgreSQL does in its own words: every write, each as one statement over arrays.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
+use super::uuid::{Uuid, uuid};
 use super::{Postgres, bind, classify, unpack};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Sql as _, Statement, Value, args};
 use crate::*;
 
@@ -46,12 +46,15 @@ statements! {
         tables::subscriptions::UPDATE
     );
     DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    DELETE_SOURCE = "delete_source"
+        "WITH removed AS (DELETE FROM sources WHERE id = $1 RETURNING revision)
+         UPDATE removed_sources SET revisions = revisions + removed.revision + 1 FROM removed";
     LOCK_ROUTES = "lock_routes" "SELECT routes_version FROM log FOR UPDATE";
     OWE = "owe" include_str!("../../sql/postgres/owe.sql");
     REMOVE_EVENTS = "remove_events" include_str!("../../sql/postgres/remove_events.sql");
     REMOVE_DELIVERIES = "remove_deliveries" include_str!("../../sql/postgres/remove_deliveries.sql");
     REMOVE_ATTEMPTS = "remove_attempts"
-        "DELETE FROM attempts WHERE delivery_id = ANY($1::text[]) RETURNING delivery_id";
+        "DELETE FROM attempts WHERE delivery_id = ANY($1::uuid[]) RETURNING delivery_id";
 }
 
 /// Gathers a column of an array of rows.
@@ -151,7 +154,7 @@ async fn insert(
     for mut row in rows {
         // A head alone: every event is a repeat.
         if !row.is_null() {
-            kept.insert(row.parsed()?, Position(row.int()?));
+            kept.insert(row.id()?, Position(row.int()?));
         }
     }
     Ok(Some(kept))
@@ -160,7 +163,7 @@ async fn insert(
 fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
     query
         .bind((1..=events.len() as i64).collect::<Vec<_>>())
-        .bind(column!(events, new => new.event.id.to_string()))
+        .bind(column!(events, new => uuid(new.event.id)))
         .bind(column!(events, new => new.event.event_type.as_str()))
         .bind(column!(events, new => new.event.user_id.as_ref().map(|user| user.as_str())))
         .bind(column!(events, new => new.event.source.as_str()))
@@ -175,12 +178,12 @@ fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
 fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
     let states = column!(owed, delivery => state_columns(&delivery.state));
     query
-        .bind(column!(owed, delivery => delivery.id.to_string()))
-        .bind(column!(owed, delivery => delivery.event_id.to_string()))
+        .bind(column!(owed, delivery => uuid(delivery.id)))
+        .bind(column!(owed, delivery => uuid(delivery.event_id)))
         .bind(column!(owed, delivery => delivery.event_type.as_str()))
         .bind(column!(owed, delivery => delivery.user_id.as_ref().map(|user| user.as_str())))
         .bind(column!(owed, delivery => delivery.owner_id.as_ref().map(|owner| owner.as_str())))
-        .bind(column!(owed, delivery => delivery.subscription_id.to_string()))
+        .bind(column!(owed, delivery => uuid(delivery.subscription_id)))
         .bind(column!(states, state => state.status))
         .bind(column!(states, state => state.next_attempt_at))
         .bind(column!(states, state => state.claimed_by.as_deref()))
@@ -188,6 +191,7 @@ fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
         .bind(column!(owed, delivery => i64::from(delivery.max_attempts)))
         .bind(column!(owed, delivery => delivery.trigger.as_str()))
         .bind(column!(owed, delivery => delivery.created_at.as_micros()))
+        .bind(column!(owed, delivery => ordering_key_bytes(delivery)))
 }
 
 /// Says of each event where it is: where it was just put, or where it has been before.
@@ -202,7 +206,7 @@ async fn tell_repeats(
     if !keys.is_empty() {
         let query = sqlx::query(REPEATED.sql()).bind(column!(keys, key => key.as_bytes().as_slice()));
         for mut row in fetch(postgres, &postgres.pool, REPEATED.name, query).await? {
-            first.insert(row.bytes()?, (row.parsed()?, Position(row.int()?)));
+            first.insert(row.bytes()?, (row.id()?, Position(row.int()?)));
         }
     }
     let place = |event: &&NewEvent| {
@@ -226,7 +230,7 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Vec<Claimed>> {
     let query = sqlx::query(CLAIM.sql())
-        .bind(column!(lanes, lane => lane.subscription_id.to_string()))
+        .bind(column!(lanes, lane => uuid(lane.subscription_id)))
         .bind(column!(lanes, lane => i64::from(lane.room)))
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
@@ -247,7 +251,7 @@ pub(super) async fn change(postgres: &Postgres, changes: &[Change]) -> Result<Ve
         }
     }
     let written = written?;
-    Ok(changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect())
+    Ok(changes.iter().map(|change| written.contains(&change.to.id)).collect())
 }
 
 /// How often a statement that met another half-way is run again.
@@ -257,12 +261,12 @@ fn is_deadlock(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(why) if why.contains("deadlock detected"))
 }
 
-async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<Arc<str>>> {
+async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<DeliveryId>> {
     let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
     let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
     let mut written = HashSet::with_capacity(changes.len());
     for mut row in fetch(postgres, &postgres.relaxed, CHANGE.name, query).await? {
-        written.insert(row.text()?);
+        written.insert(row.id()?);
     }
     Ok(written)
 }
@@ -270,7 +274,7 @@ async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashS
 fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
     let states: Vec<StateColumns> = column!(changes, change => state_columns(&change.to.state));
     query
-        .bind(column!(changes, change => change.to.id.to_string()))
+        .bind(column!(changes, change => uuid(change.to.id)))
         .bind(column!(changes, change => change.from.status.as_str()))
         .bind(column!(changes, change => change.from.holder.as_deref()))
         .bind(column!(states, state => state.status))
@@ -284,11 +288,12 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
         .bind(column!(changes, change => change.to.completed_at.map(Timestamp::as_micros)))
         .bind(column!(changes, change => change.to.response_status.map(i64::from)))
         .bind(column!(changes, change => change.to.error.as_deref()))
+        .bind(column!(changes, change => ordering_key_bytes(&change.to)))
 }
 
 fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
     query
-        .bind(column!(attempts, attempt => attempt.delivery_id.to_string()))
+        .bind(column!(attempts, attempt => uuid(attempt.delivery_id)))
         .bind(column!(attempts, attempt => i64::from(attempt.number)))
         .bind(column!(attempts, attempt => attempt.at.as_micros()))
         .bind(column!(attempts, attempt => attempt.trigger.as_str()))
@@ -323,7 +328,11 @@ pub(super) async fn delete_subscription(
     id: SubscriptionId,
     now: Timestamp,
 ) -> Result<bool> {
-    postgres.write_under_head(&DELETE_SUBSCRIPTION, args![id.to_string(), now.as_micros()]).await
+    postgres.write_under_head(&DELETE_SUBSCRIPTION, args![Value::id(id), now.as_micros()]).await
+}
+
+pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<bool> {
+    Ok(postgres.write(&DELETE_SOURCE, args![Value::id(id)]).await? > 0)
 }
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
@@ -351,7 +360,7 @@ pub(super) async fn owe(
     });
     let owed = owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     let Some(rows) = owed.map_err(classify)? else { return Ok(None) };
-    rows.iter().map(|row| unpack(row)?.parsed()).collect::<Result<_>>().map(Some)
+    rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Some)
 }
 
 pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {
@@ -382,19 +391,19 @@ pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Ve
 }
 
 pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {
-    remove(postgres, &REMOVE_EVENTS, column!(ids, id => id.to_string())).await
+    remove(postgres, &REMOVE_EVENTS, column!(ids, id => uuid(*id))).await
 }
 
 pub(super) async fn remove_deliveries(postgres: &Postgres, ids: &[DeliveryId]) -> Result<u64> {
-    remove(postgres, &REMOVE_DELIVERIES, column!(ids, id => id.to_string())).await
+    remove(postgres, &REMOVE_DELIVERIES, column!(ids, id => uuid(*id))).await
 }
 
 pub(super) async fn remove_attempts(postgres: &Postgres, of: &[DeliveryId]) -> Result<u64> {
-    remove(postgres, &REMOVE_ATTEMPTS, column!(of, id => id.to_string())).await
+    remove(postgres, &REMOVE_ATTEMPTS, column!(of, id => uuid(*id))).await
 }
 
 /// What is removed and comes back after a crash of the server is removed again.
-async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<String>) -> Result<u64> {
+async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<Uuid>) -> Result<u64> {
     let query = sqlx::query(statement.sql()).bind(ids);
     Ok(fetch(postgres, &postgres.relaxed, statement.name, query).await?.len() as u64)
 }

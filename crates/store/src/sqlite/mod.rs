@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -134,6 +134,7 @@ impl ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
+            Self::Id(value) => ValueRef::Blob(value),
         }))
     }
 }
@@ -209,6 +210,10 @@ impl Engine for Sqlite {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         self.writer.run(move |desk| write::delete_subscription(desk, id, now)).await
+    }
+
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.writer.run(move |desk| write::delete_source(desk, id)).await
     }
 
     async fn owe(

@@ -6,13 +6,13 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Statement, Value, args};
 use crate::*;
 
@@ -37,6 +37,7 @@ statements! {
         "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
     DUE = "due" include_str!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
@@ -49,10 +50,17 @@ statements! {
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
+    COUNT_REMOVED_SOURCE = "count_removed_source"
+        "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
+         WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
+    DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
-         WHERE subscription_id = $1 AND status IN ('pending', 'retrying')";
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL";
+    HOLD_LINES = "hold_lines"
+        "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NOT NULL";
     RELEASE = "release"
         "UPDATE deliveries SET status = 'pending', next_attempt_at = $2
          WHERE subscription_id = $1 AND status = 'held'";
@@ -72,12 +80,12 @@ static INDEX_KEYS: MultiRow =
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL)",
+    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL,?,?)",
 );
 static CHANGE_DELIVERIES: MultiRow = MultiRow::new(
     "change_deliveries",
     include_str!("../../sql/sqlite/change_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
     "insert_attempts",
@@ -122,8 +130,10 @@ pub(super) fn append(
     insert_events(&transaction, &mut placed)?;
     name_repeats(&transaction, &mut placed)?;
     let new = placed.iter().filter(|placed| placed.is_new);
-    let owed: Vec<&Delivery> = new.clone().flat_map(|placed| &placed.new.deliveries).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let owed =
+        new.clone().flat_map(|placed| placed.new.deliveries.iter().map(|owed| (owed, placed.position)));
+    let owed: Vec<_> = owed.collect();
+    INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
     index_keys(&transaction, &end.keys)?;
     transaction.commit()?;
     end.keys.advance(new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position))));
@@ -170,9 +180,9 @@ fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Re
     if written == new.len() as u64 {
         return Ok(());
     }
-    let keys: Vec<String> = new.iter().filter_map(|p| Some(hex(p.new.dedupe_key?.as_bytes()))).collect();
+    let keys = new.iter().filter_map(|placed| Some(*placed.new.dedupe_key?.as_bytes()));
     let mut indexed = HashMap::new();
-    for mut row in transaction.desk.fetch(&INDEXED, [json_array(&keys)])? {
+    for mut row in transaction.desk.fetch(&INDEXED, [json_array(keys)])? {
         indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
     }
     let mut moved = HashMap::new();
@@ -198,7 +208,7 @@ fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Res
     }
     let mut ids = HashMap::with_capacity(positions.len());
     for mut row in transaction.desk.fetch(&IDS, args![format!("[{}]", positions.join(","))])? {
-        ids.insert(Position(row.int()?), row.parsed()?);
+        ids.insert(Position(row.int()?), row.id()?);
     }
     for placed in placed.iter_mut().filter(|placed| !placed.is_new) {
         placed.id = *ids.get(&placed.position).ok_or_else(|| {
@@ -244,7 +254,7 @@ fn is_key_taken(
 fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
     let event = &placed.new.event;
     row.bind(placed.position.0)
-        .bind(event.id.to_string())
+        .id(event.id)
         .bind(event.event_type.as_str())
         .bind(event.user_id.as_ref().map(|user| user.as_str()))
         .bind(event.source.as_str())
@@ -256,21 +266,23 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
         .bind(event.raw.as_deref());
 }
 
-fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
+fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
-    row.bind(delivery.id.to_string())
-        .bind(delivery.event_id.to_string())
+    row.id(delivery.id)
+        .id(delivery.event_id)
         .bind(delivery.event_type.as_str())
         .bind(delivery.user_id.as_ref().map(|user| user.as_str()))
         .bind(delivery.owner_id.as_ref().map(|owner| owner.as_str()))
-        .bind(delivery.subscription_id.to_string())
+        .id(delivery.subscription_id)
         .bind(status)
         .bind(next_attempt_at)
         .bind(claimed_by)
         .bind(claim_deadline)
         .bind(i64::from(delivery.max_attempts))
         .bind(delivery.trigger.as_str())
-        .bind(delivery.created_at.as_micros());
+        .bind(delivery.created_at.as_micros())
+        .bind(ordering_key_bytes(delivery))
+        .bind(delivery.ordering_key.map(|_| place.0));
 }
 
 pub(super) fn owe(
@@ -279,23 +291,31 @@ pub(super) fn owe(
     only_missing: bool,
     routes: RoutesVersion,
 ) -> Result<Option<Vec<DeliveryId>>> {
-    let end = match desk.log.take() {
+    let mut end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
     };
-    let is_stale = end.routes != routes;
-    desk.log = Some(end);
-    if is_stale {
+    if end.routes != routes {
+        desk.log = Some(end);
         return Ok(None);
     }
     let transaction = desk.begin()?;
-    let triple = |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", d.id, d.event_id, d.subscription_id);
+    let triple =
+        |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", hex(d.id), hex(d.event_id), hex(d.subscription_id));
     let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
     let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
-    let owable = owable.into_iter().map(|mut row| row.parsed()).collect::<Result<HashSet<DeliveryId>>>()?;
+    let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let placed: Vec<_> =
+        (end.position.0 + 1..).map(Position).zip(&owed).map(|(place, &delivery)| (delivery, place)).collect();
+    if owed.iter().any(|delivery| delivery.ordering_key.is_some()) {
+        // No event will have these positions: they are places behind all that are there, and before all that will come.
+        end.position.0 += owed.len() as i64;
+        transaction.desk.run(&MOVE_HEAD, args![end.position.0])?;
+    }
+    INSERT_DELIVERIES.run(&transaction, &placed, bind_delivery)?;
     transaction.commit()?;
+    desk.log = Some(end);
     Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
 }
 
@@ -303,12 +323,12 @@ pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timesta
     let transaction = desk.begin()?;
     let mut ids = Vec::new();
     for lane in lanes {
-        let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
+        let args = args![Value::id(lane.subscription_id), now.as_micros(), i64::from(lane.room)];
         for mut row in transaction.desk.fetch(&DUE, args)? {
-            ids.push(row.text()?);
+            ids.push(row.id::<DeliveryId>()?);
         }
     }
-    let ids = json_array(&ids);
+    let ids = json_array(ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
     transaction.desk.run(&CLAIM, args)?;
     let rows = transaction.desk.fetch(&CLAIMED, [ids])?;
@@ -350,7 +370,7 @@ fn keep_record<'c>(
 fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
     let to = &change.to;
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&to.state);
-    row.bind(to.id.to_string())
+    row.id(to.id)
         .bind(change.from.status.as_str())
         .bind(change.from.holder.as_deref())
         .bind(status)
@@ -363,11 +383,12 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
         .bind(to.trigger.as_str())
         .bind(to.completed_at.map(Timestamp::as_micros))
         .bind(to.response_status.map(i64::from))
-        .bind(to.error.as_deref());
+        .bind(to.error.as_deref())
+        .bind(ordering_key_bytes(to));
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
-    row.bind(attempt.delivery_id.to_string())
+    row.id(attempt.delivery_id)
         .bind(i64::from(attempt.number))
         .bind(attempt.at.as_micros())
         .bind(attempt.trigger.as_str())
@@ -380,7 +401,7 @@ fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
 }
 
 fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
-    row.bind(ends.subscription_id.to_string())
+    row.id(ends.subscription_id)
         .bind(ends.successful)
         .bind(ends.failed)
         .bind(ends.cancelled)
@@ -408,9 +429,9 @@ pub(super) fn change_subscription(
     let transaction = desk.begin()?;
     let exists = transaction.desk.run(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
-        let id = stored.subscription.id.to_string();
+        let id = Value::id(stored.subscription.id);
         match stored.subscription.holds() {
-            true => transaction.desk.run(&HOLD, args![id])?,
+            true => transaction.desk.run(&HOLD, [id.clone()])? + transaction.desk.run(&HOLD_LINES, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
         transaction.desk.run(&MOVE_ROUTES, [])?;
@@ -423,14 +444,22 @@ pub(super) fn change_subscription(
 pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Timestamp) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, args![id.to_string()])? > 0;
+    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, [Value::id(id)])? > 0;
     if existed {
-        let cancelled = transaction.desk.run(&CANCEL, args![id.to_string(), now.as_micros()])?;
+        let cancelled = transaction.desk.run(&CANCEL, args![Value::id(id), now.as_micros()])?;
         COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
         transaction.desk.run(&MOVE_ROUTES, [])?;
     }
     transaction.commit()?;
     desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };
+    Ok(existed)
+}
+
+pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
+    let transaction = desk.begin()?;
+    transaction.desk.run(&COUNT_REMOVED_SOURCE, args![Value::id(id)])?;
+    let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
+    transaction.commit()?;
     Ok(existed)
 }
 
@@ -451,12 +480,12 @@ pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>
     Ok(true)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(bytes: impl Into<[u8; 16]>) -> String {
+    bytes.into().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Ids and digests need no escaping.
-pub(super) fn json_array(texts: &[impl AsRef<str>]) -> Value {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
+/// A list of ids or digests; statements take them out of it by `unhex(value)`.
+pub(super) fn json_array(members: impl IntoIterator<Item = impl Into<[u8; 16]>>) -> Value {
+    let quoted: Vec<String> = members.into_iter().map(|member| format!("\"{}\"", hex(member))).collect();
     Value::from(format!("[{}]", quoted.join(",")))
 }

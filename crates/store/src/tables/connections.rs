@@ -37,7 +37,7 @@ pub(crate) async fn create(sql: &impl Sql, stored: &StoredConnection, due: &[Due
 fn changing_args(stored: &StoredConnection) -> Result<Vec<Value>> {
     let connection = &stored.connection;
     Ok(args![
-        connection.id.to_string(),
+        Value::id(connection.id),
         connection.state.as_str(),
         connection.state_reason.as_deref(),
         json(&connection.scopes)?,
@@ -71,7 +71,7 @@ const ONE: Statement =
     Statement::new("connection", formatcp!("SELECT {CONNECTION} FROM connections WHERE id = $1"));
 
 pub(crate) async fn one(sql: &impl Sql, id: ConnectionId) -> Result<Option<StoredConnection>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.connection()).transpose()
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<StoredConnection>> {
     let (statement, args) = Select::new(formatcp!("SELECT {CONNECTION} FROM connections"))
         .and("user_id =", user.map(UserId::as_str))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("connections", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.connection()).collect()
 }
@@ -119,6 +119,5 @@ const DELETE: Statement = Statement::new("delete_connection", "DELETE FROM conne
 const DELETE_TASKS: Statement = Statement::new("delete_tasks", "DELETE FROM tasks WHERE subject = $1");
 
 pub(crate) async fn delete(sql: &impl Sql, id: ConnectionId) -> Result<bool> {
-    let id = id.to_string();
-    sql.write_together(vec![(DELETE, args![id.as_str()]), (DELETE_TASKS, args![id.as_str()])]).await
+    sql.write_together(vec![(DELETE, args![Value::id(id)]), (DELETE_TASKS, args![id.to_string()])]).await
 }

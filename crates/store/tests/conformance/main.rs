@@ -102,8 +102,19 @@ conformance! {
             a_retry_is_claimed_when_it_falls_due
             what_is_held_claimed_or_ended_is_not_claimed
             waiting_tells_when_each_lane_falls_due
+            what_is_overdue_is_counted_up_to_a_limit
             five_hundred_are_claimed_in_one_call
             of_eight_claimants_each_delivery_goes_to_one
+        }
+        lines {
+            only_the_first_of_a_line_is_claimed
+            whatever_has_not_ended_holds_its_line_back
+            a_line_belongs_to_one_subscription
+            the_log_says_which_is_the_first
+            a_retry_by_hand_leaves_the_line
+            a_pause_holds_a_line_and_lets_it_go_in_order
+            many_lines_are_worked_off_each_in_its_order
+            lines_and_what_stands_in_none_share_the_room
         }
         changing {
             a_change_is_written_with_its_attempt
@@ -217,6 +228,7 @@ conformance! {
             a_repeat_is_still_known
             stale_routes_stay_stale
         }
+        lines { a_line_outlives_the_program }
     }
     engines that several nodes share {
         sharing {
@@ -226,5 +238,6 @@ conformance! {
             of_three_nodes_each_task_goes_to_one
             a_reader_steps_over_nothing_that_another_node_writes
         }
+        lines { nodes_share_lines_without_breaking_them }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
 pub(crate) mod keys;
+pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod owing;
