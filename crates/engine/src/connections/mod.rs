@@ -182,15 +182,6 @@ impl Connections {
         Tokens::open(&self.vault, stored)
     }
 
-    /// Whose account that is: of several users who have connected it, the first.
-    ///
-    /// # Errors
-    /// The store is away.
-    pub async fn owner_of(&self, provider: &str, account_id: &str) -> Result<Option<UserId>, StoreError> {
-        let connected = self.store.connections_to(provider, account_id).await?;
-        Ok(connected.into_iter().next().map(|stored| stored.connection.user_id))
-    }
-
     async fn identify(
         &self,
         provider: &'static dyn Connectable,
