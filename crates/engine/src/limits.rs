@@ -244,3 +244,29 @@ pub const CLIENT_ID_BYTES_MAX: usize = 256;
 
 /// How long a client's key stands for what was sent under it.
 pub const CLIENT_KEY_LASTS: Duration = Duration::from_secs(24 * 3_600);
+
+/// Bytes of an answer from a provider's API. A page of full e-mails is the largest that is asked for.
+pub const API_ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Bytes of an answer with tokens, or with who somebody is.
+pub const TOKEN_ANSWER_BYTES_MAX: usize = 256 * 1_024;
+
+/// How long one call to a provider's API may take.
+pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a claimed task is left to its claimant: a call, and the writes around it, and as much again.
+pub const TASK_CLAIM_LASTS: Duration = Duration::from_secs(60);
+
+/// Refreshes of one provider that a node has under way at once. Few, since those are lost that are under way when a node
+/// dies; a thousand take a minute even where each takes half a second.
+pub const REFRESHES_AT_ONCE_MAX: usize = 8;
+
+/// How long an application's refreshes rest once its provider does not know it. Somebody has to change the configuration,
+/// which starts the program anew.
+pub const APPLICATION_RESTS: Duration = Duration::from_secs(600);
+
+/// How long a user may take to answer whether they grant access.
+pub const AUTHORIZATION_TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// Bytes of a token. Microsoft's are the longest, some 4 KiB.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;

@@ -9,7 +9,7 @@ use domain::alert::{Alert, State};
 use domain::delivery::Delivery;
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
-use domain::{Event, EventId, EventType, Timestamp, UserId};
+use domain::{Connection, Event, EventId, EventType, Timestamp, UserId};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
@@ -64,6 +64,18 @@ impl News {
     /// An endpoint that was taken for dead answers again.
     pub(crate) fn recovered(subscription: &Subscription, now: Timestamp) -> Self {
         Self::of_subscription("subscription.recovered", subscription, now)
+    }
+
+    /// A grant is dead: its user has to authorise the connection again. A grant dies once.
+    pub(crate) fn needs_reauth(connection: &Connection) -> Self {
+        let data = json!({
+            "connection_id": connection.id,
+            "provider": connection.provider,
+            "reason": connection.state_reason,
+        });
+        let id = format!("{} {}", connection.id, connection.authorized_at.as_micros());
+        let user_id = Some(connection.user_id.clone());
+        Self { event_type: "connection.needs_reauth", user_id, id, data }
     }
 
     /// A subscription's attempts fail, drag on or repeat too often, or no longer do.
@@ -123,7 +135,7 @@ impl News {
         (self.event_type, self.data)
     }
 
-    fn draft(&self, now: Timestamp) -> Draft {
+    pub(crate) fn draft(&self, now: Timestamp) -> Draft {
         let user = self.user_id.as_ref();
         let dedupe_key = DedupeKey::new(self.event_type, user, &self.id);
         let event = Event {

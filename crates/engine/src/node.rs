@@ -10,6 +10,7 @@ use store::{Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub ages: Ages,
     /// How long an endpoint may do nothing but fail before its subscription is deactivated.
     pub deactivate_after: Duration,
+    /// How connections are looked after.
+    pub care: Care,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
     /// How long a stream is silent at the most.
@@ -74,6 +77,8 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Users' accounts at providers.
+    pub connections: Arc<Connections>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -194,6 +199,17 @@ impl Engine {
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
+        let connections = Arc::new(Connections::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            client.clone(),
+            log.clone(),
+            settings.provider_settings.clone(),
+            settings.care,
+        ));
+        connections.keep_fresh(&supervisor);
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -226,9 +242,9 @@ impl Engine {
             sweeper.sweep().await;
         });
 
-        let (connections, since_start) = (client.clone(), Arc::clone(&clock));
+        let (idle, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
-            connections.close_idle(since_start.elapsed());
+            idle.close_idle(since_start.elapsed());
             std::future::ready(())
         });
 
@@ -245,6 +261,7 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            connections,
             rejections,
             recovery,
             hub,

@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, deliveries, events, health, jobs, keys, preview, publish, queues, recovery, rejections,
-    rotation, sessions, sources, subscriptions, trial,
+    catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
+    recovery, rejections, rotation, sessions, sources, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -62,6 +62,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))
         .routes(routes!(jobs::cancel_job))
+        // Connections
+        .routes(routes!(connections::list_connections, connections::create_connection))
+        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(oauth::start_authorization))
+        .routes(routes!(oauth::finish_authorization))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))

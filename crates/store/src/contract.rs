@@ -736,10 +736,10 @@ pub struct StoredJob {
 }
 
 /// When something is due for a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// What.
-    pub kind: &'static str,
+    pub kind: String,
     /// When; `None`: not at all. What is remembered for it then goes.
     pub at: Option<Timestamp>,
 }

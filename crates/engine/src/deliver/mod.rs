@@ -35,7 +35,7 @@ pub use attempt::{headers, signed_headers, unsigned_headers};
 pub(crate) use client::explain;
 pub use client::{Client, Failure};
 pub use content::{Content, Shape};
-pub use fetch::Page;
+pub use fetch::{NoAnswer, Page};
 pub use guard::Guard;
 pub use lanes::Job;
 use lanes::{Flow, Lanes, Next};

@@ -1,6 +1,7 @@
 //! The API, a file for each subject. A handler loads, acts and answers; what it may touch comes as an argument.
 
 pub(crate) mod catalogue;
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod fields;
@@ -8,6 +9,7 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod oauth;
 mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;

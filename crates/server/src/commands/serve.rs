@@ -91,7 +91,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let transforms =
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
-    let (ages, alerts) = (config.retention.ages(), config.alerts.rules());
+    let (ages, alerts, care) = (config.retention.ages(), config.alerts.rules(), config.connections.care());
     let heartbeat = Duration::from_secs(config.realtime.heartbeat_seconds.get().into());
     let settings = Settings {
         provider_settings,
@@ -102,6 +102,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         deactivate_after,
         alerts,
         heartbeat,
+        care,
     };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;

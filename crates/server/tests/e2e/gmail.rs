@@ -125,6 +125,19 @@ async fn publish(listener: TcpListener, page: Arc<Mutex<Published>>) {
 }
 
 #[tokio::test]
+async fn a_notice_is_that_users_who_has_connected_the_mailbox() {
+    let issuer = Issuer::start().await;
+    issuer.publish("key-1");
+    let world = issuer.world().await;
+    let connection = json!({ "user_id": "alice", "provider": "gmail", "account_id": "User@Example.com" });
+    world.admin().post("/api/connections", &connection).await.ok();
+    world.program.anyone().send(issuer.notice("key-1", "1", &[])).await.ok();
+    let events = world.admin().list("/api/events?user_id=alice").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["type"], "gmail.notification");
+}
+
+#[tokio::test]
 async fn a_notice_is_believed_with_keys_that_are_fetched_once() {
     let issuer = Issuer::start().await;
     issuer.publish("one");

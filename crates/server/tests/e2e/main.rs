@@ -18,6 +18,7 @@ mod answers;
 mod bad_input;
 mod catalogue;
 mod command_line;
+mod connections;
 mod dashboard;
 mod delivering;
 mod disconnects;
