@@ -76,6 +76,8 @@ impl World {
     pub(crate) async fn node(&self) -> Engine {
         let month = Duration::from_secs(30 * 86_400);
         let settings = Settings {
+            deactivate_after: Duration::from_secs(5 * 24 * 3_600),
+            heartbeat: Duration::from_secs(25),
             provider_settings: CONNECTABLE
                 .iter()
                 .map(|provider| (provider.name(), self.provider_settings(provider.name())))
