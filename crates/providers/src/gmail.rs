@@ -356,9 +356,8 @@ mod tests {
         });
         let claims: Claims = serde_json::from_value(sample).unwrap();
         let account = ["gae-gcp@appspot.gserviceaccount.com".to_owned()];
-        let check = |audience: &str, at| {
-            claims.check(&account, &[audience.to_owned()], Timestamp::from_seconds(at))
-        };
+        let check =
+            |audience: &str, at| claims.check(&account, &[audience.to_owned()], Timestamp::from_seconds(at));
         assert_eq!(check("https://example.com", 1_550_182_335), Ok(()));
         assert_eq!(check("https://example.com", 1_550_185_935), Err(Refusal::Expired));
         assert_eq!(check("https://example.org", 1_550_182_335), Err(Refusal::WrongClaim("audience")));
