@@ -16,6 +16,7 @@
 //! **Invariant.** A delivery is terminal, held, due at a known time, or claimed until a known time. The states carry
 //! those times, so there is no way to write down a delivery that nobody would ever look at again.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use rand_core::Rng;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::attempt::{Outcome, Verdict};
 use crate::lease::{Lease, LeaseToken};
 use crate::limits::{LAPSES_MAX, RETRY_AFTER_SECONDS_MAX};
+use crate::order::OrderingKey;
 use crate::retry::RetryPolicy;
 use crate::subscription::Subscription;
 use crate::{DeliveryId, Event, EventId, EventType, NodeId, SubscriptionId, Timestamp, UserId};
@@ -53,6 +55,8 @@ pub struct Delivery {
     pub lapses: u16,
     /// Why it was made, or last set going by hand.
     pub trigger: Trigger,
+    /// In which line of its subscription's it stands. `None`: it waits for no other.
+    pub ordering_key: Option<OrderingKey>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it became terminal.
@@ -180,6 +184,21 @@ impl Delivery {
         trigger: Trigger,
         now: Timestamp,
     ) -> Self {
+        let ordering_key = subscription.ordering_key(&LazyCell::new(|| event.document()));
+        Self::owed_in_line(id, event, subscription, ordering_key, trigger, now)
+    }
+
+    /// The same, for a caller who knows in which line it stands: [`Subscription::ordering_key`] of a document that serves
+    /// many subscriptions.
+    #[must_use]
+    pub fn owed_in_line(
+        id: DeliveryId,
+        event: &Event,
+        subscription: &Subscription,
+        ordering_key: Option<OrderingKey>,
+        trigger: Trigger,
+        now: Timestamp,
+    ) -> Self {
         Self {
             id,
             event_id: event.id,
@@ -192,6 +211,7 @@ impl Delivery {
             max_attempts: subscription.max_attempts(),
             lapses: 0,
             trigger,
+            ordering_key,
             created_at: now,
             completed_at: None,
             response_status: None,
@@ -203,6 +223,12 @@ impl Delivery {
     #[must_use]
     pub const fn status(&self) -> Status {
         self.state.status()
+    }
+
+    /// Whether the next of its line may go, since this one has ended.
+    #[must_use]
+    pub const fn lets_next_go(&self) -> bool {
+        self.ordering_key.is_some() && self.status().is_terminal()
     }
 
     /// When it may be claimed next, where it waits for that.
@@ -359,7 +385,7 @@ impl Delivery {
     }
 
     /// Sets a dead letter going once more: the same delivery, its history kept, with one attempt added to what it may
-    /// have.
+    /// have. It stands in no line any more: those behind it have gone on without it.
     ///
     /// # Errors
     /// It has not ended, or ended well.
@@ -371,6 +397,7 @@ impl Delivery {
         self.max_attempts = self.attempt_count + 1;
         self.lapses = 0;
         self.trigger = trigger;
+        self.ordering_key = None;
         self.completed_at = None;
         Ok(())
     }

@@ -131,6 +131,11 @@ id!(
     "src_"
 );
 id!(
+    /// Names a connection: a user's account at a provider.
+    ConnectionId,
+    "con_"
+);
+id!(
     /// Names a request that was refused.
     RejectionId,
     "rej_"

@@ -110,3 +110,12 @@ pub const JOBS_RUNNING_MAX: usize = 10;
 /// Events that a replay may look at. What lies in a longer span is replayed in pieces: it is counted before it begins,
 /// and somebody waits for that.
 pub const REPLAY_EVENTS_MAX: usize = 1_000_000;
+
+/// Bytes of an account's id at its provider. The longest known is a mailbox, with at most 254.
+pub const ACCOUNT_ID_BYTES_MAX: usize = 256;
+
+/// Scopes of one connection.
+pub const SCOPES_MAX: usize = 100;
+
+/// The longest gap between two tries to refresh a token. A provider that is down for hours is asked again soon after.
+pub const REFRESH_GAP_SECONDS_MAX: u32 = 3_600;

@@ -1,5 +1,6 @@
 //! Subscriptions: who wants which events, and where they go.
 
+use std::cell::LazyCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,6 +9,8 @@ use serde_json::Value;
 
 use crate::event::is_dotted;
 use crate::headers::Headers;
+use crate::order::OrderingKey;
+use crate::path::Path;
 use crate::retry::RetryPolicy;
 use crate::template::Template;
 use crate::{Event, EventType, SubscriptionId, Timestamp, UserId};
@@ -77,6 +80,8 @@ pub struct Terms {
     pub rate_limit_per_minute: Option<u16>,
     /// How requests are signed.
     pub signing: Signing,
+    /// Where events hold what deliveries must be equal in to go one after another; `None`: all go at once.
+    pub ordering_key: Option<Path>,
 }
 
 impl Default for Terms {
@@ -94,6 +99,7 @@ impl Default for Terms {
             max_concurrency: 10,
             rate_limit_per_minute: None,
             signing: Signing::Standard,
+            ordering_key: None,
         }
     }
 }
@@ -127,6 +133,11 @@ impl Subscription {
     pub fn wants(&self, event: &Event) -> bool {
         let covers_user = self.user_id.is_none() || self.user_id == event.user_id;
         self.is_active && covers_user && self.terms.event_types.iter().any(|p| p.matches(&event.event_type))
+    }
+
+    /// In which line a delivery of an event stands, if in any. The event's `document` is made only when somebody looks.
+    pub fn ordering_key<D: FnOnce() -> Value>(&self, document: &LazyCell<Value, D>) -> Option<OrderingKey> {
+        OrderingKey::of(document, self.terms.ordering_key.as_ref()?)
     }
 
     /// Attempts that a delivery gets before it is given up.

@@ -21,12 +21,15 @@ pub mod log;
 pub mod maintain;
 pub mod news;
 mod node;
+pub mod realtime;
 pub mod recover;
 pub mod rejections;
 pub mod remote;
 pub mod routes;
 pub mod sources;
 pub mod supervise;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 pub use node::{Engine, Settings};

@@ -5,11 +5,13 @@
 //! nothing else is going on nobody waits for company. Since the write runs in this task, a client that goes away cancels
 //! nothing.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::delivery::{Claim, Delivery, Holder, Trigger};
 use domain::event::DedupeKey;
+use domain::order::OrderingKey;
 use domain::{DeliveryId, Event, NodeId, Timestamp};
 use store::{Append, Appended, Idempotency, Kept, NewEvent, Store, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -94,7 +96,7 @@ impl Log {
     }
 }
 
-/// The task behind a [`Log`].
+/// What is behind a [`Log`]: one task or more that take turns at gathering, and commit side by side.
 #[derive(Debug)]
 pub(crate) struct Committer {
     inbox: Mutex<Inbox>,
@@ -176,7 +178,11 @@ impl Committer {
             let now = now.plus(Duration::from_micros(index as u64));
             let deliveries = match &draft.owed {
                 Owed::ToWhoWantsThem => {
-                    routes.wanting(event).map(|route| self.owed(event, route, now)).collect()
+                    let document = LazyCell::new(|| event.document());
+                    let owed = |route: &Arc<Route>| {
+                        self.owed(event, route, route.subscription.ordering_key(&document), now)
+                    };
+                    routes.wanting(event, &document).map(owed).collect()
                 }
                 Owed::Exactly(delivery) => vec![(**delivery).clone()],
             };
@@ -186,10 +192,12 @@ impl Committer {
     }
 
     /// What `route` is owed: claimed from the start if the deliverer has room for it, so that it need not be read back.
-    fn owed(&self, event: &Event, route: &Route, now: Timestamp) -> Delivery {
+    /// What stands in a line is claimed in the store, which alone knows whether it is the first.
+    fn owed(&self, event: &Event, route: &Route, line: Option<OrderingKey>, now: Timestamp) -> Delivery {
         let id = DeliveryId::new(now, &mut chance::rng());
-        let mut delivery = Delivery::owed(id, event, &route.subscription, Trigger::Initial, now);
-        if delivery.due_at().is_some() && self.deliverer.reserve(route) {
+        let mut delivery =
+            Delivery::owed_in_line(id, event, &route.subscription, line, Trigger::Initial, now);
+        if delivery.due_at().is_some() && line.is_none() && self.deliverer.reserve(route) {
             let claimed = delivery.claim(claim(self.deliverer.node(), now), now);
             debug_assert!(claimed.is_ok(), "it has just become due");
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use domain::delivery::{Delivery, Trigger};
 use domain::job::{self, Job, Only, Work};
 use domain::limits::{JOBS_RUNNING_MAX, REPLAY_EVENTS_MAX};
+use domain::order::OrderingKey;
 use domain::subscription::Subscription;
 use domain::{DeliveryId, Event, EventId, JobId, SubscriptionId, Timestamp, UserId};
 use store::{
@@ -254,27 +255,30 @@ fn past(subscription: &Subscription, after: EventId, last: EventId) -> Past {
     Past { user_id, subscription_id, after, last }
 }
 
-/// Those of `events` that `route` wants now, as routing would say, and that `only` means. An event is read whole only
-/// where a filter looks into it, one at a time.
+/// Those of `events` that `route` wants now, as routing would say, and that `only` means, each with the line in which it
+/// stands. An event is read whole only where a filter or an ordering key looks into it, one at a time.
 async fn wanted<'e>(
     store: &dyn Store,
     route: &Route,
     only: Only,
     events: &'e [PastEvent],
-) -> Result<Vec<&'e Event>, StoreError> {
+) -> Result<Vec<(&'e Event, Option<OrderingKey>)>, StoreError> {
+    let subscription = &route.subscription;
     let mut wanted = Vec::new();
     for PastEvent { event, standing } in events {
-        if !only.takes(*standing) || !route.subscription.wants(event) {
+        if !only.takes(*standing) || !subscription.wants(event) {
             continue;
         }
-        if route.filter.is_some() {
-            // Gone since: it is left out, as `owe` would.
-            let Some(whole) = store.event(event.id).await? else { continue };
-            if !route.wants(&whole.event, &LazyCell::new(|| whole.event.document())) {
-                continue;
-            }
+        if route.filter.is_none() && subscription.terms.ordering_key.is_none() {
+            wanted.push((&**event, None));
+            continue;
         }
-        wanted.push(&**event);
+        // Gone since: it is left out, as `owe` would.
+        let Some(whole) = store.event(event.id).await? else { continue };
+        let document = LazyCell::new(|| whole.event.document());
+        if route.wants(&whole.event, &document) {
+            wanted.push((&**event, subscription.ordering_key(&document)));
+        }
     }
     Ok(wanted)
 }

@@ -151,15 +151,14 @@ impl Routes {
         feeding.filter(move |route| owner.is_none() || route.subscription.user_id.as_ref() == owner)
     }
 
-    /// The subscriptions that want `event`. Its document is made once, and only if one of them has a filter.
-    pub fn wanting<'r>(&'r self, event: &'r Event) -> impl Iterator<Item = &'r Arc<Route>> {
+    /// The subscriptions that want `event`. Its document is made once, and only if one of them looks into it.
+    pub fn wanting<'r, D: FnOnce() -> Value>(
+        &'r self,
+        event: &'r Event,
+        document: &'r LazyCell<Value, D>,
+    ) -> impl Iterator<Item = &'r Arc<Route>> {
         let users = event.user_id.as_ref().and_then(|user| self.of_user.get(user));
-        let document = LazyCell::new(|| event.document());
-        users
-            .into_iter()
-            .flatten()
-            .chain(&self.of_everyone)
-            .filter(move |route| route.wants(event, &document))
+        users.into_iter().flatten().chain(&self.of_everyone).filter(move |route| route.wants(event, document))
     }
 }
 
@@ -267,8 +266,11 @@ mod tests {
         let again = Routes::new(&vault, stored, Some(&first));
         for routes in [first, again] {
             assert!(routes.get(ids[2]).is_none());
-            let wanting =
-                |data| routes.wanting(&event(data)).map(|route| route.subscription.id).collect::<Vec<_>>();
+            let wanting = |data| {
+                let event = event(data);
+                let document = LazyCell::new(|| event.document());
+                routes.wanting(&event, &document).map(|route| route.subscription.id).collect::<Vec<_>>()
+            };
             assert_eq!(wanting(r#"{"n":1}"#), ids[..2]);
             assert_eq!(wanting(r#"{"n":2}"#), ids[..1]);
         }

@@ -18,6 +18,8 @@ use crate::receive::Accepted;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Waystation", description = "Receives webhooks, keeps every event, and passes each one on."),
+    // Its answers have no part in what the API tells of rates, so it is not among the routes that describe themselves.
+    paths(crate::custom::receive_custom),
     components(schemas(Accepted, Problem)),
     modifiers(&Bearers),
     security(("bearer" = [])),

@@ -87,8 +87,26 @@ impl Problem {
         self.status < 500
     }
 
+    /// Whether the same request would always meet it. Who is not believed today may be tomorrow, once a secret is set
+    /// right.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 413 | 415)
+    }
+
     pub(crate) fn unauthorized(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// A session of a browser, used from a page of somebody else's.
+    pub(crate) fn foreign_origin() -> Self {
+        let detail = "a browser's session may only be used from this server's own pages";
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+    }
+
+    /// A token that names types opens streams of them, and nothing that would show more.
+    pub(crate) fn only_for_streams() -> Self {
+        let detail = "this token names types of events, and is only good for streams of them";
+        Self::new(StatusCode::FORBIDDEN, "only_for_streams", detail)
     }
 
     pub(crate) fn not_found(what: &str) -> Self {

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, deliveries, events, health, jobs, keys, preview, publish, queues, recovery, rejections,
-    rotation, sources, subscriptions, trial,
+    rotation, sessions, sources, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -70,6 +70,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
         .routes(routes!(keys::create_token))
+        .routes(routes!(sessions::begin_session, sessions::end_session))
         // Operation
         .routes(routes!(rejections::list_rejections))
         .routes(routes!(health::read_health))

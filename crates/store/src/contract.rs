@@ -9,8 +9,8 @@ use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
 use domain::subscription::Subscription;
 use domain::{
-    DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
-    Timestamp, UserId,
+    Connection, ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId,
+    SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 /// Everything that is kept.
@@ -45,10 +45,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Claims deliveries that are due: of each lane the longest due first, at most as many as it has room for. No
     /// delivery is ever given to two claimants at once.
+    ///
+    /// Of those of a subscription that share an ordering key only the first in the line is claimed: the one whose event
+    /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come first
+    /// changes from call to call.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
 
-    /// Which subscriptions have deliveries waiting, each with the time at which the first is due.
+    /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
+    /// the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
+
+    /// How many deliveries are due and wait for a subscription, by type of event; of the longest due, at most `limit`.
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>>;
 
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
     /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
@@ -148,7 +156,52 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn change_source(&self, source: &StoredSource) -> Result<bool>;
 
     /// Removes a source; false where there is none.
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
+
+    /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
+
+    /// One connection.
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>>;
+
+    /// Who has connected that account, the first to do so first.
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>>;
+
+    /// Connections, the newest first.
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>>;
+
+    /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for it;
+    /// false, with nothing changed, where it is not there or somebody else has changed it since. Its user, provider,
+    /// account and time of creation stay.
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
+
+    /// Removes a connection with all its tasks; false where there is none.
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
+
+    /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
+    /// case whoever has claimed them dies. No task is given to two claimants before its deadline.
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>>;
+
+    /// Says when a claimed task is next due, and what is to be remembered until then; false where it was not claimed by
+    /// this claim any more.
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool>;
+
+    /// When the next task of a kind is due; `None` where there is none.
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>>;
+
+    /// Spends what may be used once, by its digest, and remembers that until `expires_at`; false where it is spent
+    /// already. What was to be remembered until `now` is forgotten.
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool>;
 
     /// Keeps requests that were refused, at most [`REJECTIONS_PER_CALL_MAX`] at once.
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()>;
@@ -163,7 +216,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// `job` that decided them has come, as [`Store::step_job`] does.
     ///
     /// A delivery whose event has gone is left out, and so is one whose event stands with its subscription otherwise than
-    /// `only` wants. No call names an event and a subscription together twice.
+    /// `only` wants. No call names an event and a subscription together twice. Those that have an ordering key stand in
+    /// line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -638,6 +692,17 @@ pub struct StoredJob {
     pub revision: i64,
 }
 
+/// A connection with its tokens, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConnection {
+    /// What everyone may see.
+    pub connection: Connection,
+    /// Its tokens, sealed.
+    pub sealed_tokens: Vec<u8>,
+    /// How often it has been written.
+    pub revision: i64,
+}
+
 /// What became of [`Store::step_job`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stepped {
@@ -680,4 +745,26 @@ pub struct PastEvent {
     pub event: Arc<Event>,
     /// How it stands.
     pub standing: Standing,
+}
+
+/// When something is due for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// What.
+    pub kind: &'static str,
+    /// When; `None`: not at all. What is remembered for it then goes.
+    pub at: Option<Timestamp>,
+}
+
+/// Something that is to be done once at a time, by whoever has claimed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// What is to be done.
+    pub kind: String,
+    /// What it is to be done to: the text of its id.
+    pub subject: String,
+    /// Which claim this is. The next claim, or somebody who moves the task, counts it up.
+    pub turn: i64,
+    /// What the last run wanted to be remembered; empty before the first.
+    pub memory: String,
 }

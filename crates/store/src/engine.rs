@@ -5,13 +5,14 @@ use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    DeliveryId, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp,
-    UserId,
+    ConnectionId, DeliveryId, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql};
 use crate::tables::{
-    deliveries, event_types, jobs, keys, log, nodes, rejections, retention, sources, subscriptions,
+    connections, deliveries, event_types, jobs, keys, log, nodes, rejections, retention, sources,
+    subscriptions, tasks,
 };
 use crate::*;
 
@@ -34,6 +35,7 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -47,6 +49,13 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
         job: &StoredJob,
     ) -> Result<()>;
     async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped>;
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>>;
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
     async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
     async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
@@ -91,6 +100,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         deliveries::waiting(&self.0).await
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        deliveries::overdue(&self.0, id, now, limit).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -213,8 +226,58 @@ impl<E: Engine> Store for SqlStore<E> {
         sources::change(&self.0, source).await
     }
 
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool> {
-        sources::delete(&self.0, id, now).await
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.0.delete_source(id).await
+    }
+
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        connections::create(&self.0, connection, due).await
+    }
+
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>> {
+        connections::one(&self.0, id).await
+    }
+
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>> {
+        connections::to_account(&self.0, provider, account_id).await
+    }
+
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>> {
+        connections::list(&self.0, user, page).await
+    }
+
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        connections::change(&self.0, connection, due).await
+    }
+
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
+        connections::delete(&self.0, id).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        self.0.claim_tasks(kind, limit, now, deadline).await
+    }
+
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
+        tasks::settle(&self.0, task, due_at, memory).await
+    }
+
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {
+        tasks::next_at(&self.0, kind).await
+    }
+
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        tasks::spend(&self.0, digest, expires_at, now).await
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {

@@ -3,6 +3,7 @@
 //! It defines what the engines that know SQL must do, and the simulator runs on it. So it is plain rather than fast:
 //! sorted maps behind one lock, which makes every method a transaction.
 
+mod connections;
 mod deliveries;
 mod jobs;
 mod log;
@@ -19,15 +20,15 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
-    Timestamp, UserId,
+    ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
-    AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter,
-    Idempotency, KeyDigest, Lane, Logged, Owed, Page, Past, PastEvent, Position, REJECTIONS_PER_CALL_MAX,
-    Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics, Stepped, Store, StoreError,
-    StoredJob, StoredSource, StoredSubscription, Waiting,
+    AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
+    EventFilter, Idempotency, KeyDigest, Lane, Logged, Owed, Page, Past, PastEvent, Position,
+    REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics, Stepped,
+    Store, StoreError, StoredConnection, StoredJob, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -48,6 +49,9 @@ struct Data {
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    /// Where in its line each delivery stands: they are numbered as they come.
+    places: BTreeMap<DeliveryId, u64>,
+    last_place: u64,
     attempts: BTreeMap<(DeliveryId, u16), Attempt>,
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
@@ -62,6 +66,10 @@ struct Data {
     sources: BTreeMap<SourceId, StoredSource>,
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
+    connections: BTreeMap<ConnectionId, StoredConnection>,
+    /// By kind and subject: when each is due.
+    tasks: BTreeMap<(String, String), (Timestamp, Task)>,
+    spent: BTreeMap<KeyDigest, Timestamp>,
 }
 
 impl Model {
@@ -125,6 +133,10 @@ impl Store for Model {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(self.data("waiting").waiting())
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        Ok(self.data("overdue").overdue(id, now, limit))
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -266,8 +278,58 @@ impl Store for Model {
         Ok(self.data("change_source").change_source(source))
     }
 
-    async fn delete_source(&self, id: SourceId, _now: Timestamp) -> Result<bool> {
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
+    }
+
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        Ok(self.data("create_connection").create_connection(connection, due))
+    }
+
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>> {
+        Ok(self.data("connection").connections.get(&id).cloned())
+    }
+
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>> {
+        Ok(self.data("connections_to").connections_to(provider, account_id))
+    }
+
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>> {
+        Ok(self.data("connections").connections(user, page))
+    }
+
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        Ok(self.data("change_connection").change_connection(connection, due))
+    }
+
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
+        Ok(self.data("delete_connection").delete_connection(id))
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        Ok(self.data("claim_tasks").claim_tasks(kind, limit, now, deadline))
+    }
+
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
+        Ok(self.data("settle_task").settle_task(task, due_at, memory))
+    }
+
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {
+        Ok(self.data("next_task_at").next_task_at(kind))
+    }
+
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        Ok(self.data("spend").spend(digest, expires_at, now))
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {

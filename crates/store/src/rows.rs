@@ -8,13 +8,14 @@ use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
 use domain::event::Json;
 use domain::job::{self, Job, Standing};
+use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
-use domain::{Event, Timestamp, UserId};
+use domain::{Connection, Event, Timestamp, UserId, connection};
 
 use crate::sql::Row;
 use crate::{
-    ApiKey, Claimed, KeyDigest, Logged, PastEvent, Position, Rejection, Result, StoreError, StoredJob,
-    StoredSource, StoredSubscription,
+    ApiKey, Claimed, KeyDigest, Logged, PastEvent, Position, Rejection, Result, StoreError, StoredConnection,
+    StoredJob, StoredSource, StoredSubscription, Task,
 };
 
 pub(crate) const EVENT: &str =
@@ -22,14 +23,14 @@ pub(crate) const EVENT: &str =
 
 pub(crate) const DELIVERY: &str = "id, event_id, event_type, user_id, owner_id, subscription_id, status, \
      next_attempt_at, claimed_by, claim_deadline, attempt_count, max_attempts, lapses, cause, created_at, \
-     completed_at, response_status, error";
+     completed_at, response_status, error, ordering_key";
 
 /// The columns of [`DELIVERY`] and [`EVENT`] where both tables are in play.
 pub(crate) const DELIVERY_OF_TABLE: &str = "deliveries.id, deliveries.event_id, deliveries.event_type, \
      deliveries.user_id, deliveries.owner_id, deliveries.subscription_id, deliveries.status, \
      deliveries.next_attempt_at, deliveries.claimed_by, deliveries.claim_deadline, deliveries.attempt_count, \
      deliveries.max_attempts, deliveries.lapses, deliveries.cause, deliveries.created_at, deliveries.completed_at, \
-     deliveries.response_status, deliveries.error";
+     deliveries.response_status, deliveries.error, deliveries.ordering_key";
 pub(crate) const EVENT_OF_TABLE: &str = "events.position, events.id, events.event_type, events.user_id, \
      events.source, events.provider, events.occurred_at, events.received_at, events.data, events.raw";
 
@@ -48,6 +49,9 @@ pub(crate) const REJECTION: &str = "id, at, route, source, address, reason, deta
 
 pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_keys, token, previous_token, \
      previous_until, created_at, updated_at, revision";
+
+pub(crate) const CONNECTION: &str = "id, user_id, provider, account_id, state, state_reason, scopes, expires_at, \
+     authorized_at, refresh, last_sync_at, sealed_tokens, created_at, updated_at, revision";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -107,7 +111,14 @@ impl Row {
             completed_at: self.time_or_null()?,
             response_status: self.int_or_null()?.map(narrow).transpose()?,
             error: self.owned_text_or_null()?,
+            ordering_key: self.ordering_key_or_null()?,
         })
+    }
+
+    fn ordering_key_or_null(&mut self) -> Result<Option<OrderingKey>> {
+        let bytes = self.bytes_or_null()?.map(<[u8; 16]>::try_from).transpose();
+        let bytes = bytes.map_err(|_| StoreError::Corrupt("an ordering key has 16 bytes".to_owned()))?;
+        Ok(bytes.map(OrderingKey::from_bytes))
     }
 
     pub(crate) fn claimed(&mut self) -> Result<Claimed> {
@@ -230,6 +241,46 @@ impl Row {
         })
     }
 
+    pub(crate) fn connection(&mut self) -> Result<StoredConnection> {
+        let connection = Connection {
+            id: self.id()?,
+            user_id: self.parsed()?,
+            provider: self.text()?.to_string(),
+            account_id: self.text()?.to_string(),
+            state: self.connection_state()?,
+            state_reason: self.owned_text_or_null()?,
+            scopes: from_json(&self.text()?)?,
+            expires_at: self.time_or_zero()?,
+            authorized_at: self.time()?,
+            refresh: from_json(&self.text()?)?,
+            last_sync_at: self.time_or_zero()?,
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+        };
+        let sealed_tokens = self.bytes()?;
+        let connection = Connection { created_at: self.time()?, updated_at: self.time()?, ..connection };
+        Ok(StoredConnection { connection, sealed_tokens, revision: self.int()? })
+    }
+
+    fn connection_state(&mut self) -> Result<connection::State> {
+        let text = self.text()?;
+        known(&text, connection::State::ALL.into_iter().find(|state| state.as_str() == &*text))
+    }
+
+    /// No time is zero: a null number cannot be bound in a statement that both engines share.
+    fn time_or_zero(&mut self) -> Result<Option<Timestamp>> {
+        Ok(Some(self.int()?).filter(|&micros| micros != 0).map(Timestamp::from_micros))
+    }
+
+    pub(crate) fn task(&mut self) -> Result<Task> {
+        Ok(Task {
+            kind: self.text()?.to_string(),
+            subject: self.text()?.to_string(),
+            turn: self.int()?,
+            memory: self.text()?.to_string(),
+        })
+    }
+
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
             id: self.id()?,
@@ -271,12 +322,21 @@ pub(crate) fn state_columns(state: &State) -> StateColumns {
     }
 }
 
+/// An ordering key as it is kept.
+pub(crate) fn ordering_key_bytes(delivery: &Delivery) -> Option<&[u8]> {
+    delivery.ordering_key.as_ref().map(|key| key.as_bytes().as_slice())
+}
+
 fn digest(bytes: Vec<u8>) -> Result<KeyDigest> {
     bytes.try_into().map_err(|_| StoreError::Corrupt("a digest".to_owned()))
 }
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 fn narrow(value: i64) -> Result<u16> {

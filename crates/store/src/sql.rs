@@ -19,6 +19,10 @@ pub(crate) trait Sql: Send + Sync {
     /// How many rows a statement has written.
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64>;
 
+    /// Runs several statements as one transaction; whether they were. Where the first writes nothing, none of the others
+    /// is run.
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool>;
+
     /// The one row of a statement that only reads, if there is one.
     async fn read_one(&self, statement: &Statement, args: Vec<Value>) -> Result<Option<Row>> {
         Ok(self.read(statement, args).await?.into_iter().next())

@@ -57,7 +57,7 @@ fn subscription(retry_count: u16) -> Subscription {
         id: SubscriptionId::new(now, rng),
         user_id: None,
         target: Target::Push { url: "https://example.com/".to_owned() },
-        terms: Terms { retry_count, ..Terms::default() },
+        terms: Terms { retry_count, ordering_key: Some("type".parse().unwrap()), ..Terms::default() },
         is_active: true,
         paused: false,
         created_at: now,
@@ -135,6 +135,10 @@ proptest! {
             prop_assert!(after.attempt_count <= after.max_attempts);
             prop_assert!(after.attempt_count <= retry_count + 1 + world.retries_by_hand);
             prop_assert!(after.attempt_count >= before.attempt_count, "history is kept");
+            let set_going_by_hand = before.status().is_terminal() && !after.status().is_terminal();
+            let line = before.ordering_key.filter(|_| !set_going_by_hand);
+            prop_assert_eq!(after.ordering_key, line, "it leaves its line only by hand");
+            prop_assert_eq!(after.lets_next_go(), line.is_some() && after.status().is_terminal());
             if let (State::Processing(_), State::Retrying { due_at }, Step::Settle(_)) =
                 (&before.state, &after.state, step)
             {

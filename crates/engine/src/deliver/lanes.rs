@@ -50,6 +50,7 @@ impl From<&Terms> for Flow {
 
 /// What a worker is to do.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is taken apart at once")]
 pub(super) enum Next {
     /// Attempt this.
     Attempt(Job),

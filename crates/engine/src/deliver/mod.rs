@@ -46,6 +46,7 @@ use crate::clock::Clock;
 use crate::lease::Bells;
 use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
+use crate::maintain::Observer;
 use crate::news::{Desk, News};
 use crate::routes::{Route, RouteTable};
 use crate::supervise::Supervisor;
@@ -61,11 +62,12 @@ struct Inner {
     routes: Arc<RouteTable>,
     client: Client,
     desk: Desk,
+    observer: Observer,
     transforms: Transforms,
-    lanes: Lanes,
+    lanes: Arc<Lanes>,
     settled: mpsc::Sender<Change>,
     /// Rung when a lane could do with more from the store.
-    refill: Notify,
+    refill: Arc<Notify>,
     /// Rung when something comes into a queue that workers wait for.
     bells: Bells,
     clock: Arc<dyn Clock>,
@@ -80,13 +82,15 @@ impl Deliverer {
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
         (client, transforms): (Client, Transforms),
-        desk: Desk,
+        (desk, observer): (Desk, Observer),
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
-        let (settled, settler) = Settler::new(Arc::clone(&store), Arc::clone(&clock), settling_ends);
-        let (lanes, refill, bells) = (Lanes::default(), Notify::new(), Bells::default());
+        let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
+        let next = (Arc::clone(&lanes), Arc::clone(&refill));
+        let (settled, settler) =
+            Settler::new(Arc::clone(&store), observer.clone(), Arc::clone(&clock), settling_ends, next);
         (
             Self(Arc::new(Inner {
                 node,
@@ -94,6 +98,7 @@ impl Deliverer {
                 routes,
                 client,
                 desk,
+                observer,
                 transforms,
                 lanes,
                 settled,
@@ -140,10 +145,12 @@ impl Deliverer {
         }
     }
 
-    /// Learns of a delivery that waits in the store.
+    /// Learns of a delivery that waits in the store, or that has ended and lets the next of its line go.
     pub fn note_waiting(&self, delivery: &Delivery) {
         if let Some(due_at) = delivery.due_at() {
             self.note_due(delivery.subscription_id, due_at);
+        } else if delivery.lets_next_go() {
+            self.note_released(delivery.subscription_id);
         }
     }
 
@@ -164,9 +171,15 @@ impl Deliverer {
         let mut delivery = Delivery::owed(id, event, subscription, Trigger::Test, now);
         delivery.release(now);
         delivery.max_attempts = 1;
+        delivery.ordering_key = None;
         let claimed = delivery.claim(claim(self.0.node, now), now);
         debug_assert!(claimed.is_ok(), "it has just become due");
         delivery
+    }
+
+    /// What is told of changes that others have written.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
     }
 
     /// What wakes workers that wait for a queue.
@@ -259,11 +272,6 @@ impl Deliverer {
         let (outcome, attempt) = self.attempt(route, &job).await;
         let (change, settled) = self.settle(route, job.delivery, &outcome, attempt)?;
         let id = change.to.subscription_id;
-        if matches!(settled, Settled::Failed | Settled::Gone)
-            && let Some(news) = News::delivery_failed(&change.to)
-        {
-            self.0.desk.tell(news);
-        }
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
         if let Settled::Retrying(due_at) = settled {

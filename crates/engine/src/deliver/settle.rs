@@ -1,13 +1,16 @@
 //! Writing down how attempts ended, many at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use store::{Change, Store, StoreError};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::Lanes;
 use crate::clock::Clock;
 use crate::limits::{SETTLE_LINGERS, SETTLED_PER_WRITE_MAX, SETTLED_WAITING_MAX, STORE_RETRY_AFTER};
+use crate::maintain::Observer;
 
 /// The task that writes what was settled.
 #[derive(Debug)]
@@ -15,17 +18,23 @@ pub(crate) struct Settler {
     settled: Mutex<mpsc::Receiver<Change>>,
     stopping: CancellationToken,
     store: Arc<dyn Store>,
+    observer: Observer,
     clock: Arc<dyn Clock>,
+    lanes: Arc<Lanes>,
+    /// Rung when something that waited for another may go.
+    refill: Arc<Notify>,
 }
 
 impl Settler {
     pub(super) fn new(
         store: Arc<dyn Store>,
+        observer: Observer,
         clock: Arc<dyn Clock>,
         stopping: CancellationToken,
+        (lanes, refill): (Arc<Lanes>, Arc<Notify>),
     ) -> (mpsc::Sender<Change>, Self) {
         let (sender, settled) = mpsc::channel(SETTLED_WAITING_MAX);
-        (sender, Self { settled: Mutex::new(settled), stopping, store, clock })
+        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock, lanes, refill })
     }
 
     /// Writes until it is told to stop and all that was settled is written.
@@ -65,6 +74,8 @@ impl Settler {
         loop {
             match self.store.change(changes).await {
                 Ok(written) => {
+                    let made = changes.iter().zip(&written).filter(|&(_, &written)| written);
+                    made.for_each(|(change, _)| self.observer.note(change));
                     let passed_over = written.iter().filter(|&&written| !written).count();
                     if passed_over > 0 {
                         tracing::info!(
@@ -72,6 +83,7 @@ impl Settler {
                             "attempts ended whose deliveries had gone to somebody else"
                         );
                     }
+                    self.let_next_go(changes);
                     return;
                 }
                 Err(StoreError::Refused(error)) if changes.len() > 1 => {
@@ -91,6 +103,16 @@ impl Settler {
                     self.clock.sleep(STORE_RETRY_AFTER).await;
                 }
             }
+        }
+    }
+
+    /// What stood in line behind those that have ended can be claimed from now on.
+    fn let_next_go(&self, changes: &[Change]) {
+        let ended = changes.iter().map(|change| &change.to).filter(|delivery| delivery.lets_next_go());
+        let freed: BTreeSet<_> = ended.map(|delivery| delivery.subscription_id).collect();
+        if !freed.is_empty() {
+            freed.into_iter().for_each(|id| self.lanes.note_behind(id));
+            self.refill.notify_one();
         }
     }
 }

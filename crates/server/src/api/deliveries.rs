@@ -244,7 +244,7 @@ pub(crate) fn shown_headers(headers: &http::HeaderMap) -> serde_json::Map<String
 
 /// Retry a failed delivery by hand
 ///
-/// It keeps its id and history and gets one more attempt, at once.
+/// It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
 #[utoipa::path(post, path = "/api/deliveries/{id}/retry", tag = "Deliveries", params(("id" = String, Path)),
     responses((status = 200, body = ShownDelivery), (status = 409, body = Problem)))]
 pub(crate) async fn retry_delivery(
@@ -275,7 +275,9 @@ pub(crate) async fn cancel_delivery(
     OwnedDelivery(delivery): OwnedDelivery,
 ) -> Result<Json<ShownDelivery>> {
     let now = app.engine.clock.now();
-    Ok(Json(change(&app, delivery, |delivery| delivery.cancel(now)).await?.into()))
+    let changed = change(&app, delivery, |delivery| delivery.cancel(now)).await?;
+    app.engine.deliverer.note_waiting(&changed);
+    Ok(Json(changed.into()))
 }
 
 /// How often a change by hand is made again because the delivery moved on meanwhile.

@@ -15,6 +15,7 @@ pub(crate) mod queues;
 pub(crate) mod recovery;
 pub(crate) mod rejections;
 pub(crate) mod rotation;
+pub(crate) mod sessions;
 mod shape;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;

@@ -1,9 +1,10 @@
-//! The fields that say which events are wanted for what they hold, and what is sent for them.
+//! The fields that say which events are wanted for what they hold, what is sent for them, and what waits for what.
 
 use std::collections::BTreeMap;
 
 use domain::filter::Filter;
 use domain::headers::Headers;
+use domain::path::Path;
 use domain::subscription::{Source, Terms};
 use domain::template::Template;
 use serde_json::Value;
@@ -12,12 +13,13 @@ use transform::limits::SOURCE_BYTES_MAX;
 use super::fields::{Fields, Said};
 use crate::app::App;
 
-/// Takes `filter`, `template`, `transform` and `headers`.
+/// Takes `filter`, `template`, `transform`, `headers` and `ordering_key`.
 pub(crate) async fn take_shape(app: &App, fields: &mut Fields, terms: &mut Terms) {
     take_filter(fields).change(&mut terms.filter, None);
     take_template(fields).change(&mut terms.template, None);
     take_transform(app, fields).await.change(&mut terms.transform, None);
     take_headers(fields).change(&mut terms.headers, Headers::default());
+    take_ordering_key(fields).change(&mut terms.ordering_key, None);
     if terms.transform.is_some() && terms.template.is_some() {
         fields.refuse("transform", "takes the place of a template: have one of them, and null for the other");
     }
@@ -55,5 +57,11 @@ fn take_headers(fields: &mut Fields) -> Said<Headers> {
     let expected = "an object with a text for each name";
     fields.take("headers", expected, |headers: BTreeMap<String, String>| {
         Headers::new(headers).map_err(|(name, bad)| format!("{name:?}: {bad}"))
+    })
+}
+
+fn take_ordering_key(fields: &mut Fields) -> Said<Option<Path>> {
+    fields.take("ordering_key", "a path, such as data.customer.id", |path: String| {
+        path.parse::<Path>().map(Some)
     })
 }

@@ -10,6 +10,7 @@ use domain::limits::{
     DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RATE_LIMIT_PER_MINUTE_MAX,
     RETRY_COUNT_MAX, TIMEOUT_SECONDS_MAX, URL_BYTES_MAX,
 };
+use domain::path::Path;
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
@@ -70,6 +71,9 @@ pub(crate) struct ShownSubscription {
     timeout_seconds: u16,
     max_concurrency: u16,
     rate_limit_per_minute: Option<u16>,
+    /// Where events hold what deliveries must be equal in to go one after another.
+    #[schema(value_type = Option<String>, example = "data.customer.id")]
+    ordering_key: Option<Path>,
     #[schema(value_type = String, example = "standard")]
     signing: Signing,
     /// What checks `v1a` signatures; for `signing: "ed25519"` only.
@@ -136,6 +140,7 @@ pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics
         timeout_seconds: terms.timeout_seconds,
         max_concurrency: terms.max_concurrency,
         rate_limit_per_minute: terms.rate_limit_per_minute,
+        ordering_key: terms.ordering_key,
         signing: terms.signing,
         public_key,
         statistics: statistics.into(),
@@ -197,6 +202,11 @@ pub(crate) struct SubscriptionTerms {
     max_concurrency: Option<u16>,
     /// Attempts that may begin within any minute: 1 to 6000, or `null` for as many as can.
     rate_limit_per_minute: Option<u16>,
+    /// A path into the event. Deliveries of events that hold the same there go one after another, in the order of the log;
+    /// one that is to be retried holds those behind it back. Where an event holds nothing there its delivery waits for no
+    /// other.
+    #[schema(example = "data.customer.id")]
+    ordering_key: Option<String>,
     /// `standard`, or `ed25519` for asymmetric signatures.
     #[schema(default = "standard")]
     signing: Option<String>,

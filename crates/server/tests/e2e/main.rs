@@ -13,6 +13,7 @@
 mod support;
 
 mod access;
+mod alerting;
 mod answers;
 mod catalogue;
 mod command_line;
@@ -23,6 +24,7 @@ mod events;
 mod gmail;
 mod health;
 mod openapi;
+mod ordering;
 mod providers;
 mod publishing;
 mod pulling;
@@ -33,6 +35,7 @@ mod rejections;
 mod replaying;
 mod retention;
 mod rotating;
+mod sessions;
 mod shaping;
 mod shell;
 mod sources;

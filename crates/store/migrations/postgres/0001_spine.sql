@@ -55,12 +55,20 @@ CREATE TABLE deliveries (
     created_at      BIGINT NOT NULL,
     completed_at    BIGINT,
     response_status BIGINT,
-    error           TEXT COLLATE "C"
+    error           TEXT COLLATE "C",
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BYTEA,
+    place           BIGINT
 );
 -- A delivery changes at least once, soon after it was made: room on its page keeps that cheap.
 ALTER TABLE deliveries SET (fillfactor = 70);
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
 CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
@@ -146,7 +154,6 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 );
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
     id             UUID PRIMARY KEY,
@@ -160,8 +167,7 @@ CREATE TABLE sources (
     previous_until BIGINT NOT NULL,
     created_at     BIGINT NOT NULL,
     updated_at     BIGINT NOT NULL,
-    revision       BIGINT NOT NULL,
-    is_deleted     BIGINT NOT NULL
+    revision       BIGINT NOT NULL
 );
 CREATE INDEX sources_user ON sources (user_id, id);
 
@@ -183,3 +189,48 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_owner ON jobs (owner_id, id);
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions BIGINT NOT NULL);
+INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            UUID PRIMARY KEY,
+    user_id       TEXT COLLATE "C" NOT NULL,
+    provider      TEXT COLLATE "C" NOT NULL,
+    account_id    TEXT COLLATE "C" NOT NULL,
+    state         TEXT COLLATE "C" NOT NULL,
+    state_reason  TEXT COLLATE "C",
+    scopes        TEXT COLLATE "C" NOT NULL,
+    expires_at    BIGINT NOT NULL,
+    authorized_at BIGINT NOT NULL,
+    refresh       TEXT COLLATE "C" NOT NULL,
+    last_sync_at  BIGINT NOT NULL,
+    sealed_tokens BYTEA NOT NULL,
+    created_at    BIGINT NOT NULL,
+    updated_at    BIGINT NOT NULL,
+    revision      BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    due_at  BIGINT NOT NULL,
+    turn    BIGINT NOT NULL,
+    memory  TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (kind, subject)
+);
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BYTEA PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_expiry ON spent (expires_at);

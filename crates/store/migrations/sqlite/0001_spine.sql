@@ -61,10 +61,18 @@ CREATE TABLE deliveries (
     created_at      INTEGER NOT NULL,
     completed_at    INTEGER,
     response_status INTEGER,
-    error           TEXT
+    error           TEXT,
+    -- In which line it stands and where, for those that wait for one another. Places grow with the log.
+    ordering_key    BLOB,
+    place           INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
-    WHERE status IN ('pending', 'retrying');
+    WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
+-- Each line in its order. What stands in no line is in neither of the two.
+CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, place, id)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
+CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
+    WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
 CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
@@ -150,7 +158,6 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 ) STRICT, WITHOUT ROWID;
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
     id             BLOB PRIMARY KEY,
@@ -164,8 +171,7 @@ CREATE TABLE sources (
     previous_until INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    is_deleted     INTEGER NOT NULL
+    revision       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sources_user ON sources (user_id, id);
 
@@ -187,3 +193,48 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_owner ON jobs (owner_id, id);
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
+INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            BLOB PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    provider      TEXT NOT NULL,
+    account_id    TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    state_reason  TEXT,
+    scopes        TEXT NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    authorized_at INTEGER NOT NULL,
+    refresh       TEXT NOT NULL,
+    last_sync_at  INTEGER NOT NULL,
+    sealed_tokens BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    revision      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due_at  INTEGER NOT NULL,
+    turn    INTEGER NOT NULL,
+    memory  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_expiry ON spent (expires_at);

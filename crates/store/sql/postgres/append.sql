@@ -22,13 +22,15 @@ kept AS (
 owed AS (
     INSERT INTO deliveries
         (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
-         claim_deadline, attempt_count, max_attempts, lapses, cause, created_at)
+         claim_deadline, attempt_count, max_attempts, lapses, cause, created_at, ordering_key, place)
     SELECT owed.id, owed.event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
-           claim_deadline, 0, max_attempts, 0, cause, created_at
+           claim_deadline, 0, max_attempts, 0, cause, created_at, ordering_key,
+           CASE WHEN ordering_key IS NOT NULL THEN kept.position END
     FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::uuid[], $20::text[],
-                $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[])
+                $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[],
+                $27::bytea[])
         AS owed (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
-                 claim_deadline, max_attempts, cause, created_at)
+                 claim_deadline, max_attempts, cause, created_at, ordering_key)
     JOIN kept ON kept.id = owed.event_id
 )
 SELECT kept.id, kept.position FROM head LEFT JOIN kept ON true

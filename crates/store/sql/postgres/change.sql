@@ -2,16 +2,18 @@
 -- delivery is as the decision found it; the statistics' rows are locked in the order of their ids.
 WITH change AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
-                         $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[])
+                         $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
+                         $15::bytea[])
         AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
-                   max_attempts, lapses, cause, completed_at, response_status, error)
+                   max_attempts, lapses, cause, completed_at, response_status, error, ordering_key)
 ),
 written AS (
     UPDATE deliveries
     SET status = change.status, next_attempt_at = change.next_attempt_at, claimed_by = change.claimed_by,
         claim_deadline = change.claim_deadline, attempt_count = change.attempt_count,
         max_attempts = change.max_attempts, lapses = change.lapses, cause = change.cause,
-        completed_at = change.completed_at, response_status = change.response_status, error = change.error
+        completed_at = change.completed_at, response_status = change.response_status, error = change.error,
+        ordering_key = change.ordering_key
     FROM change
     WHERE deliveries.id = change.id
       AND deliveries.status = change.from_status
@@ -23,8 +25,8 @@ tried AS (
         (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
          error_code)
     SELECT attempt.*
-    FROM unnest($15::uuid[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[], $20::bigint[], $21::text[],
-                $22::bytea[], $23::text[], $24::text[])
+    FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[],
+                $23::bytea[], $24::text[], $25::text[])
         AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
                     error, error_code)
     JOIN written ON written.id = attempt.delivery_id

@@ -9,6 +9,13 @@ held AS (
     UPDATE deliveries SET status = 'held', next_attempt_at = NULL
     FROM changed
     WHERE $10 = 1 AND deliveries.subscription_id = changed.id AND deliveries.status IN ('pending', 'retrying')
+      AND ordering_key IS NULL
+),
+held_in_line AS (
+    UPDATE deliveries SET status = 'held', next_attempt_at = NULL
+    FROM changed
+    WHERE $10 = 1 AND deliveries.subscription_id = changed.id AND deliveries.status IN ('pending', 'retrying')
+      AND ordering_key IS NOT NULL
 ),
 released AS (
     UPDATE deliveries SET status = 'pending', next_attempt_at = $11

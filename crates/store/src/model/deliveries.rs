@@ -1,12 +1,12 @@
 //! What is owed, and what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Holder, Status};
 use domain::job::{Only, Standing};
-use domain::{DeliveryId, EventId, NodeId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use super::{Data, paged};
 use crate::{
@@ -14,12 +14,36 @@ use crate::{
 };
 
 impl Data {
+    /// Adds a delivery, last in its line.
+    pub(super) fn add(&mut self, delivery: &Delivery) {
+        self.statistics.entry(delivery.subscription_id).or_default().total += 1;
+        self.last_place += 1;
+        self.places.insert(delivery.id, self.last_place);
+        self.deliveries.insert(delivery.id, delivery.clone());
+    }
+
+    /// Every delivery that is not the first of its line.
+    fn behind_another(&self) -> BTreeSet<DeliveryId> {
+        let mut lines: BTreeMap<_, Vec<DeliveryId>> = BTreeMap::new();
+        for delivery in self.deliveries.values().filter(|delivery| !delivery.status().is_terminal()) {
+            if let Some(key) = delivery.ordering_key {
+                lines.entry((delivery.subscription_id, key)).or_default().push(delivery.id);
+            }
+        }
+        lines.values_mut().for_each(|line| line.sort_by_key(|id| self.places[id]));
+        lines.into_values().flat_map(|line| line.into_iter().skip(1)).collect()
+    }
+
     pub(super) fn claim(&mut self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Vec<Claimed> {
+        let behind_another = self.behind_another();
         let mut room: BTreeMap<_, _> = lanes.iter().map(|lane| (lane.subscription_id, lane.room)).collect();
         let mut waiting: Vec<_> = self.deliveries.values_mut().filter(|d| d.due_at().is_some()).collect();
         waiting.sort_by_key(|delivery| (delivery.due_at(), delivery.id));
         let mut claimed = Vec::new();
         for delivery in waiting {
+            if behind_another.contains(&delivery.id) {
+                continue;
+            }
             let Some(room) = room.get_mut(&delivery.subscription_id).filter(|room| **room > 0) else {
                 continue;
             };
@@ -41,6 +65,17 @@ impl Data {
             }
         }
         first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect()
+    }
+
+    pub(super) fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Vec<(EventType, u32)> {
+        let is_overdue = |d: &&Delivery| d.subscription_id == id && d.due_at().is_some_and(|due| due <= now);
+        let mut due: Vec<_> = self.deliveries.values().filter(is_overdue).collect();
+        due.sort_by_key(|delivery| (delivery.due_at(), delivery.id));
+        let mut counts = BTreeMap::new();
+        for delivery in due.into_iter().take(limit as usize) {
+            *counts.entry(delivery.event_type.clone()).or_default() += 1;
+        }
+        counts.into_iter().collect()
     }
 
     pub(super) fn change(&mut self, change: &Change) -> bool {
@@ -72,12 +107,13 @@ impl Data {
             return Owed::Overtaken;
         }
         let mut owed = Vec::new();
-        for new in deliveries.iter().filter(|new| self.positions.contains_key(&new.event_id)) {
-            if !only.takes(self.standing(new.event_id, new.subscription_id)) {
+        for new in deliveries {
+            if !self.positions.contains_key(&new.event_id)
+                || !only.takes(self.standing(new.event_id, new.subscription_id))
+            {
                 continue;
             }
-            self.statistics.entry(new.subscription_id).or_default().total += 1;
-            self.deliveries.insert(new.id, new.clone());
+            self.add(new);
             owed.push(new.id);
         }
         Owed::Done(owed)

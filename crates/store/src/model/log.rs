@@ -48,8 +48,7 @@ impl Data {
         self.positions.insert(id, position);
         self.kept_under.extend(new.dedupe_key.map(|key| (key, id)));
         for delivery in &new.deliveries {
-            self.statistics.entry(delivery.subscription_id).or_default().total += 1;
-            self.deliveries.insert(delivery.id, delivery.clone());
+            self.add(delivery);
         }
         KeptEvent { id, position, is_new: true }
     }

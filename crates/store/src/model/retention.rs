@@ -58,6 +58,7 @@ impl Data {
         let has_ended = self.deliveries.get(&id).is_some_and(|delivery| delivery.status().is_terminal());
         if has_ended {
             self.deliveries.remove(&id);
+            self.places.remove(&id);
             self.remove_attempts(id);
         }
         has_ended

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
@@ -154,6 +154,10 @@ impl Sql for Postgres {
         let query = sqlx::query_with(statement.sql(), bind(args)?);
         Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
     }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        write::together(self, statements).await
+    }
 }
 
 #[async_trait]
@@ -201,6 +205,10 @@ impl Engine for Postgres {
         write::delete_subscription(self, id, now).await
     }
 
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        write::delete_source(self, id).await
+    }
+
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -209,6 +217,16 @@ impl Engine for Postgres {
         job: Option<&StoredJob>,
     ) -> Result<Owed> {
         write::owe(self, deliveries, only, routes, job).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        write::claim_tasks(self, tables::tasks::claim_args(kind, limit, now, deadline)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

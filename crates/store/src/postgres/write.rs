@@ -6,13 +6,13 @@ use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
 use super::uuid::{Uuid, uuid};
 use super::{Postgres, bind, classify, unpack};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Sql as _, Statement, Value, args};
 use crate::*;
 
@@ -34,6 +34,7 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     CHANGE = "change" include_str!("../../sql/postgres/change.sql");
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/postgres/claim_tasks.sql");
     LOCK_HEAD = "lock_head" include_str!("../../sql/postgres/lock_head.sql");
     CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
         include_str!("../../sql/postgres/create_subscription.sql"),
@@ -56,6 +57,9 @@ statements! {
         tables::subscriptions::UPDATE
     );
     DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    DELETE_SOURCE = "delete_source"
+        "WITH removed AS (DELETE FROM sources WHERE id = $1 RETURNING revision)
+         UPDATE removed_sources SET revisions = revisions + removed.revision + 1 FROM removed";
     LOCK_ROUTES = "lock_routes" "SELECT routes_version FROM log FOR UPDATE";
     OWE = "owe" include_str!("../../sql/postgres/owe.sql");
     REMOVE_EVENTS = "remove_events" include_str!("../../sql/postgres/remove_events.sql");
@@ -204,6 +208,7 @@ fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
         .bind(column!(owed, delivery => i64::from(delivery.max_attempts)))
         .bind(column!(owed, delivery => delivery.trigger.as_str()))
         .bind(column!(owed, delivery => delivery.created_at.as_micros()))
+        .bind(column!(owed, delivery => ordering_key_bytes(delivery)))
 }
 
 /// Says of each event where it is: where it was just put, or where it has been before.
@@ -300,6 +305,7 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
         .bind(column!(changes, change => change.to.completed_at.map(Timestamp::as_micros)))
         .bind(column!(changes, change => change.to.response_status.map(i64::from)))
         .bind(column!(changes, change => change.to.error.as_deref()))
+        .bind(column!(changes, change => ordering_key_bytes(&change.to)))
 }
 
 fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
@@ -350,6 +356,10 @@ pub(super) async fn delete_subscription(
     now: Timestamp,
 ) -> Result<bool> {
     postgres.write_under_head(&DELETE_SUBSCRIPTION, args![Value::id(id), now.as_micros()]).await
+}
+
+pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<bool> {
+    Ok(postgres.write(&DELETE_SOURCE, args![Value::id(id)]).await? > 0)
 }
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
@@ -419,6 +429,33 @@ async fn write_job(transaction: &mut sqlx::Transaction<'static, Pg>, args: PgArg
     let query = sqlx::query_with(CHANGE_JOB.sql(), args);
     let written = query.execute(&mut **transaction).await.map_err(classify)?;
     Ok(written.rows_affected() > 0)
+}
+
+pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {
+    // It writes, and answers with rows as what only reads does.
+    postgres.read(&CLAIM_TASKS, args).await?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let bound = statements.into_iter().map(|(statement, args)| {
+        postgres.counters.count(statement.name);
+        Ok((statement.sql(), bind(args)?))
+    });
+    let (bound, pool) = (bound.collect::<Result<Vec<_>>>()?, postgres.pool.clone());
+    let written = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        for (index, (sql, args)) in bound.into_iter().enumerate() {
+            let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
+            if index == 0 && written == 0 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await.map(|()| true)
+    });
+    let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    written.map_err(classify)
 }
 
 pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -166,6 +166,10 @@ impl Sql for Sqlite {
         // One statement is a transaction.
         self.writer.run(move |desk| desk.run(&statement, args)).await
     }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.writer.run(move |desk| write::together(desk, statements)).await
+    }
 }
 
 #[async_trait]
@@ -223,6 +227,10 @@ impl Engine for Sqlite {
         self.writer.run(move |desk| write::delete_subscription(desk, id, now)).await
     }
 
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.writer.run(move |desk| write::delete_source(desk, id)).await
+    }
+
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -232,6 +240,17 @@ impl Engine for Sqlite {
     ) -> Result<Owed> {
         let (deliveries, job) = (deliveries.to_vec(), job.cloned());
         self.writer.run(move |desk| write::owe(desk, &deliveries, only, routes, job.as_ref())).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        let args = tables::tasks::claim_args(kind, limit, now, deadline);
+        self.writer.run(move |desk| write::claim_tasks(desk, args)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

@@ -7,13 +7,13 @@ use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::Only;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
-use crate::rows::{StateColumns, state_columns};
+use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Statement, Value, args};
 use crate::*;
 
@@ -38,6 +38,7 @@ statements! {
         "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
     DUE = "due" include_str!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
@@ -48,13 +49,21 @@ statements! {
     );
     CREATE_JOB = "create_job" tables::jobs::INSERT;
     CHANGE_JOB = "change_job" tables::jobs::UPDATE;
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/sqlite/claim_tasks.sql");
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
+    COUNT_REMOVED_SOURCE = "count_removed_source"
+        "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
+         WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
+    DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
-         WHERE subscription_id = $1 AND status IN ('pending', 'retrying')";
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL";
+    HOLD_LINES = "hold_lines"
+        "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
+         WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NOT NULL";
     RELEASE = "release"
         "UPDATE deliveries SET status = 'pending', next_attempt_at = $2
          WHERE subscription_id = $1 AND status = 'held'";
@@ -74,12 +83,12 @@ static INDEX_KEYS: MultiRow =
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL)",
+    "(?,?,?,?,?,?,?,?,?,?,0,?,0,?,?,NULL,NULL,NULL,?,?)",
 );
 static CHANGE_DELIVERIES: MultiRow = MultiRow::new(
     "change_deliveries",
     include_str!("../../sql/sqlite/change_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
     "insert_attempts",
@@ -124,8 +133,10 @@ pub(super) fn append(
     insert_events(&transaction, &mut placed)?;
     name_repeats(&transaction, &mut placed)?;
     let new = placed.iter().filter(|placed| placed.is_new);
-    let owed: Vec<&Delivery> = new.clone().flat_map(|placed| &placed.new.deliveries).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let owed =
+        new.clone().flat_map(|placed| placed.new.deliveries.iter().map(|owed| (owed, placed.position)));
+    let owed: Vec<_> = owed.collect();
+    INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
     index_keys(&transaction, &end.keys)?;
     transaction.commit()?;
     end.keys.advance(new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position))));
@@ -258,7 +269,7 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
         .bind(event.raw.as_deref());
 }
 
-fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
+fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
     row.id(delivery.id)
         .id(delivery.event_id)
@@ -272,7 +283,9 @@ fn bind_delivery(delivery: &Delivery, row: &mut Binder<'_, '_>) {
         .bind(claim_deadline)
         .bind(i64::from(delivery.max_attempts))
         .bind(delivery.trigger.as_str())
-        .bind(delivery.created_at.as_micros());
+        .bind(delivery.created_at.as_micros())
+        .bind(ordering_key_bytes(delivery))
+        .bind(delivery.ordering_key.map(|_| place.0));
 }
 
 pub(super) fn owe(
@@ -282,19 +295,20 @@ pub(super) fn owe(
     routes: RoutesVersion,
     job: Option<&StoredJob>,
 ) -> Result<Owed> {
-    let end = match desk.log.take() {
+    let mut end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
     };
-    let is_stale = end.routes != routes;
-    desk.log = Some(end);
-    if is_stale {
+    if end.routes != routes {
+        desk.log = Some(end);
         return Ok(Owed::StaleRoutes);
     }
     let transaction = desk.begin()?;
     if let Some(job) = job
         && !write_job(&transaction, job)?
     {
+        drop(transaction);
+        desk.log = Some(end);
         return Ok(Owed::Overtaken);
     }
     let triple =
@@ -303,8 +317,16 @@ pub(super) fn owe(
     let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only.as_str().into()])?;
     let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
-    INSERT_DELIVERIES.run(&transaction, &owed, |delivery, row| bind_delivery(delivery, row))?;
+    let placed: Vec<_> =
+        (end.position.0 + 1..).map(Position).zip(&owed).map(|(place, &delivery)| (delivery, place)).collect();
+    if owed.iter().any(|delivery| delivery.ordering_key.is_some()) {
+        // No event will have these positions: they are places behind all that are there, and before all that will come.
+        end.position.0 += owed.len() as i64;
+        transaction.desk.run(&MOVE_HEAD, args![end.position.0])?;
+    }
+    INSERT_DELIVERIES.run(&transaction, &placed, bind_delivery)?;
     transaction.commit()?;
+    desk.log = Some(end);
     Ok(Owed::Done(owed.into_iter().map(|delivery| delivery.id).collect()))
 }
 
@@ -390,7 +412,8 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
         .bind(to.trigger.as_str())
         .bind(to.completed_at.map(Timestamp::as_micros))
         .bind(to.response_status.map(i64::from))
-        .bind(to.error.as_deref());
+        .bind(to.error.as_deref())
+        .bind(ordering_key_bytes(to));
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
@@ -445,7 +468,7 @@ pub(super) fn change_subscription(
     if exists {
         let id = Value::id(stored.subscription.id);
         match stored.subscription.holds() {
-            true => transaction.desk.run(&HOLD, [id])?,
+            true => transaction.desk.run(&HOLD, [id.clone()])? + transaction.desk.run(&HOLD_LINES, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
         transaction.desk.run(&MOVE_ROUTES, [])?;
@@ -467,6 +490,31 @@ pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Time
     transaction.commit()?;
     desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };
     Ok(existed)
+}
+
+pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
+    let transaction = desk.begin()?;
+    transaction.desk.run(&COUNT_REMOVED_SOURCE, args![Value::id(id)])?;
+    let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
+    transaction.commit()?;
+    Ok(existed)
+}
+
+pub(super) fn claim_tasks(desk: &Desk, args: Vec<Value>) -> Result<Vec<Task>> {
+    desk.fetch(&CLAIM_TASKS, args)?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// Runs the statements in one transaction, unless the first has nothing to write.
+pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let transaction = desk.begin()?;
+    for (index, (statement, args)) in statements.into_iter().enumerate() {
+        let written = transaction.desk.run(&statement, args)?;
+        if index == 0 && written == 0 {
+            return Ok(false);
+        }
+    }
+    transaction.commit()?;
+    Ok(true)
 }
 
 fn hex(bytes: impl Into<[u8; 16]>) -> String {

@@ -1,47 +1,93 @@
 //! Reading deliveries and their attempts.
 
+use std::collections::BTreeMap;
+
 use const_format::formatcp;
 use domain::attempt::Attempt;
 use domain::delivery::Delivery;
-use domain::{DeliveryId, NodeId, Timestamp};
+use domain::{DeliveryId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use crate::rows::{ATTEMPT, DELIVERY};
-use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::sql::{Row, Select, Sql, Statement, Value, args};
 use crate::{DeliveryFilter, Page, Result, Waiting};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&WAITING, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+    &[&WAITING, &OVERDUE, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+
+/// The least subscription with something that waits, then the least above it, and so on. (PostgreSQL 15 has no `min` of ids.)
+macro_rules! hops {
+    ($cte:literal, $which:literal) => {
+        concat!(
+            "SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying') AND ",
+            $which,
+            " ORDER BY subscription_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying') AND ",
+            $which,
+            " AND subscription_id > ",
+            $cte,
+            ".id ORDER BY subscription_id LIMIT 1) FROM ",
+            $cte,
+            " WHERE ",
+            $cte,
+            ".id IS NOT NULL"
+        )
+    };
+}
 
 /// Hops from subscription to subscription through the index of what waits, so that a hundred thousand deliveries of one
-/// subscription cost as little as one.
+/// subscription cost as little as one. What stands in a line has an index of its own.
 const WAITING: Statement = Statement::new(
     "waiting",
-    "WITH RECURSIVE lane (id) AS (
-         SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying')
-                 ORDER BY subscription_id LIMIT 1)
+    formatcp!(
+        "WITH RECURSIVE alone (id) AS ({ALONE}), in_line (id) AS ({IN_LINE})
+         SELECT id, (SELECT min(next_attempt_at) FROM deliveries
+                     WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL AND subscription_id = alone.id)
+         FROM alone WHERE id IS NOT NULL
          UNION ALL
-         SELECT (SELECT subscription_id FROM deliveries
-                 WHERE status IN ('pending', 'retrying') AND subscription_id > lane.id
-                 ORDER BY subscription_id LIMIT 1)
-         FROM lane WHERE lane.id IS NOT NULL
-     )
-     SELECT id, (SELECT min(next_attempt_at) FROM deliveries
-                 WHERE status IN ('pending', 'retrying') AND subscription_id = lane.id)
-     FROM lane WHERE id IS NOT NULL",
+         SELECT id, (SELECT min(next_attempt_at) FROM deliveries
+                     WHERE status IN ('pending', 'retrying') AND ordering_key IS NOT NULL AND subscription_id = in_line.id)
+         FROM in_line WHERE id IS NOT NULL"
+    ),
 );
+
+const ALONE: &str = hops!("alone", "ordering_key IS NULL");
+const IN_LINE: &str = hops!("in_line", "ordering_key IS NOT NULL");
 
 pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     let rows = sql.read(&WAITING, args![]).await?;
-    let mut lanes = Vec::with_capacity(rows.len());
+    let mut first_due = BTreeMap::new();
     for mut row in rows {
         let subscription_id = row.id()?;
-        // Claimed by somebody between the two halves of the statement.
+        // Null: claimed by somebody between the two halves of the statement.
         if let Some(due_at) = row.time_or_null()? {
-            lanes.push(Waiting { subscription_id, due_at });
+            let first = first_due.entry(subscription_id).or_insert(due_at);
+            *first = due_at.min(*first);
         }
     }
-    Ok(lanes)
+    Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
+}
+
+/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one.
+const OVERDUE: Statement = Statement::new(
+    "overdue",
+    "SELECT event_type, count(*)
+     FROM (SELECT event_type FROM deliveries
+           WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2
+           ORDER BY next_attempt_at, id LIMIT $3) AS due
+     GROUP BY event_type ORDER BY event_type",
+);
+
+pub(crate) async fn overdue(
+    sql: &impl Sql,
+    id: SubscriptionId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(EventType, u32)>> {
+    let rows = sql.read(&OVERDUE, args![id.to_string(), now.as_micros(), i64::from(limit)]).await?;
+    let count = |mut row: Row| Ok((row.parsed()?, u32::try_from(row.int()?).unwrap_or(limit)));
+    rows.into_iter().map(count).collect()
 }
 
 const LAPSED_BY_DEADLINE: Statement = Statement::new(

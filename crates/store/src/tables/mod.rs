@@ -1,5 +1,6 @@
 //! Statements that read the same on both engines, a file for each subject.
 
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod jobs;
@@ -10,6 +11,7 @@ pub(crate) mod rejections;
 pub(crate) mod retention;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
+pub(crate) mod tasks;
 
 #[cfg(test)]
 use crate::sql::Statement;
@@ -18,6 +20,7 @@ use crate::sql::Statement;
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
+        connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
         jobs::STATEMENTS,
@@ -26,6 +29,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         nodes::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
+        tasks::STATEMENTS,
     ];
     of_each_file
         .concat()

@@ -102,8 +102,19 @@ conformance! {
             a_retry_is_claimed_when_it_falls_due
             what_is_held_claimed_or_ended_is_not_claimed
             waiting_tells_when_each_lane_falls_due
+            what_is_overdue_is_counted_up_to_a_limit
             five_hundred_are_claimed_in_one_call
             of_eight_claimants_each_delivery_goes_to_one
+        }
+        lines {
+            only_the_first_of_a_line_is_claimed
+            whatever_has_not_ended_holds_its_line_back
+            a_line_belongs_to_one_subscription
+            the_log_says_which_is_the_first
+            a_retry_by_hand_leaves_the_line
+            a_pause_holds_a_line_and_lets_it_go_in_order
+            many_lines_are_worked_off_each_in_its_order
+            lines_and_what_stands_in_none_share_the_room
         }
         changing {
             a_change_is_written_with_its_attempt
@@ -168,6 +179,23 @@ conformance! {
             every_change_moves_the_version_of_the_sources
             an_address_is_given_once
         }
+        connections {
+            a_connection_comes_back_as_it_was_written
+            an_account_is_connected_once_by_each_user
+            a_connection_is_changed_on_top_of_what_was_seen
+            a_removed_connection_takes_its_tasks_along
+            connections_are_listed_from_the_newest
+            whoever_has_an_account_is_found_by_it
+        }
+        tasks {
+            what_is_due_is_claimed_the_longest_due_first
+            a_claim_that_lapses_is_claimed_again_and_fences_the_first_off
+            a_settled_task_remembers_what_it_was_told
+            moving_a_task_takes_it_from_its_claimant
+            the_next_time_is_that_of_the_first_task
+            of_eight_claimants_each_task_goes_to_one
+            what_is_spent_stays_spent_until_it_expires
+        }
         rejections {
             a_rejection_comes_back_as_it_was_written
             rejections_are_listed_from_the_newest
@@ -210,13 +238,16 @@ conformance! {
             a_repeat_is_still_known
             stale_routes_stay_stale
         }
+        lines { a_line_outlives_the_program }
     }
     engines that several nodes share {
         sharing {
             what_one_node_keeps_the_other_sees
             a_change_of_routes_reaches_the_other_node
             a_delivery_goes_to_one_node
+            of_three_nodes_each_task_goes_to_one
             a_reader_steps_over_nothing_that_another_node_writes
         }
+        lines { nodes_share_lines_without_breaking_them }
     }
 }

@@ -3,11 +3,13 @@
 pub(crate) mod calling;
 pub(crate) mod changing;
 pub(crate) mod claiming;
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod owing;
@@ -20,3 +22,4 @@ pub(crate) mod sharing;
 pub(crate) mod sources;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;
+pub(crate) mod tasks;

@@ -30,6 +30,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             max_concurrency: 1_000,
             rate_limit_per_minute: Some(90),
             signing: Signing::Ed25519,
+            ordering_key: Some("data.customer.id".parse().unwrap()),
         },
         is_active: false,
         paused: true,
