@@ -76,6 +76,12 @@ pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].
 pub const SWEEP_EVERY_AT_MOST: Duration = Duration::from_secs(60);
 
+/// Subscriptions that are deactivated in one go since they have failed for too long.
+pub const DEACTIVATED_AT_ONCE_MAX: u32 = 100;
+
+/// The longest time between two looks for them; the shortest is [`DUE_POLL_EVERY`].
+pub const DEACTIVATED_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+
 /// The shortest and the longest time between two looks at what is watched. Each asks the store what waits.
 pub const ALERTS_LOOKED_AT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
 /// See [`ALERTS_LOOKED_AT_AT_LEAST_EVERY`].

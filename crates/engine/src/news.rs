@@ -10,6 +10,7 @@ use domain::delivery::Delivery;
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
 use domain::{Event, EventId, EventType, Timestamp, UserId};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -52,9 +53,12 @@ impl News {
         Self { event_type: "delivery.failed", user_id: delivery.owner_id.clone(), id, data }
     }
 
-    /// A subscription gets nothing any more, because its endpoint is gone.
-    pub(crate) fn deactivated(subscription: &Subscription) -> Self {
-        Self::of_subscription("subscription.deactivated", subscription, subscription.updated_at)
+    /// A subscription gets nothing any more.
+    pub(crate) fn deactivated(subscription: &Subscription, why: Why) -> Self {
+        let mut news =
+            Self::of_subscription("subscription.deactivated", subscription, subscription.updated_at);
+        news.data["reason"] = json!(why);
+        news
     }
 
     /// An endpoint that was taken for dead answers again.
@@ -139,6 +143,16 @@ impl News {
             owed: Owed::ToWhoWantsThem,
         }
     }
+}
+
+/// Why a subscription was deactivated.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Why {
+    /// Its endpoint has said that it is.
+    Gone,
+    /// It did nothing but fail for too long.
+    Failing,
 }
 
 /// Where news is brought.

@@ -15,7 +15,8 @@ use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
-    BEAT_EVERY, COMMITS_AT_ONCE, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+    BEAT_EVERY, COMMITS_AT_ONCE, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT,
+    SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
 };
 use crate::log::Log;
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub transforms: transform::Program,
     /// How long things are kept.
     pub ages: Ages,
+    /// How long an endpoint may do nothing but fail before its subscription is deactivated.
+    pub deactivate_after: Duration,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
 }
@@ -189,6 +192,12 @@ impl Engine {
 
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
         supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
+        let (failing, span) = (deliverer.clone(), settings.deactivate_after);
+        let often = (span / 10).clamp(DUE_POLL_EVERY, DEACTIVATED_AT_MOST_EVERY);
+        supervisor.repeat("deactivate what fails for good", often, move || {
+            let failing = failing.clone();
+            async move { failing.deactivate_failing(span).await }
+        });
         let look_every = observer.look_every();
         supervisor.repeat_with(
             "watch",

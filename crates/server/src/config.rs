@@ -81,6 +81,8 @@ pub(crate) struct Api {
 pub(crate) struct Delivery {
     /// Networks that are delivered to although they are private, and over plain HTTP too.
     pub(crate) allow_hosts: Vec<IpNet>,
+    /// How long an endpoint may do nothing but fail.
+    pub(crate) deactivate_after: Duration,
 }
 
 /// How long things are kept.
@@ -150,7 +152,11 @@ impl Config {
             base_url: read.optional("base_url"),
             inbound: Inbound::read(&mut read),
             api: Api { rate_limit_per_minute: read.value("api.rate_limit_per_minute", at_least_one(6_000)) },
-            delivery: Delivery { allow_hosts: read.value("delivery.allow_hosts", Vec::new()) },
+            delivery: Delivery {
+                allow_hosts: read.value("delivery.allow_hosts", Vec::new()),
+                // A long weekend, and time to read one's mail after it.
+                deactivate_after: read.value("delivery.deactivate_after", Duration::from_days(5)),
+            },
             retention: Retention::read(&mut read),
             alerts: Alerts::read(&mut read),
             realtime: Realtime {

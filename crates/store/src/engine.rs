@@ -1,5 +1,7 @@
 //! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
@@ -148,6 +150,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         self.0.delete_subscription(id, now).await
+    }
+
+    async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
+        subscriptions::failing_for(&self.0, span, limit).await
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {

@@ -12,6 +12,7 @@ mod subscriptions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
@@ -138,7 +139,9 @@ impl Store for Model {
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
-        Ok(changes.iter().map(|change| data.change(change)).collect())
+        let written: Vec<_> = changes.iter().map(|change| data.change(change)).collect();
+        data.note_failures(changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change));
+        Ok(written)
     }
 
     async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>> {
@@ -188,6 +191,10 @@ impl Store for Model {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         Ok(self.data("delete_subscription").delete_subscription(id, now))
+    }
+
+    async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
+        Ok(self.data("failing_for").failing_for(span, limit))
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {

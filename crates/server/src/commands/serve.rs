@@ -75,12 +75,21 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let provider_settings: HashMap<_, _> =
         config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
     tell_who_is_refused(&provider_settings);
+    let deactivate_after = config.delivery.deactivate_after.as_std();
     let guard = Guard::new(config.delivery.allow_hosts);
     let transforms =
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
     let (ages, alerts) = (config.retention.ages(), config.alerts.rules());
-    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages, alerts };
+    let settings = Settings {
+        provider_settings,
+        guard,
+        rejections_kept_for,
+        transforms,
+        ages,
+        deactivate_after,
+        alerts,
+    };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);

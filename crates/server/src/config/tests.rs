@@ -69,6 +69,7 @@ fn everything_has_a_default() {
     inbound.trusted_proxy_depth 0
     api.rate_limit_per_minute 6000
     delivery.allow_hosts []
+    delivery.deactivate_after "5d"
     retention.events "30d"
     retention.by_type ""
     retention.deliveries "30d"
@@ -130,6 +131,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH", "3", json!(3)),
         ("WAYSTATION_API__RATE_LIMIT_PER_MINUTE", "4", json!(4)),
         ("WAYSTATION_DELIVERY__ALLOW_HOSTS", "127.0.0.0/8", json!(["127.0.0.0/8"])),
+        ("WAYSTATION_DELIVERY__DEACTIVATE_AFTER", "3d", json!("3d")),
         ("WAYSTATION_RETENTION__EVENTS", "1d", json!("1d")),
         ("WAYSTATION_RETENTION__BY_TYPE", "github.*=7d,a.b=1h", json!("github.*=7d, a.b=1h")),
         ("WAYSTATION_RETENTION__DELIVERIES", "2h", json!("2h")),

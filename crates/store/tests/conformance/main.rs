@@ -120,6 +120,7 @@ conformance! {
             a_change_is_written_with_its_attempt
             a_change_that_comes_too_late_leaves_nothing
             a_holder_may_change_its_deadline
+            who_was_just_given_more_time_keeps_it
             each_change_of_a_call_counts_by_itself
             every_field_of_a_delivery_is_kept
             every_field_of_an_attempt_is_kept
@@ -134,6 +135,8 @@ conformance! {
             they_follow_a_delivery_through_its_life
             calling_off_is_neither_success_nor_failure
             the_changes_of_one_call_add_up
+            failures_last_until_a_success
+            who_fails_for_too_long_is_found
         }
         deliveries {
             deliveries_are_listed_from_the_newest
