@@ -51,6 +51,12 @@ impl Api {
         Ok(Subscription { id: text(&answer, "id")?, secret: text(&answer, "secret")? })
     }
 
+    /// Has a queue fed with `github.*` of one user; the subscription's id.
+    pub async fn subscribe_pull(&self, user: &str, queue: &str) -> Result<String> {
+        let body = json!({ "user_id": user, "target": "pull", "queue": queue, "event_types": ["github.*"] });
+        text(&self.call("POST", "/api/webhooks", Some(&body)).await?, "id")
+    }
+
     pub async fn unsubscribe(&self, subscription_id: &str) -> Result<()> {
         self.call("DELETE", &format!("/api/webhooks/{subscription_id}"), None).await?;
         Ok(())
@@ -94,6 +100,14 @@ impl Api {
         let (status, body) = self.request("GET", "/metrics", None).await?;
         ensure!(status == 200, "GET /metrics answered {status}");
         Ok(sum_of_samples(&String::from_utf8_lossy(&body), "waystation_store_statements_total"))
+    }
+
+    /// How often one statement has run so far.
+    pub async fn statements(&self, name: &str) -> Result<f64> {
+        let (status, body) = self.request("GET", "/metrics", None).await?;
+        ensure!(status == 200, "GET /metrics answered {status}");
+        let sample = format!("waystation_store_statements_total{{statement=\"{name}\"}}");
+        Ok(sum_of_samples(&String::from_utf8_lossy(&body), &sample).unwrap_or(0.0))
     }
 
     async fn call(&self, method: &str, path: &str, json: Option<&Value>) -> Result<Value> {
