@@ -55,7 +55,7 @@ async fn each_kind_of_bad_input_is_refused_by_the_name_of_its_field() {
         .admin()
         .post("/api/webhooks", &json!("x".repeat(2 * 1_024 * 1_024)))
         .await
-        .problem(413, "too_large");
+        .problem(413, "payload_too_large");
     assert_eq!(world.admin().list("/api/webhooks").await, Vec::<Value>::new());
 }
 
