@@ -6,7 +6,8 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`order`] (what waits for what), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
+//! and how that ends), [`order`] (what waits for what),
+//! [`batch`] (what goes together), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
 //! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
 //! [`signing`] (how a subscriber knows that it was us).
 
@@ -14,6 +15,7 @@
 
 pub mod access;
 pub mod attempt;
+pub mod batch;
 pub mod delivery;
 pub mod document;
 pub mod event;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::{
     DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
@@ -28,6 +29,13 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     }
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>>;
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
@@ -78,6 +86,16 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         self.0.claim(lanes, claim, now).await
+    }
+
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        self.0.claim_batch(of, terms, claim, now).await
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {

@@ -14,6 +14,7 @@ mod support;
 
 mod access;
 mod answers;
+mod batching;
 mod catalogue;
 mod command_line;
 mod delivering;
