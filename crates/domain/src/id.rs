@@ -57,6 +57,20 @@ macro_rules! id {
             }
         }
 
+        /// Any sixteen bytes are an id: for those that were written down by [`Into`].
+        impl From<[u8; 16]> for $name {
+            fn from(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        /// Sorts as the id does.
+        impl From<$name> for [u8; 16] {
+            fn from(id: $name) -> Self {
+                id.0.into_bytes()
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, concat!($prefix, "{}"), self.0.simple())
@@ -117,9 +131,19 @@ id!(
     "src_"
 );
 id!(
+    /// Names a connection: a user's account at a provider.
+    ConnectionId,
+    "con_"
+);
+id!(
     /// Names a request that was refused.
     RejectionId,
     "rej_"
+);
+id!(
+    /// Names work that goes on for a while.
+    JobId,
+    "job_"
 );
 id!(
     /// Names one run of the program: a restart is another node.
@@ -138,6 +162,7 @@ mod tests {
     fn reads_what_it_writes_and_nothing_else() {
         let id = EventId::new(Timestamp::from_seconds(1_700_000_000), &mut SmallRng::seed_from_u64(1));
         let text = id.to_string();
+        assert_eq!(EventId::from(<[u8; 16]>::from(id)), id);
         assert_eq!(text.parse(), Ok(id));
         for wrong in
             ["", "evt_", &text[4..], &text.to_uppercase(), &text.replace("evt_", "dlv_"), &format!("{text}0")]

@@ -6,16 +6,18 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`order`] (what waits for what),
-//! [`batch`] (what goes together), [`retry`] (when it is tried again), [`template`] and [`headers`] (what a receiver is sent instead of
-//! the event, and beside it), [`health`] (whether an endpoint is worth calling), [`lease`] (how workers hold what they pulled),
-//! [`signing`] (how a subscriber knows that it was us).
+//! and how that ends), [`order`] (what waits for what), [`batch`] (what goes together), [`retry`] (when it is tried again),
+//! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
+//! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
+//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
 
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod alert;
 pub mod attempt;
 pub mod batch;
+pub mod connection;
 pub mod delivery;
 pub mod document;
 pub mod event;
@@ -23,6 +25,7 @@ pub mod filter;
 pub mod headers;
 pub mod health;
 pub mod id;
+pub mod job;
 pub mod lease;
 pub mod limits;
 pub mod mac;
@@ -35,6 +38,9 @@ pub mod template;
 pub mod time;
 
 pub use access::Access;
+pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
-pub use id::{DeliveryId, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId};
+pub use id::{
+    ConnectionId, DeliveryId, EventId, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
+};
 pub use time::Timestamp;

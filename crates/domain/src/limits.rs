@@ -113,3 +113,19 @@ pub const HEADERS_MAX: usize = 32;
 
 /// Bytes of the names and values of all headers that a subscription, or its transform, adds.
 pub const HEADER_BYTES_MAX: usize = 4 * 1_024;
+
+/// Bytes of an account's id at its provider. The longest known is a mailbox, with at most 254.
+pub const ACCOUNT_ID_BYTES_MAX: usize = 256;
+
+/// Scopes of one connection.
+pub const SCOPES_MAX: usize = 100;
+
+/// The longest gap between two tries to refresh a token. A provider that is down for hours is asked again soon after.
+pub const REFRESH_GAP_SECONDS_MAX: u32 = 3_600;
+
+/// Jobs of one user, or of the operator, that run at once. Each is served in its turn, so more of them finish no sooner.
+pub const JOBS_RUNNING_MAX: usize = 10;
+
+/// Events that a replay may look at. What lies in a longer span is replayed in pieces: it is counted before it begins,
+/// and somebody waits for that.
+pub const REPLAY_EVENTS_MAX: usize = 1_000_000;

@@ -214,40 +214,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use async_trait::async_trait;
-    use domain::Timestamp;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
     use crate::deliver::Guard;
-
-    /// A clock that a test moves.
-    #[derive(Debug, Default)]
-    struct ManualClock(AtomicU64);
-
-    impl ManualClock {
-        fn move_by(&self, span: Duration) {
-            self.0.fetch_add(span.as_secs(), Ordering::Relaxed);
-        }
-    }
-
-    #[async_trait]
-    impl Clock for ManualClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_seconds(0).plus(self.elapsed())
-        }
-
-        fn elapsed(&self) -> Duration {
-            Duration::from_secs(self.0.load(Ordering::Relaxed))
-        }
-
-        async fn sleep(&self, span: Duration) {
-            tokio::time::sleep(span).await;
-        }
-    }
+    use crate::testing::ManualClock;
 
     /// Publishes a document that counts how often it was asked for; with `head` before it.
     async fn publisher(head: &'static str, size: usize) -> (String, Arc<AtomicUsize>) {

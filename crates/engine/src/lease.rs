@@ -186,12 +186,12 @@ impl Queues {
     }
 
     async fn write(&self, change: Change) -> Result<Delivery, NotHeld> {
-        let delivery = change.to.clone();
-        if self.0.store.change(&[change]).await? != [true] {
+        if self.0.store.change(std::slice::from_ref(&change)).await? != [true] {
             return Err(StaleLease::Superseded.into());
         }
-        self.0.deliverer.note_waiting(&delivery);
-        Ok(delivery)
+        self.0.deliverer.observer().note(&change);
+        self.0.deliverer.note_waiting(&change.to);
+        Ok(change.to)
     }
 
     /// The subscriptions that feed the queue. Another node may have just made them.

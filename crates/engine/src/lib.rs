@@ -6,8 +6,8 @@
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`sources`] (the same for senders without a route of
 //! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`deliver`] (how they
-//! get there), [`lease`] (how workers fetch them), [`maintain`] (what happens by itself), [`rejections`] (what was
-//! refused), [`news`] (what is told of all that).
+//! get there), [`lease`] (how workers fetch them), [`recover`] (how they are sent once more), [`maintain`] (what happens
+//! by itself), [`rejections`] (what was refused), [`news`] (what is told of all that).
 
 pub mod chance;
 pub mod clock;
@@ -21,12 +21,15 @@ pub mod log;
 pub mod maintain;
 pub mod news;
 mod node;
+pub mod realtime;
 pub mod recover;
 pub mod rejections;
 pub mod remote;
 pub mod routes;
 pub mod sources;
 pub mod supervise;
+#[cfg(test)]
+mod testing;
 pub mod vault;
 
 pub use node::{Engine, Settings};

@@ -8,6 +8,10 @@ pub const APPENDS_WAITING_MAX: usize = 8_192;
 /// Appends in one commit. A batch this large costs a few milliseconds; a larger one would only make its first wait.
 pub const APPENDS_PER_COMMIT_MAX: usize = 512;
 
+/// Commits under way on a store that several nodes share. While one waits for the server's disk, the other is sent; a third
+/// would only wait for the second. On SQLite there is one: two would be two smaller batches for the same thread.
+pub const COMMITS_AT_ONCE: usize = 2;
+
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
@@ -71,6 +75,11 @@ pub const REMOVED_AT_ONCE_MAX: u32 = 512;
 pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].
 pub const SWEEP_EVERY_AT_MOST: Duration = Duration::from_secs(60);
+
+/// The shortest and the longest time between two looks at what is watched. Each asks the store what waits.
+pub const ALERTS_LOOKED_AT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
+/// See [`ALERTS_LOOKED_AT_AT_LEAST_EVERY`].
+pub const ALERTS_LOOKED_AT_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes of an answer that are read. A receiver that has more to say is no receiver of webhooks.
 pub const RESPONSE_BYTES_MAX: usize = 1_024 * 1_024;
@@ -146,3 +155,19 @@ pub const FORM_FIELDS_MAX: usize = 1_000;
 
 /// How often the sources of other nodes are looked at.
 pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
+
+/// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other writes
+/// wait.
+pub const JOB_STEP_MAX: u32 = 256;
+
+/// Events that are looked at at once where they are only counted.
+pub const JOB_COUNT_STEP: u32 = 1_000;
+
+/// Jobs that a node looks after at once, in turn. Others wait for one of them to end.
+pub const JOBS_AT_ONCE_MAX: u32 = 64;
+
+/// How often the store is asked for jobs that run: those of nodes that are gone are taken over.
+pub const JOBS_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// The longest that a job rests between two steps. It rests as long as its last step took, so that others get to write.
+pub const JOB_RESTS_MAX: Duration = Duration::from_millis(500);

@@ -96,7 +96,7 @@ impl Log {
     }
 }
 
-/// The task behind a [`Log`].
+/// What is behind a [`Log`]: one task or more that take turns at gathering, and commit side by side.
 #[derive(Debug)]
 pub(crate) struct Committer {
     inbox: Mutex<Inbox>,

@@ -1,9 +1,11 @@
 //! News of our own work, told as events in the same log, and delivered like any other to whoever names their types.
 //!
-//! A delivery of such news that fails is no news: a broken endpoint would report itself for ever.
+//! What becomes of such news is no news: a broken endpoint would report itself for ever.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use domain::alert::{Alert, State};
 use domain::delivery::Delivery;
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
@@ -16,6 +18,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::limits::{NEWS_WAITING_MAX, STORE_RETRY_AFTER};
 use crate::log::{Draft, Log, NotKept, Owed};
+use crate::maintain::Backlog;
 use store::StoreError;
 
 /// The source of events that tell of our own work.
@@ -32,8 +35,8 @@ pub(crate) struct News {
 }
 
 impl News {
-    /// A delivery was given up. `None` if what it carried was news itself.
-    pub(crate) fn delivery_failed(delivery: &Delivery) -> Option<Self> {
+    /// A delivery was given up.
+    pub(crate) fn delivery_failed(delivery: &Delivery) -> Self {
         let data = json!({
             "delivery_id": delivery.id,
             "event_id": delivery.event_id,
@@ -43,14 +46,10 @@ impl News {
             "response_status": delivery.response_status,
             "error": delivery.error,
         });
-        let news = Self {
-            event_type: "delivery.failed",
-            user_id: delivery.owner_id.clone(),
-            // One that is retried by hand may fail again.
-            id: format!("{} {}", delivery.id, delivery.attempt_count),
-            data,
-        };
-        (!delivery.event_type.is_operational()).then_some(news)
+        // One that is retried by hand may fail again.
+        let ended = delivery.completed_at.map_or(0, Timestamp::as_micros);
+        let id = format!("{} {ended}", delivery.id);
+        Self { event_type: "delivery.failed", user_id: delivery.owner_id.clone(), id, data }
     }
 
     /// A subscription gets nothing any more, because its endpoint is gone.
@@ -63,6 +62,48 @@ impl News {
         Self::of_subscription("subscription.recovered", subscription, now)
     }
 
+    /// A subscription's attempts fail, drag on or repeat too often, or no longer do.
+    pub(crate) fn alert(subscription: &Subscription, alert: &Alert, span: Duration) -> Self {
+        let data = json!({
+            "subscription_id": subscription.id,
+            "state": alert.state,
+            "threshold": alert.threshold,
+            "value": alert.value,
+            "window_seconds": span.as_secs(),
+        });
+        Self::of_span(alert.kind.event_type(), subscription, alert.state, alert.span, data)
+    }
+
+    /// More waits for a subscription than should, or no longer does.
+    pub(crate) fn backlog(
+        subscription: &Subscription,
+        backlog: &Backlog<'_>,
+        state: State,
+        span: i64,
+    ) -> Self {
+        let data = json!({
+            "subscription_id": subscription.id,
+            "queue": backlog.queue,
+            "state": state,
+            "threshold": backlog.threshold,
+            "waiting": backlog.waiting,
+            "oldest_at": backlog.oldest,
+        });
+        Self::of_span("queue.backlog", subscription, state, span, data)
+    }
+
+    /// Whichever node finds it out: within a span it is told once.
+    fn of_span(
+        event_type: &'static str,
+        subscription: &Subscription,
+        state: State,
+        span: i64,
+        data: Value,
+    ) -> Self {
+        let id = format!("{} {span} {}", subscription.id, state.as_str());
+        Self { event_type, user_id: subscription.user_id.clone(), id, data }
+    }
+
     fn of_subscription(event_type: &'static str, subscription: &Subscription, at: Timestamp) -> Self {
         let data = json!({
             "subscription_id": subscription.id,
@@ -70,6 +111,12 @@ impl News {
         });
         let id = format!("{} {}", subscription.id, at.as_micros());
         Self { event_type, user_id: subscription.user_id.clone(), id, data }
+    }
+
+    /// Its type and data.
+    #[cfg(test)]
+    pub(crate) fn told(self) -> (&'static str, Value) {
+        (self.event_type, self.data)
     }
 
     fn draft(&self, now: Timestamp) -> Draft {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::NodeId;
+use domain::alert::Rules;
 use store::{Store, StoreError};
 
 use crate::chance;
@@ -13,11 +14,13 @@ use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
-use crate::limits::{BEAT_EVERY, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY};
+use crate::limits::{
+    BEAT_EVERY, COMMITS_AT_ONCE, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+};
 use crate::log::Log;
-use crate::maintain::{Ages, Rescuer, Sweeper};
+use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
-use crate::recover::Recovery;
+use crate::recover::{Recovery, Runner};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -37,6 +40,8 @@ pub struct Settings {
     pub transforms: transform::Program,
     /// How long things are kept.
     pub ages: Ages,
+    /// When somebody is to be told that something should be looked at.
+    pub alerts: Rules,
 }
 
 /// Why the engine did not start.
@@ -104,12 +109,19 @@ impl Engine {
         let transforms = Transforms::new(settings.transforms);
         let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
         let (desk, news) = Desk::new();
+        let observer = Observer::new(
+            settings.alerts,
+            Arc::clone(&store),
+            Arc::clone(&routes),
+            desk.clone(),
+            Arc::clone(&clock),
+        );
         let (deliverer, settler) = Deliverer::new(
             node,
             Arc::clone(&store),
             Arc::clone(&routes),
             (client.clone(), transforms.clone()),
-            desk,
+            (desk, observer.clone()),
             Arc::clone(&clock),
             supervisor.clone(),
             last.stopping(),
@@ -137,7 +149,12 @@ impl Engine {
             rescuer.bury_all_others().await?;
         }
 
-        supervisor.keep_with("commit", Arc::new(committer), |committer| async move { committer.run().await });
+        let committer = Arc::new(committer);
+        for _ in 0..if store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
+            supervisor.keep_with("commit", Arc::clone(&committer), |committer| async move {
+                committer.run().await;
+            });
+        }
         last.keep_with("settle", Arc::new(settler), |settler| async move { settler.run().await });
         supervisor.keep_with(
             "refill",
@@ -147,6 +164,9 @@ impl Engine {
         supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(&rescuer), |rescuer| async move {
             rescuer.step().await;
         });
+
+        let runner = Runner::new(recovery.clone(), supervisor.stopping());
+        supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
 
         let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
         let sources = Sources::load(
@@ -172,6 +192,13 @@ impl Engine {
 
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
         supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
+        let look_every = observer.look_every();
+        supervisor.repeat_with(
+            "watch",
+            look_every,
+            observer,
+            |observer| async move { observer.look().await },
+        );
         let sweep_every = settings.ages.sweep_every();
         let sweeper =
             Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());

@@ -12,6 +12,7 @@ use http::HeaderName;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::connect::Connectable;
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
     SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
@@ -212,6 +213,13 @@ const EVENT_TYPES: &[Described] = &[
         r#"{"id":"msg_3","timestamp":"2026-11-21T09:30:00.125Z","type":"composio.trigger.disabled","metadata":{"project_id":"pr_1"},"data":{"id":"ti_1","connected_account_id":"ca_1","user_id":"alice","trigger_name":"GMAIL_NEW_GMAIL_MESSAGE","disabled_reason":"connection_expired"}}"#,
     ),
 ];
+
+/// Composio keeps the tokens itself: an account is its id for a connected account, `ca_…`.
+impl Connectable for Composio {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,9 +10,12 @@ use http::HeaderName;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const PUBLIC_KEY: Setting = Setting::new("public_key", "DISCORD_PUBLIC_KEY", SettingKind::Required);
@@ -223,6 +226,48 @@ const EVENT_TYPES: &[Described] = &[
         r#"{"version":1,"application_id":"1","type":1,"event":{"type":"GAME_DIRECT_MESSAGE_DELETE","timestamp":"2026-11-21T09:30:00.125000","data":{"id":"7"}}}"#,
     ),
 ];
+
+/// docs.discord.com, "OAuth2". Forms only; each refresh brings a whole new pair.
+static OAUTH: OAuth = OAuth {
+    scopes: &["identify", "guilds"],
+    scope_separator: " ",
+    parameters: &[],
+    has_pkce: false,
+    client_auth: ClientAuth::Fields,
+    rejected: &["invalid_grant"],
+    application: &["invalid_client", "unauthorized_client"],
+};
+
+/// The form that Discord wants (reference, "User Agent"), else it answers nothing.
+const AGENT: &str =
+    concat!("DiscordBot (https://github.com/waystation/waystation, ", env!("CARGO_PKG_VERSION"), ")");
+
+impl Connectable for Discord {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("DISCORD", "DISCORD": "https://discord.com/oauth2/authorize",
+            "https://discord.com/api/oauth2/token", "https://discord.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        Some(call(api_url(settings, "/api/v10/users/@me"), token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        identity(answer, "/id", now)
+    }
+}
+
+fn call(url: String, token: &Token) -> ApiCall {
+    ApiCall::get(url).bearer(token).with(http::header::USER_AGENT, AGENT)
+}
 
 #[cfg(test)]
 mod tests {

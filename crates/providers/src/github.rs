@@ -9,9 +9,12 @@ use domain::{EventType, Timestamp};
 use http::HeaderName;
 use serde::Deserialize;
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
-    SettingKind, Unreadable, Unsigned, Verified, mac, read_object,
+    SettingKind, Settings, Unreadable, Unsigned, Verified, mac, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "GITHUB_WEBHOOK_SECRET", SettingKind::Secret);
@@ -99,6 +102,48 @@ fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
     let mut fields = url::form_urlencoded::parse(request.body());
     let payload = fields.find(|(name, _)| name == "payload").ok_or(Unreadable::MissingField("payload"))?;
     Ok(Some(payload.1.into_owned()))
+}
+
+/// docs.github.com, "Authorizing OAuth apps", "Refreshing user access tokens" and "Troubleshooting OAuth app access token
+/// request errors". Errors come with status 200. PKCE since July 2025.
+static OAUTH: OAuth = OAuth {
+    scopes: &["repo", "admin:repo_hook", "notifications", "read:user"],
+    scope_separator: " ",
+    parameters: &[],
+    has_pkce: true,
+    client_auth: ClientAuth::Fields,
+    rejected: &["bad_refresh_token", "bad_verification_code", "invalid_grant", "unverified_user_email"],
+    application: &["incorrect_client_credentials", "redirect_uri_mismatch", "invalid_client"],
+};
+
+impl Connectable for GitHub {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("GITHUB", "GITHUB": "https://github.com/login/oauth/authorize",
+            "https://github.com/login/oauth/access_token", "https://api.github.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        Some(call(api_url(settings, "/user"), token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        identity(answer, "/login", now)
+    }
+}
+
+fn call(url: String, token: &Token) -> ApiCall {
+    ApiCall::get(url)
+        .bearer(token)
+        .with(http::header::ACCEPT, "application/vnd.github+json")
+        .with(HeaderName::from_static("x-github-api-version"), "2022-11-28")
 }
 
 #[cfg(test)]

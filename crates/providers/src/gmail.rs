@@ -13,6 +13,9 @@ use http::HeaderName;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
     Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
@@ -239,6 +242,50 @@ const EVENT_TYPES: &[Described] = &[Described::new(
     "Something in a mailbox has changed; what it was comes as an event of its own once it was fetched",
     r#"{"message":{"data":"eyJlbWFpbEFkZHJlc3MiOiJhbGljZUBleGFtcGxlLmNvbSIsImhpc3RvcnlJZCI6IjQyIn0=","messageId":"2070443601311540","publishTime":"2026-11-21T09:30:00.125Z"},"subscription":"projects/way/subscriptions/gmail","emailAddress":"alice@example.com","historyId":"42"}"#,
 )];
+
+/// developers.google.com, "Using OAuth 2.0 for Web Server Applications". A refresh token comes once, unless consent is asked
+/// for each time; refreshing brings none.
+pub(crate) static OAUTH: OAuth =
+    OAuth { scopes: &["https://www.googleapis.com/auth/gmail.readonly"], ..GOOGLE_OAUTH };
+
+/// What holds for all of Google's APIs.
+pub(crate) const GOOGLE_OAUTH: OAuth = OAuth {
+    scopes: &[],
+    scope_separator: " ",
+    parameters: &[("access_type", "offline"), ("prompt", "consent")],
+    has_pkce: true,
+    client_auth: ClientAuth::Fields,
+    rejected: &["invalid_grant", "admin_policy_enforced"],
+    application: &["invalid_client", "unauthorized_client", "redirect_uri_mismatch"],
+};
+
+impl Connectable for Gmail {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("GOOGLE", "GMAIL": "https://accounts.google.com/o/oauth2/v2/auth",
+            "https://oauth2.googleapis.com/token", "https://gmail.googleapis.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        Some(ApiCall::get(api_url(settings, "/gmail/v1/users/me/profile")).bearer(token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        identity(answer, "/emailAddress", now).map(|mailbox| self.account_id(&mailbox))
+    }
+
+    /// A mailbox is the same in any case.
+    fn account_id(&self, text: &str) -> String {
+        text.to_lowercase()
+    }
+}
 
 #[cfg(test)]
 mod tests {

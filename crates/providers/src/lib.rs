@@ -10,10 +10,15 @@
 //! Its routes, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two. What it
 //! needs of the world it says as a value: the key document that it checks against ([`Provider::key_document`]), whose
 //! an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
+//!
+//! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
+//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`].
 
 #![warn(missing_docs)]
 
+pub mod api;
 mod composio;
+mod connect;
 mod discord;
 mod github;
 mod gmail;
@@ -21,10 +26,12 @@ mod inbound;
 mod keys;
 mod lenient;
 mod mac;
+pub mod oauth;
 mod request;
 pub mod scheme;
 mod settings;
 mod slack;
+mod spotify;
 #[cfg(test)]
 mod testing;
 mod unipile;
@@ -33,8 +40,9 @@ mod youtube;
 use std::borrow::Cow;
 
 use domain::Timestamp;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
+pub use connect::{CONNECTABLE, Connectable, connectable};
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
 pub use request::{RawRequest, Refusal, Unreadable, Verified};
@@ -96,6 +104,17 @@ pub trait Provider: Sync {
     /// # Errors
     /// What about it cannot be read.
     fn parse(&self, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable>;
+
+    /// What anybody may hear who asks only whether somebody is there. Nothing of the request is believed or kept.
+    fn reply_to_anybody(&self, _request: &RawRequest) -> Option<Reply> {
+        None
+    }
+
+    /// The header that says, beside a refusal, that the same request would always be refused; for who else sends it
+    /// again.
+    fn final_refusal(&self) -> Option<(HeaderName, HeaderValue)> {
+        None
+    }
 
     /// What it wants to hear when its events are kept, or were already; `None` for the general answer.
     fn reply_to_kept(&self) -> Option<Reply> {

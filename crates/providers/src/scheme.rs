@@ -266,6 +266,12 @@ impl Verification {
         self.proof.secret_header()
     }
 
+    /// The header in which the sender writes an id that it signs.
+    #[must_use]
+    pub fn id_header(&self) -> Option<&HeaderName> {
+        self.proof.id_header()
+    }
+
     /// Whether the sender signs the URL too, so that a source has to know it to the letter.
     #[must_use]
     pub fn signs_url(&self) -> bool {

@@ -10,6 +10,8 @@ pub struct Setting {
     pub key: &'static str,
     /// The environment variable that sets it too.
     pub environment: &'static str,
+    /// Another name that it has there.
+    pub also: Option<&'static str>,
     /// What becomes of it.
     pub kind: SettingKind,
 }
@@ -23,13 +25,20 @@ pub enum SettingKind {
     Required,
     /// It may be left out.
     Optional,
+    /// It may be left out, and nobody may see it.
+    Credential,
     /// It is this where it is left out.
     Default(&'static str),
 }
 
 impl Setting {
     pub(crate) const fn new(key: &'static str, environment: &'static str, kind: SettingKind) -> Self {
-        Self { key, environment, kind }
+        Self { key, environment, also: None, kind }
+    }
+
+    /// The same, by another name in the environment too.
+    pub(crate) const fn or(self, name: &'static str) -> Self {
+        Self { also: Some(name), ..self }
     }
 
     /// Whether nothing is believed without it.

@@ -1,18 +1,22 @@
 //! Slack: the Events API over HTTP.
 //!
 //! Sources: docs.slack.dev, "Verifying requests from Slack" (signature, vector, five minutes), "The Events API" (the
-//! outer event, `event_id`, `app_rate_limited`), "Using HTTP request URLs" (the handshake).
+//! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's own
+//! framework for JavaScript (`ssl_check`, which is not signed).
 
 use std::borrow::Cow;
 
 use domain::event::Json;
 use domain::{EventType, Timestamp};
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Unreadable, Unsigned, Verified, mac, refuse_list,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, mac, refuse_list,
 };
 
 const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
@@ -20,6 +24,12 @@ const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", S
 const SIGNATURE: &str = "x-slack-signature";
 const TIMESTAMP: &str = "x-slack-request-timestamp";
 const PREFIX: &str = "v0=";
+
+/// Told beside a refusal, it keeps Slack from trying again.
+const NO_RETRY: HeaderName = HeaderName::from_static("x-slack-no-retry");
+
+/// Bytes of a probe. It has two short fields; a longer one is not worth reading unsigned.
+const PROBE_BYTES_MAX: usize = 4 * 1_024;
 
 /// Seconds that a request's timestamp may lie in the past or the future.
 const TOLERANCE_SECONDS: u32 = 300;
@@ -92,6 +102,15 @@ impl Provider for Slack {
         }
     }
 
+    fn reply_to_anybody(&self, request: &RawRequest) -> Option<Reply> {
+        is_probe(request).then(|| Reply::text(""))
+    }
+
+    /// Of the three retries none would be read either.
+    fn final_refusal(&self) -> Option<(HeaderName, HeaderValue)> {
+        Some((NO_RETRY, HeaderValue::from_static("1")))
+    }
+
     fn sign(&self, secret: &str, unsigned: &Unsigned<'_>) -> Result<Vec<(HeaderName, String)>, CannotSign> {
         let timestamp = unsigned.at.as_seconds().to_string();
         let signature = mac::sign_hex(secret, &signed_parts(&timestamp, unsigned.body), PREFIX);
@@ -102,6 +121,15 @@ impl Provider for Slack {
     fn event_types(&self) -> &'static [Described] {
         EVENT_TYPES
     }
+}
+
+/// Whether this is the form post with which Slack looks whether a certificate is good. It has other fields beside, and
+/// nobody reads them.
+fn is_probe(request: &RawRequest) -> bool {
+    let media_type = request.header("content-type").unwrap_or_default();
+    request.body.len() <= PROBE_BYTES_MAX
+        && media_type.trim_start().starts_with("application/x-www-form-urlencoded")
+        && url::form_urlencoded::parse(&request.body).any(|(name, value)| name == "ssl_check" && value == "1")
 }
 
 fn signed_parts<'p>(timestamp: &'p str, body: &'p [u8]) -> [&'p [u8]; 4] {
@@ -223,6 +251,68 @@ const EVENT_TYPES: &[Described] = &[
     ),
 ];
 
+/// docs.slack.dev, `oauth.v2.access` and "Using token rotation". Errors come with status 200 and `ok: false`.
+static OAUTH: OAuth = OAuth {
+    scopes: &[
+        "channels:history",
+        "channels:read",
+        "groups:history",
+        "groups:read",
+        "im:history",
+        "mpim:history",
+    ],
+    scope_separator: ",",
+    parameters: &[],
+    has_pkce: false,
+    client_auth: ClientAuth::Basic,
+    rejected: &["invalid_refresh_token", "invalid_code", "token_revoked", "account_inactive", "invalid_auth"],
+    application: &["bad_client_secret", "invalid_client_id", "bad_redirect_uri"],
+};
+
+/// What Slack says to a call with a token that opens nothing any more.
+const DEAD_TOKEN: [&str; 5] =
+    ["invalid_auth", "token_revoked", "token_expired", "account_inactive", "not_authed"];
+
+impl Connectable for Slack {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("SLACK", "SLACK": "https://slack.com/oauth/v2/authorize",
+            "https://slack.com/api/oauth.v2.access", "https://slack.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        Some(ApiCall::form(&api_url(settings, "/api/auth.test"), &[]).bearer(token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        check_ok(answer, now)?;
+        identity(answer, "/user_id", now)
+    }
+}
+
+/// Slack's own errors come with status 200.
+fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<(), CallFailure> {
+    let said = answer.success(now)?;
+    if said["ok"] == true {
+        return Ok(());
+    }
+    let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
+    Err(match error.as_str() {
+        dead if DEAD_TOKEN.contains(&dead) => CallFailure::TokenRefused(error),
+        "ratelimited" | "internal_error" | "fatal_error" | "service_unavailable" => {
+            CallFailure::Passing { reason: error, retry_after: answer.retry_after(now) }
+        }
+        _ => CallFailure::Refused(error),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +377,19 @@ mod tests {
         let Ok(Inbound::Reply(reply)) = read(HANDSHAKE) else { panic!() };
         assert_eq!(reply.body, "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P");
         assert_eq!(reply.status, http::StatusCode::OK);
+    }
+
+    #[test]
+    fn a_probe_of_the_certificate_is_answered_unsigned_and_nothing_else_is() {
+        let form = "application/x-www-form-urlencoded";
+        let answered = |media_type: &str, body: &str| {
+            let request = testing::request(&[("content-type", media_type)], body.to_owned());
+            Slack.reply_to_anybody(&request).is_some()
+        };
+        assert!(answered(form, "ssl_check=1&token=xyz") && answered(form, "token=xyz&ssl_check=1"));
+        assert!(!answered(form, "ssl_check=0") && !answered(form, COMMAND) && !answered(form, ""));
+        assert!(!answered("application/json", "ssl_check=1"));
+        assert!(!answered(form, &format!("ssl_check=1&token={}", "x".repeat(PROBE_BYTES_MAX))));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use http::HeaderName;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::connect::Connectable;
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
     Setting, SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
@@ -298,6 +299,13 @@ const EVENT_TYPES: &[Described] = &[
         r#"{"AccountStatus":{"account_id":"acc_1","account_type":"LINKEDIN","message":"CREDENTIALS"}}"#,
     ),
 ];
+
+/// Unipile keeps the sessions itself: an account is its own id for it.
+impl Connectable for Unipile {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -16,9 +16,14 @@ use serde_json::json;
 use url::Url;
 
 use self::atom::{Deletion, Item, Video};
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::{Connectable, api_url, application_settings};
+use crate::gmail::GOOGLE_OAUTH;
+use crate::oauth::{OAuth, identity};
 use crate::{
     Asked, CannotSign, Confirmation, Decision, Described, Inbound, InboundEvent, Known, Owner, Provider,
-    RawRequest, Recurrence, Refusal, Reply, Setting, SettingKind, Unreadable, Unsigned, Verified, Wish,
+    RawRequest, Recurrence, Refusal, Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified,
+    Wish,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "YOUTUBE_WEBHOOK_SECRET", SettingKind::Secret);
@@ -234,6 +239,33 @@ const EVENT_TYPES: &[Described] = &[
         r#"{"video_id":"dQw4w9WgXcQ","channel_id":"UC1","deleted":"2026-11-23T10:00:00+00:00"}"#,
     ),
 ];
+
+static OAUTH: OAuth = OAuth { scopes: &["https://www.googleapis.com/auth/youtube.readonly"], ..GOOGLE_OAUTH };
+
+impl Connectable for YouTube {
+    fn name(&self) -> &'static str {
+        Provider::name(self)
+    }
+
+    /// The application is Google's, for Gmail and for this.
+    fn settings(&self) -> &'static [Setting] {
+        application_settings!("GOOGLE", "YOUTUBE": "https://accounts.google.com/o/oauth2/v2/auth",
+            "https://oauth2.googleapis.com/token", "https://youtube.googleapis.com")
+    }
+
+    fn oauth(&self) -> Option<&'static OAuth> {
+        Some(&OAUTH)
+    }
+
+    fn ask_identity(&self, settings: &Settings, token: &Token) -> Option<ApiCall> {
+        let url = api_url(settings, "/youtube/v3/channels?part=id&mine=true");
+        Some(ApiCall::get(url).bearer(token))
+    }
+
+    fn read_identity(&self, answer: &ApiAnswer, now: Timestamp) -> Result<String, CallFailure> {
+        identity(answer, "/items/0/id", now)
+    }
+}
 
 #[cfg(test)]
 mod tests {

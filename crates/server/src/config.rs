@@ -27,7 +27,7 @@ use providers::{Provider, SettingKind, Settings};
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use duration::Duration;
 pub(crate) use environment::environment;
-pub(crate) use kind::{AgesByType, BaseUrl, Texts};
+pub(crate) use kind::{AgesByType, BaseUrl, Percent, Texts};
 use layers::Layers;
 pub(crate) use problem::ConfigErrors;
 use problem::Problem;
@@ -52,6 +52,7 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     pub(crate) delivery: Delivery,
     pub(crate) retention: Retention,
+    pub(crate) alerts: Alerts,
     pub(crate) realtime: Realtime,
     pub(crate) providers: Providers,
     settings: Vec<Setting>,
@@ -91,6 +92,23 @@ pub(crate) struct Retention {
     pub(crate) deliveries: Duration,
     pub(crate) attempts: Duration,
     pub(crate) rejections: Duration,
+}
+
+/// When somebody is told that something should be looked at.
+#[derive(Debug)]
+pub(crate) struct Alerts {
+    /// What is measured is measured over this span, and told at most once in it.
+    pub(crate) window: Duration,
+    /// With fewer attempts in it nothing is told.
+    pub(crate) attempts_min: NonZeroU32,
+    /// Of a hundred attempts; 0 is never.
+    pub(crate) error_rate_percent: Percent,
+    /// On the average; 0 is never.
+    pub(crate) latency_ms: usize,
+    /// Times as many retries as usual; 0 is never.
+    pub(crate) retry_spike_factor: usize,
+    /// Deliveries of one subscription that are due and wait; 0 is never.
+    pub(crate) backlog: usize,
 }
 
 /// Live streams.
@@ -134,6 +152,7 @@ impl Config {
             api: Api { rate_limit_per_minute: read.value("api.rate_limit_per_minute", at_least_one(6_000)) },
             delivery: Delivery { allow_hosts: read.value("delivery.allow_hosts", Vec::new()) },
             retention: Retention::read(&mut read),
+            alerts: Alerts::read(&mut read),
             realtime: Realtime {
                 heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
             },
@@ -186,6 +205,31 @@ impl Retention {
     }
 }
 
+impl Alerts {
+    fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            window: read.value("alerts.window", Duration::from_minutes(5)),
+            attempts_min: read.value("alerts.attempts_min", at_least_one(20)),
+            error_rate_percent: read.value("alerts.error_rate_percent", Percent(50)),
+            latency_ms: read.value("alerts.latency_ms", 5_000),
+            retry_spike_factor: read.value("alerts.retry_spike_factor", 5),
+            backlog: read.value("alerts.backlog", 1_000),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> domain::alert::Rules {
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        domain::alert::Rules {
+            span: self.window.as_std(),
+            attempts_min: self.attempts_min.get(),
+            error_rate_percent: self.error_rate_percent.0.into(),
+            latency: std::time::Duration::from_millis(self.latency_ms as u64),
+            retry_spike_factor: number(self.retry_spike_factor),
+            backlog: number(self.backlog),
+        }
+    }
+}
+
 impl Providers {
     fn read(read: &mut Reader<'_>) -> Self {
         Self(providers::ALL.iter().map(|provider| (provider.name(), settings(read, *provider))).collect())
@@ -201,7 +245,9 @@ fn settings(read: &mut Reader<'_>, provider: &dyn Provider) -> Settings {
     provider.settings().iter().fold(Settings::default(), |settings, setting| {
         let key = provider_key(provider.name(), *setting);
         let texts = match setting.kind {
-            SettingKind::Secret => read.optional::<Secrets>(&key).map(Secrets::reveal),
+            SettingKind::Secret | SettingKind::Credential => {
+                read.optional::<Secrets>(&key).map(Secrets::reveal)
+            }
             SettingKind::Required | SettingKind::Optional => {
                 read.optional::<Texts>(&key).map(|texts| texts.0)
             }

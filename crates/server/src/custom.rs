@@ -23,7 +23,22 @@ use crate::reject::{self, Visit};
 /// Bytes of a token; ours are far below. A longer one is not worth a digest.
 const TOKEN_BYTES_MAX: usize = 128;
 
-/// Takes in a request at a custom source.
+/// Receive at a custom source
+///
+/// Checked as the source says. A handshake is answered as its sender wants it, by GET too.
+#[utoipa::path(post, path = "/in/{token}", tag = "Receiving", operation_id = "receive_custom",
+    params(("token" = String, Path, description = "The last part of the source's URL")),
+    request_body(content = (), description = "As the sender sends it"), security(()),
+    responses(
+        (status = 200, description = "Kept, or known already; some senders want an answer of their own", body = Accepted),
+        (status = 400, description = "Genuine, and not readable", body = Problem),
+        (status = 401, description = "The signature is missing or wrong", body = Problem),
+        (status = 403, description = "It comes from an address that is not on the source's list", body = Problem),
+        (status = 404, description = "There is no such source", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 429, description = "Too many requests", body = Problem),
+        (status = 503, description = "Nothing was kept: send it again", body = Problem),
+    ))]
 pub(crate) async fn receive_custom(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,

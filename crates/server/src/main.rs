@@ -20,6 +20,7 @@ mod problem;
 mod receive;
 mod reject;
 mod router;
+mod session;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -31,7 +32,8 @@ use tracing_subscriber::filter::LevelFilter;
 use commands::Cli;
 use config::ConfigErrors;
 
-/// Small allocations from many threads are what this program does all day.
+/// Small allocations from many threads are what this program does all day. It is built without huge pages (`no_thp`), which
+/// cost an idle server 12 MiB and a busy one the zeroing of what it never touches.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -18,6 +18,8 @@ use crate::receive::Accepted;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Waystation", description = "Receives webhooks, keeps every event, and passes each one on."),
+    // Its answers have no part in what the API tells of rates, so it is not among the routes that describe themselves.
+    paths(crate::custom::receive_custom),
     components(schemas(Accepted, Problem)),
     modifiers(&Bearers),
     security(("bearer" = [])),
@@ -27,6 +29,7 @@ use crate::receive::Accepted;
         (name = "Sources", description = "Addresses for senders that have no route of their own."),
         (name = "Subscriptions", description = "Who wants which events, and where they go."),
         (name = "Deliveries", description = "What is owed, and how it went."),
+        (name = "Jobs", description = "Work on many deliveries that goes on for a while."),
         (name = "Queues", description = "What workers pull."),
         (name = "Access", description = "Keys and tokens. For the admin key alone."),
         (name = "Operation", description = "Looking after it."),

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
 use engine::ingest::Refused;
 use engine::log::NotKept;
+use engine::recover::{NotBegun, NotCancelled};
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -86,8 +87,26 @@ impl Problem {
         self.status < 500
     }
 
+    /// Whether the same request would always meet it. Who is not believed today may be tomorrow, once a secret is set
+    /// right.
+    pub(crate) const fn is_final(&self) -> bool {
+        matches!(self.status, 400 | 413 | 415)
+    }
+
     pub(crate) fn unauthorized(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    /// A session of a browser, used from a page of somebody else's.
+    pub(crate) fn foreign_origin() -> Self {
+        let detail = "a browser's session may only be used from this server's own pages";
+        Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+    }
+
+    /// A token that names types opens streams of them, and nothing that would show more.
+    pub(crate) fn only_for_streams() -> Self {
+        let detail = "this token names types of events, and is only good for streams of them";
+        Self::new(StatusCode::FORBIDDEN, "only_for_streams", detail)
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
@@ -177,6 +196,28 @@ impl From<NotKept> for Problem {
             }
             // The log has told of it once for the whole batch.
             NotKept::Store(_) | NotKept::Busy => Self::unavailable(),
+        }
+    }
+}
+
+impl From<NotBegun> for Problem {
+    fn from(error: NotBegun) -> Self {
+        match error {
+            NotBegun::NoSubscription => Self::not_found("subscription"),
+            NotBegun::Inactive => Self::conflict("inactive", error.to_string()),
+            NotBegun::TooMuch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "too_many", error.to_string()),
+            NotBegun::TooManyJobs => Self::conflict("too_many_jobs", error.to_string()),
+            NotBegun::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotCancelled> for Problem {
+    fn from(error: NotCancelled) -> Self {
+        match error {
+            NotCancelled::Ended(ended) => Self::conflict("conflict", ended.to_string()),
+            NotCancelled::Gone => Self::not_found("job"),
+            NotCancelled::Store(error) => error.into(),
         }
     }
 }

@@ -89,7 +89,10 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
             if problem.is_of_sender() {
                 reject::note(&app, &visit(), problem.code(), problem.detail());
             }
-            problem.into_response()
+            let final_refusal = provider.final_refusal().filter(|_| problem.is_final());
+            let mut response = problem.into_response();
+            response.headers_mut().extend(final_refusal);
+            response
         }
     };
     standing.tell(response.headers_mut());

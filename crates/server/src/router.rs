@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, deliveries, events, health, keys, preview, publish, queues, recovery, rejections, rotation,
-    sources, subscriptions, trial,
+    catalogue, deliveries, events, health, jobs, keys, preview, publish, queues, recovery, rejections,
+    rotation, sessions, sources, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -43,6 +43,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(rotation::rotate_secret))
         .routes(routes!(preview::preview_request))
         .routes(routes!(deliveries::list_subscription_deliveries))
+        .routes(routes!(recovery::replay_events))
         .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
         .routes(routes!(catalogue::delete_event_type))
         // Sources
@@ -55,6 +56,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::read_delivery))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
+        .routes(routes!(recovery::change_deliveries))
+        // Jobs
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::read_job))
+        .routes(routes!(jobs::cancel_job))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))
@@ -64,6 +70,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
         .routes(routes!(keys::create_token))
+        .routes(routes!(sessions::begin_session, sessions::end_session))
         // Operation
         .routes(routes!(rejections::list_rejections))
         .routes(routes!(health::read_health))

@@ -109,6 +109,125 @@ fn ed25519_takes_the_seed_to_sign_and_the_public_key_to_verify() {
     assert_eq!(run(&verify, "{}"), failed("no signature in webhook-signature fits"));
 }
 
+/// In the header, in the header under a form, and in the body.
+#[test]
+fn senders_sign_where_they_do() {
+    let stripe = ["stripe", "--secret", "s", "--body", "-", "--timestamp", "1700000000"];
+    let signed = run(&[&["sign"], &stripe[..]].concat(), "{}");
+    let header = signed.stdout.trim_end();
+    assert!(header.starts_with("Stripe-Signature: t=1700000000,v1="), "{signed:?}");
+    let verify = [&["verify"], &stripe[..], &["--header", header]].concat();
+    assert_eq!(run(&verify, "{}"), good("the signature is good\n"));
+    assert_eq!(run(&verify, "[]"), failed("the signature does not fit"));
+    assert_eq!(
+        run(&[&verify[..], &["--timestamp", "1700000301"]].concat(), "{}").code,
+        2,
+        "one time is enough"
+    );
+
+    let twilio = [
+        "twilio",
+        "--secret",
+        "12345",
+        "--body",
+        "-",
+        "--url",
+        "https://example.com/myapp.php?foo=1&bar=2",
+        "--header",
+        "Content-Type: application/x-www-form-urlencoded",
+    ];
+    // Twilio's own example.
+    let form =
+        "CallSid=CA1234567890ABCDE&Caller=%2B14158675310&Digits=1234&From=%2B14158675310&To=%2B18005551212";
+    let signed = run(&[&["sign"], &twilio[..]].concat(), form);
+    assert_eq!(signed, good("X-Twilio-Signature: L/OH5YylLD5NRKLltdqwSvS0BnU=\n"));
+
+    let mailgun = ["mailgun", "--secret", "s", "--body", "-", "--timestamp", "1700000000"];
+    let signed = run(&[&["sign"], &mailgun[..]].concat(), r#"{"signature":{"token":"t"}}"#);
+    let body = signed.stdout.strip_prefix('\n').unwrap();
+    assert_eq!(run(&[&["verify"], &mailgun[..]].concat(), body), good("the signature is good\n"));
+}
+
+#[test]
+fn private_keys_sign_and_public_ones_verify() {
+    const P256: &str = include_str!("../../providers/src/scheme/keys/p256.pem");
+    const P256_PUBLIC: &str = include_str!("../../providers/src/scheme/keys/p256.pub.pem");
+    const RSA: &str = include_str!("../../providers/src/scheme/keys/rsa.pem");
+    const RSA_PUBLIC: &str = include_str!("../../providers/src/scheme/keys/rsa.pub.pem");
+    for (sender, private, public) in [
+        ("sendgrid", P256, P256_PUBLIC),
+        ("highlevel", RSA, RSA_PUBLIC),
+        ("telnyx", ED25519_SEED, ED25519_PUBLIC),
+        ("discord", ED25519_SEED, ED25519_PUBLIC),
+    ] {
+        let signed = run(&["sign", sender, "--secret", private, "--body", "-"], "{}");
+        assert_eq!(signed.code, 0, "{sender}: {}", signed.stderr);
+        let headers: Vec<_> = signed.stdout.lines().flat_map(|header| ["--header", header]).collect();
+        let verify = [&["verify", sender, "--secret", public, "--body", "-"], &headers[..]].concat();
+        assert_eq!(run(&verify, "{}"), good("the signature is good\n"), "{sender}");
+        assert_eq!(run(&verify, "{ }").code, 1, "{sender}");
+    }
+    let forged = ["sign", "aws-sns", "--secret", "s", "--body", "-"];
+    assert_eq!(run(&forged, "{}"), failed("only the sender itself can sign such a request"));
+}
+
+#[test]
+fn a_sender_that_signs_its_url_must_be_told_it() {
+    let sign = ["sign", "square", "--secret", "s", "--body", "-"];
+    assert_eq!(run(&sign, "{}"), failed("Square signs the URL too: say with --url what it knows"));
+}
+
+#[test]
+fn gmails_token_is_held_against_published_keys() {
+    let directory = TempDir::new().unwrap();
+    let keys = directory.path().join("certs.json");
+    let (account, audience) = ("push@way.iam.gserviceaccount.com", "https://hooks.example.com/gmail");
+    let (token, published) = google_token(account, audience);
+    std::fs::write(&keys, published).unwrap();
+    let verify = |account: &str, audience: &str, keys: Option<&str>| {
+        let bearer = format!("Authorization: Bearer {token}");
+        let all =
+            ["verify", "gmail", "--secret", account, "--url", audience, "--body", "-", "--header", &bearer];
+        let keys: Vec<_> = keys.into_iter().flat_map(|file| ["--keys", file]).collect();
+        run(&[&all[..], &["--timestamp", "1700000000"], &keys].concat(), "{}")
+    };
+    let file = keys.to_str();
+    assert_eq!(verify(account, audience, file), good("the signature is good\n"));
+    assert_eq!(
+        verify("mallory@example.com", audience, file),
+        failed("the token's service account is not the expected one")
+    );
+    assert_eq!(
+        verify(account, "https://elsewhere.example.com", file),
+        failed("the token's audience is not the expected one")
+    );
+    let without = verify(account, audience, None);
+    assert!(without.code == 1 && without.stderr.contains("--keys"), "{without:?}");
+}
+
+/// A token as Google signs them, and the key set that belongs to it.
+fn google_token(account: &str, audience: &str) -> (String, String) {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+    use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+    let key = RsaKeyPair::from_pkcs8(include_bytes!("../../providers/src/testing/issuer.pk8")).unwrap();
+    let public = ring::rsa::PublicKeyComponents::<Vec<u8>>::from(key.public());
+    let [n, e] = [public.n, public.e].map(|number| BASE64URL.encode(number));
+    let published =
+        serde_json::json!({ "keys": [{ "kty": "RSA", "alg": "RS256", "kid": "one", "n": n, "e": e }] });
+    let claims = serde_json::json!({
+        "iss": "https://accounts.google.com", "aud": audience, "email": account, "email_verified": true,
+        "iat": 1_699_999_940, "exp": 1_700_003_540,
+    });
+    let header = serde_json::json!({ "alg": "RS256", "kid": "one", "typ": "JWT" });
+    let [header, claims] = [header, claims].map(|part| BASE64URL.encode(part.to_string()));
+    let signed = format!("{header}.{claims}");
+    let mut signature = vec![0; key.public().modulus_len()];
+    let random = ring::rand::SystemRandom::new();
+    key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
+    (format!("{signed}.{}", BASE64URL.encode(signature)), published.to_string())
+}
+
 #[test]
 fn a_body_is_read_from_a_file_byte_for_byte() {
     let directory = TempDir::new().unwrap();

@@ -7,10 +7,11 @@ use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
+use domain::job::{self, Job, Only, Standing};
 use domain::subscription::Subscription;
 use domain::{
-    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp,
-    UserId,
+    Connection, ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId,
+    SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 /// Everything that is kept.
@@ -69,6 +70,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
     /// the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
+
+    /// How many deliveries are due and wait for a subscription, by type of event; of the longest due, at most `limit`.
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>>;
 
     /// Writes what was decided about deliveries, with the attempts that led to it. Answers for each whether it was
     /// written: a change whose delivery is no longer as the decision found it is left out. No delivery is named twice.
@@ -168,7 +172,52 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn change_source(&self, source: &StoredSource) -> Result<bool>;
 
     /// Removes a source; false where there is none.
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
+
+    /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
+
+    /// One connection.
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>>;
+
+    /// Who has connected that account, the first to do so first.
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>>;
+
+    /// Connections, the newest first.
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>>;
+
+    /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for it;
+    /// false, with nothing changed, where it is not there or somebody else has changed it since. Its user, provider,
+    /// account and time of creation stay.
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
+
+    /// Removes a connection with all its tasks; false where there is none.
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
+
+    /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
+    /// case whoever has claimed them dies. No task is given to two claimants before its deadline.
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>>;
+
+    /// Says when a claimed task is next due, and what is to be remembered until then; false where it was not claimed by
+    /// this claim any more.
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool>;
+
+    /// When the next task of a kind is due; `None` where there is none.
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>>;
+
+    /// Spends what may be used once, by its digest, and remembers that until `expires_at`; false where it is spent
+    /// already. What was to be remembered until `now` is forgotten.
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool>;
 
     /// Keeps requests that were refused, at most [`REJECTIONS_PER_CALL_MAX`] at once.
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()>;
@@ -179,18 +228,61 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets what was refused before `oldest`, and of the rest all but the newest `count_max`; how many that were.
     async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64>;
 
-    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and answers with the
-    /// ids of those it added; `None` where subscriptions have changed since, and then it adds nothing.
+    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and writes how far the
+    /// `job` that decided them has come, as [`Store::step_job`] does.
     ///
-    /// A delivery whose event has gone is left out. With `only_missing` so is one whose subscription has been owed its
-    /// event before, however that ended. No call names an event and a subscription together twice. Those that have an
-    /// ordering key stand in line behind all that are there, in the order in which they are given.
+    /// A delivery whose event has gone is left out, and so is one whose event stands with its subscription otherwise than
+    /// `only` wants. No call names an event and a subscription together twice. Those that have an ordering key stand in
+    /// line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>>;
+        job: Option<&StoredJob>,
+    ) -> Result<Owed>;
+
+    /// Adds a job, of revision 1.
+    async fn create_job(&self, job: &StoredJob) -> Result<()>;
+
+    /// Adds a subscription together with the job that owes it what came in before.
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()>;
+
+    /// One job.
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>>;
+
+    /// Jobs, the newest first.
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>>;
+
+    /// Jobs that run, the oldest first.
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>>;
+
+    /// Writes a job of which `revision` is the current one, and counts the revision up; and with it what it has decided
+    /// about deliveries. All of it is written or nothing. No delivery is named twice.
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped>;
+
+    /// Removes at most `limit` jobs that have ended, made before `before`; how many.
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Events of a span, the oldest first, each with how it stands with a subscription. They come without their data and
+    /// raw bytes.
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
+
+    /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>>;
+
+    /// How many deliveries up to `last` `filter` means.
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -601,4 +693,94 @@ pub struct StoredSource {
     pub updated_at: Timestamp,
     /// How often it has been written.
     pub revision: i64,
+}
+
+/// A connection with its tokens, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConnection {
+    /// What everyone may see.
+    pub connection: Connection,
+    /// Its tokens, sealed.
+    pub sealed_tokens: Vec<u8>,
+    /// How often it has been written.
+    pub revision: i64,
+}
+
+/// A job, with how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJob {
+    /// What everyone may see.
+    pub job: Job,
+    /// Who works on it; `None`: nobody yet.
+    pub node: Option<NodeId>,
+    /// The id of the last event or delivery that it is done with; zeros before the first.
+    pub cursor: [u8; 16],
+    /// How often it has been written.
+    pub revision: i64,
+}
+
+/// When something is due for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// What.
+    pub kind: &'static str,
+    /// When; `None`: not at all. What is remembered for it then goes.
+    pub at: Option<Timestamp>,
+}
+
+/// Something that is to be done once at a time, by whoever has claimed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Task {
+    /// What is to be done.
+    pub kind: String,
+    /// What it is to be done to: the text of its id.
+    pub subject: String,
+    /// Which claim this is. The next claim, or somebody who moves the task, counts it up.
+    pub turn: i64,
+    /// What the last run wanted to be remembered; empty before the first.
+    pub memory: String,
+}
+
+/// What became of [`Store::step_job`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// It is written.
+    Done,
+    /// Nothing was written: somebody else has written the job since.
+    Overtaken,
+    /// Nothing was written: a delivery is no longer as its decision found it.
+    Conflict,
+}
+
+/// What became of [`Store::owe`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    /// These were added.
+    Done(Vec<DeliveryId>),
+    /// Nothing was added: subscriptions have changed.
+    StaleRoutes,
+    /// Nothing was added: somebody else has written the job since.
+    Overtaken,
+}
+
+/// A span of the log, as a subscription may want to see it.
+#[derive(Debug, Clone)]
+pub struct Past {
+    /// Whose events; `None`: everyone's.
+    pub user_id: Option<UserId>,
+    /// The subscription with which they stand.
+    pub subscription_id: SubscriptionId,
+    /// Only what comes after this,
+    pub after: EventId,
+    /// up to this.
+    pub last: EventId,
+}
+
+/// An event, and how it stands with a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastEvent {
+    /// The event, without its data and raw bytes.
+    pub event: Arc<Event>,
+    /// How it stands.
+    pub standing: Standing,
 }

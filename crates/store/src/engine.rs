@@ -4,13 +4,16 @@ use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
+use domain::job::{self, Only};
 use domain::{
-    DeliveryId, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, DeliveryId, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql};
 use crate::tables::{
-    deliveries, event_types, keys, log, nodes, rejections, retention, sources, subscriptions,
+    connections, deliveries, event_types, jobs, keys, log, nodes, rejections, retention, sources,
+    subscriptions, tasks,
 };
 use crate::*;
 
@@ -40,12 +43,27 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+    async fn delete_source(&self, id: SourceId) -> Result<bool>;
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>>;
+        job: Option<&StoredJob>,
+    ) -> Result<Owed>;
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>>;
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()>;
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped>;
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
     async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
     async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
@@ -100,6 +118,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         deliveries::waiting(&self.0).await
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        deliveries::overdue(&self.0, id, now, limit).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -222,8 +244,58 @@ impl<E: Engine> Store for SqlStore<E> {
         sources::change(&self.0, source).await
     }
 
-    async fn delete_source(&self, id: SourceId, now: Timestamp) -> Result<bool> {
-        sources::delete(&self.0, id, now).await
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.0.delete_source(id).await
+    }
+
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        connections::create(&self.0, connection, due).await
+    }
+
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>> {
+        connections::one(&self.0, id).await
+    }
+
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>> {
+        connections::to_account(&self.0, provider, account_id).await
+    }
+
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>> {
+        connections::list(&self.0, user, page).await
+    }
+
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        connections::change(&self.0, connection, due).await
+    }
+
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
+        connections::delete(&self.0, id).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        self.0.claim_tasks(kind, limit, now, deadline).await
+    }
+
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
+        tasks::settle(&self.0, task, due_at, memory).await
+    }
+
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {
+        tasks::next_at(&self.0, kind).await
+    }
+
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        tasks::spend(&self.0, digest, expires_at, now).await
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {
@@ -241,10 +313,61 @@ impl<E: Engine> Store for SqlStore<E> {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        self.0.owe(deliveries, only_missing, routes).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        self.0.owe(deliveries, only, routes, job).await
+    }
+
+    async fn create_job(&self, job: &StoredJob) -> Result<()> {
+        jobs::create(&self.0, job).await
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        self.0.create_started_subscription(subscription, job).await
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>> {
+        jobs::one(&self.0, id).await
+    }
+
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>> {
+        jobs::list(&self.0, owner, page).await
+    }
+
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>> {
+        jobs::running(&self.0, limit).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        self.0.step_job(job, changes).await
+    }
+
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        jobs::remove_ended(&self.0, before, limit).await
+    }
+
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
+        jobs::past_events(&self.0, past, limit).await
+    }
+
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>> {
+        jobs::past_deliveries(&self.0, filter, after, last, limit).await
+    }
+
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
+        jobs::count_deliveries(&self.0, filter, last).await
     }
 
     async fn oldest_events(

@@ -4,7 +4,9 @@
 //! sorted maps behind one lock, which makes every method a transaction.
 
 mod batches;
+mod connections;
 mod deliveries;
+mod jobs;
 mod log;
 mod retention;
 mod sources;
@@ -18,15 +20,17 @@ use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
+use domain::job::{self, Only};
 use domain::{
-    DeliveryId, Event, EventId, EventType, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp,
-    UserId,
+    ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
-    AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, EventCount, EventFilter,
-    Idempotency, KeyDigest, Lane, Logged, Page, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes,
-    RoutesVersion, SourcesVersion, Statistics, Store, StoreError, StoredSource, StoredSubscription, Waiting,
+    AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
+    EventFilter, Idempotency, KeyDigest, Lane, Logged, Owed, Page, Past, PastEvent, Position,
+    REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics, Stepped,
+    Store, StoreError, StoredConnection, StoredJob, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -63,9 +67,14 @@ struct Data {
     rejections: BTreeMap<RejectionId, Rejection>,
     /// By owner and name.
     event_types: BTreeMap<(Option<UserId>, EventType), AddedType>,
+    jobs: BTreeMap<JobId, StoredJob>,
     sources: BTreeMap<SourceId, StoredSource>,
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
+    connections: BTreeMap<ConnectionId, StoredConnection>,
+    /// By kind and subject: when each is due.
+    tasks: BTreeMap<(String, String), (Timestamp, Task)>,
+    spent: BTreeMap<KeyDigest, Timestamp>,
 }
 
 impl Model {
@@ -139,6 +148,10 @@ impl Store for Model {
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {
         Ok(self.data("waiting").waiting())
+    }
+
+    async fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Result<Vec<(EventType, u32)>> {
+        Ok(self.data("overdue").overdue(id, now, limit))
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
@@ -280,8 +293,58 @@ impl Store for Model {
         Ok(self.data("change_source").change_source(source))
     }
 
-    async fn delete_source(&self, id: SourceId, _now: Timestamp) -> Result<bool> {
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
+    }
+
+    async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        Ok(self.data("create_connection").create_connection(connection, due))
+    }
+
+    async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>> {
+        Ok(self.data("connection").connections.get(&id).cloned())
+    }
+
+    async fn connections_to(&self, provider: &str, account_id: &str) -> Result<Vec<StoredConnection>> {
+        Ok(self.data("connections_to").connections_to(provider, account_id))
+    }
+
+    async fn connections(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<ConnectionId>,
+    ) -> Result<Vec<StoredConnection>> {
+        Ok(self.data("connections").connections(user, page))
+    }
+
+    async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        Ok(self.data("change_connection").change_connection(connection, due))
+    }
+
+    async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
+        Ok(self.data("delete_connection").delete_connection(id))
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        Ok(self.data("claim_tasks").claim_tasks(kind, limit, now, deadline))
+    }
+
+    async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
+        Ok(self.data("settle_task").settle_task(task, due_at, memory))
+    }
+
+    async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {
+        Ok(self.data("next_task_at").next_task_at(kind))
+    }
+
+    async fn spend(&self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> Result<bool> {
+        Ok(self.data("spend").spend(digest, expires_at, now))
     }
 
     async fn keep_rejections(&self, rejections: &[Rejection]) -> Result<()> {
@@ -311,10 +374,65 @@ impl Store for Model {
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        Ok(self.data("owe").owe(deliveries, only_missing, routes))
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        Ok(self.data("owe").owe(deliveries, only, routes, job))
+    }
+
+    async fn create_job(&self, job: &StoredJob) -> Result<()> {
+        self.data("create_job").create_job(job)
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        let mut data = self.data("create_started_subscription");
+        data.create_subscription(subscription)?;
+        data.create_job(job)
+    }
+
+    async fn job(&self, id: JobId) -> Result<Option<StoredJob>> {
+        Ok(self.data("job").jobs.get(&id).cloned())
+    }
+
+    async fn jobs(&self, owner: Option<&UserId>, page: &Page<JobId>) -> Result<Vec<StoredJob>> {
+        Ok(self.data("jobs").jobs(owner, page))
+    }
+
+    async fn running_jobs(&self, limit: u32) -> Result<Vec<StoredJob>> {
+        Ok(self.data("running_jobs").running_jobs(limit))
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        Ok(self.data("step_job").step_job(job, changes))
+    }
+
+    async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
+    }
+
+    async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
+        Ok(self.data("past_events").past_events(past, limit))
+    }
+
+    async fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Result<Vec<Delivery>> {
+        let data = self.data("past_deliveries");
+        let meant = data.deliveries_up_to(filter, last).filter(|delivery| delivery.id > after);
+        Ok(meant.take(limit as usize).cloned().collect())
+    }
+
+    async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
+        Ok(self.data("count_deliveries").deliveries_up_to(filter, last).count() as u64)
     }
 
     async fn oldest_events(

@@ -7,14 +7,15 @@ use std::time::Duration;
 use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery, Holder, State, Status, Trigger};
 use domain::event::Json;
+use domain::job::{self, Job, Standing};
 use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
-use domain::{Event, Timestamp, UserId};
+use domain::{Connection, Event, Timestamp, UserId, connection};
 
 use crate::sql::Row;
 use crate::{
-    ApiKey, Claimed, KeyDigest, Logged, Position, Rejection, Result, StoreError, StoredSource,
-    StoredSubscription,
+    ApiKey, Claimed, KeyDigest, Logged, PastEvent, Position, Rejection, Result, StoreError, StoredConnection,
+    StoredJob, StoredSource, StoredSubscription, Task,
 };
 
 pub(crate) const EVENT: &str =
@@ -39,12 +40,18 @@ pub(crate) const ATTEMPT: &str = "delivery_id, number, at, cause, duration_us, r
 pub(crate) const SUBSCRIPTION: &str =
     "id, user_id, target, address, terms, is_active, paused, sealed_key, created_at, updated_at, revision";
 
+pub(crate) const JOB: &str =
+    "id, owner_id, work, state, total, done, failed, error, created_at, finished_at, node, cursor, revision";
+
 pub(crate) const API_KEY: &str = "id, name, user_id, digest, created_at";
 
 pub(crate) const REJECTION: &str = "id, at, route, source, address, reason, detail, headers, body";
 
 pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_keys, token, previous_token, \
      previous_until, created_at, updated_at, revision";
+
+pub(crate) const CONNECTION: &str = "id, user_id, provider, account_id, state, state_reason, scopes, expires_at, \
+     authorized_at, refresh, last_sync_at, sealed_tokens, created_at, updated_at, revision";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -74,7 +81,7 @@ impl Row {
     pub(crate) fn event(&mut self) -> Result<Logged> {
         let position = Position(self.int()?);
         let event = Event {
-            id: self.parsed()?,
+            id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             source: self.text()?.to_string(),
@@ -89,12 +96,12 @@ impl Row {
 
     pub(crate) fn delivery(&mut self) -> Result<Delivery> {
         Ok(Delivery {
-            id: self.parsed()?,
-            event_id: self.parsed()?,
+            id: self.id()?,
+            event_id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
             owner_id: self.parsed_or_null()?,
-            subscription_id: self.parsed()?,
+            subscription_id: self.id()?,
             state: self.state()?,
             attempt_count: self.count()?,
             max_attempts: self.count()?,
@@ -147,7 +154,7 @@ impl Row {
 
     pub(crate) fn attempt(&mut self) -> Result<Attempt> {
         Ok(Attempt {
-            delivery_id: self.parsed()?,
+            delivery_id: self.id()?,
             number: self.count()?,
             at: self.time()?,
             trigger: self.trigger()?,
@@ -164,7 +171,7 @@ impl Row {
     }
 
     pub(crate) fn subscription(&mut self) -> Result<StoredSubscription> {
-        let (id, user_id) = (self.parsed()?, self.parsed_or_null::<UserId>()?);
+        let (id, user_id) = (self.id()?, self.parsed_or_null::<UserId>()?);
         let (target, address) = (self.text()?, self.text()?.to_string());
         let target = match &*target {
             "pull" => Target::Pull { queue: address },
@@ -180,9 +187,34 @@ impl Row {
         Ok(StoredSubscription { subscription, sealed_key, revision: self.int()? })
     }
 
+    pub(crate) fn job(&mut self) -> Result<StoredJob> {
+        let (id, owner_id, work) = (self.id()?, self.parsed_or_null()?, self.text()?);
+        let work = serde_json::from_str(&work).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let state = self.text()?;
+        let state = known(&state, job::State::ALL.into_iter().find(|known| known.as_str() == &*state))?;
+        let mut count = || self.int().map(|count| u64::try_from(count).ok());
+        let (total, done, failed) = (count()?, count()?.unwrap_or(0), count()?.unwrap_or(0));
+        let (error, created_at, finished_at) = (self.owned_text_or_null()?, self.time()?, self.time()?);
+        let finished_at = (state != job::State::Running).then_some(finished_at);
+        let job = Job { id, owner_id, work, state, total, done, failed, error, created_at, finished_at };
+        let node = Some(self.id::<[u8; 16]>()?).filter(|node| *node != NOBODY).map(Into::into);
+        Ok(StoredJob { job, node, cursor: self.id()?, revision: self.int()? })
+    }
+
+    pub(crate) fn past_event(&mut self) -> Result<PastEvent> {
+        let event = self.event()?.event;
+        let standing = match self.int_or_null()? {
+            Some(1) => Standing::Cancelled,
+            Some(2) => Standing::Failed,
+            Some(3) => Standing::Owed,
+            _ => Standing::Unknown,
+        };
+        Ok(PastEvent { event, standing })
+    }
+
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
         Ok(ApiKey {
-            id: self.parsed()?,
+            id: self.id()?,
             name: self.text()?.to_string(),
             user_id: self.parsed_or_null()?,
             digest: self.bytes()?.try_into().map_err(|_| StoreError::Corrupt("a key's digest".to_owned()))?,
@@ -192,7 +224,7 @@ impl Row {
 
     pub(crate) fn source(&mut self) -> Result<StoredSource> {
         Ok(StoredSource {
-            id: self.parsed()?,
+            id: self.id()?,
             user_id: self.parsed_or_null()?,
             name: self.text()?.to_string(),
             terms: self.text()?.to_string(),
@@ -209,9 +241,49 @@ impl Row {
         })
     }
 
+    pub(crate) fn connection(&mut self) -> Result<StoredConnection> {
+        let connection = Connection {
+            id: self.id()?,
+            user_id: self.parsed()?,
+            provider: self.text()?.to_string(),
+            account_id: self.text()?.to_string(),
+            state: self.connection_state()?,
+            state_reason: self.owned_text_or_null()?,
+            scopes: from_json(&self.text()?)?,
+            expires_at: self.time_or_zero()?,
+            authorized_at: self.time()?,
+            refresh: from_json(&self.text()?)?,
+            last_sync_at: self.time_or_zero()?,
+            created_at: Timestamp::from_micros(0),
+            updated_at: Timestamp::from_micros(0),
+        };
+        let sealed_tokens = self.bytes()?;
+        let connection = Connection { created_at: self.time()?, updated_at: self.time()?, ..connection };
+        Ok(StoredConnection { connection, sealed_tokens, revision: self.int()? })
+    }
+
+    fn connection_state(&mut self) -> Result<connection::State> {
+        let text = self.text()?;
+        known(&text, connection::State::ALL.into_iter().find(|state| state.as_str() == &*text))
+    }
+
+    /// No time is zero: a null number cannot be bound in a statement that both engines share.
+    fn time_or_zero(&mut self) -> Result<Option<Timestamp>> {
+        Ok(Some(self.int()?).filter(|&micros| micros != 0).map(Timestamp::from_micros))
+    }
+
+    pub(crate) fn task(&mut self) -> Result<Task> {
+        Ok(Task {
+            kind: self.text()?.to_string(),
+            subject: self.text()?.to_string(),
+            turn: self.int()?,
+            memory: self.text()?.to_string(),
+        })
+    }
+
     pub(crate) fn rejection(&mut self) -> Result<Rejection> {
         Ok(Rejection {
-            id: self.parsed()?,
+            id: self.id()?,
             at: self.time()?,
             route: self.text()?.to_string(),
             source: self.owned_text_or_null()?,
@@ -223,6 +295,9 @@ impl Row {
         })
     }
 }
+
+/// The node of a job that nobody works on.
+pub(crate) const NOBODY: [u8; 16] = [0; 16];
 
 /// A delivery's state as its four columns.
 #[derive(Debug)]
@@ -258,6 +333,10 @@ fn digest(bytes: Vec<u8>) -> Result<KeyDigest> {
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T> {
     text.parse().map_err(|error: T::Err| StoreError::Corrupt(format!("{text:?}: {error}")))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 fn narrow(value: i64) -> Result<u16> {

@@ -19,6 +19,10 @@ pub(crate) trait Sql: Send + Sync {
     /// How many rows a statement has written.
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64>;
 
+    /// Runs several statements as one transaction; whether they were. Where the first writes nothing, none of the others
+    /// is run.
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool>;
+
     /// The one row of a statement that only reads, if there is one.
     async fn read_one(&self, statement: &Statement, args: Vec<Value>) -> Result<Option<Row>> {
         Ok(self.read(statement, args).await?.into_iter().next())
@@ -71,6 +75,14 @@ pub(crate) enum Value {
     Int(i64),
     Text(Arc<str>),
     Bytes(Vec<u8>),
+    /// One of our ids, without the prefix that the column knows: bytes to SQLite, a UUID to PostgreSQL.
+    Id([u8; 16]),
+}
+
+impl Value {
+    pub(crate) fn id(id: impl Into<[u8; 16]>) -> Self {
+        Self::Id(id.into())
+    }
 }
 
 impl From<i64> for Value {
@@ -160,6 +172,11 @@ impl Row {
         }
     }
 
+    pub(crate) fn id<I: From<[u8; 16]>>(&mut self) -> Result<I> {
+        let bytes = self.bytes()?.try_into();
+        bytes.map(<[u8; 16]>::into).map_err(|_| StoreError::Corrupt("an id has 16 bytes".to_owned()))
+    }
+
     pub(crate) fn bytes(&mut self) -> Result<Vec<u8>> {
         self.bytes_or_null()?.ok_or_else(unexpected)
     }
@@ -200,6 +217,24 @@ impl Select {
             self.text += &format!("\n{word} {condition} ${}", self.args.len());
         }
         self
+    }
+
+    /// Adds a condition without a value, after one that had one.
+    pub(crate) fn and_so(mut self, condition: &str) -> Self {
+        self.text += &format!("\nAND {condition}");
+        self
+    }
+
+    /// Makes the statement as it is.
+    pub(crate) fn unordered(self, name: &'static str) -> (Statement, Vec<Value>) {
+        (Statement::made(name, self.text), self.args)
+    }
+
+    /// [`Select::newest_first`], the other way round.
+    pub(crate) fn oldest_first(mut self, name: &'static str, limit: u32) -> (Statement, Vec<Value>) {
+        self.args.push(Value::Int(limit.into()));
+        self.text += &format!("\nORDER BY id LIMIT ${}", self.args.len());
+        (Statement::made(name, self.text), self.args)
     }
 
     /// Adds an order and a limit, and makes the statement.

@@ -50,6 +50,7 @@ use crate::clock::Clock;
 use crate::lease::Bells;
 use crate::limits::{DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
+use crate::maintain::Observer;
 use crate::news::{Desk, News};
 use crate::routes::{Route, RouteTable};
 use crate::supervise::Supervisor;
@@ -65,6 +66,7 @@ struct Inner {
     routes: Arc<RouteTable>,
     client: Client,
     desk: Desk,
+    observer: Observer,
     transforms: Transforms,
     lanes: Arc<Lanes>,
     settled: mpsc::Sender<Change>,
@@ -85,7 +87,7 @@ impl Deliverer {
         store: Arc<dyn Store>,
         routes: Arc<RouteTable>,
         (client, transforms): (Client, Transforms),
-        desk: Desk,
+        (desk, observer): (Desk, Observer),
         clock: Arc<dyn Clock>,
         supervisor: Supervisor,
         settling_ends: CancellationToken,
@@ -93,6 +95,7 @@ impl Deliverer {
         let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
         let book = Arc::new(Book {
             store: Arc::clone(&store),
+            observer: observer.clone(),
             clock: Arc::clone(&clock),
             lanes: Arc::clone(&lanes),
             refill: Arc::clone(&refill),
@@ -105,6 +108,7 @@ impl Deliverer {
                 routes,
                 client,
                 desk,
+                observer,
                 transforms,
                 lanes,
                 settled,
@@ -196,6 +200,11 @@ impl Deliverer {
         let claimed = delivery.claim(claim(self.0.node, now), now);
         debug_assert!(claimed.is_ok(), "it has just become due");
         delivery
+    }
+
+    /// What is told of changes that others have written.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.0.observer
     }
 
     /// What wakes workers that wait for a queue.
@@ -292,7 +301,6 @@ impl Deliverer {
         }
         let (change, settled) = self.settle(route, job.delivery, &outcome, attempt, &mut chance::rng())?;
         let id = change.to.subscription_id;
-        self.tell(&change.to, settled);
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
         if let Settled::Retrying(due_at) = settled {
@@ -308,22 +316,12 @@ impl Deliverer {
         for delivery in job.into_deliveries() {
             let attempt = attempt_of(&delivery, attempt);
             let same_chance = &mut SmallRng::seed_from_u64(seed);
-            if let Some((change, settled)) = self.settle(route, delivery, outcome, attempt, same_chance) {
-                self.tell(&change.to, settled);
-                changes.push(change);
-            }
+            let settled = self.settle(route, delivery, outcome, attempt, same_chance);
+            changes.extend(settled.map(|(change, _)| change));
         }
         self.0.book.write(&changes).await;
         if let Some(due_at) = changes.iter().filter_map(|change| change.to.due_at()).max() {
             self.note_due(id, due_at);
-        }
-    }
-
-    fn tell(&self, delivery: &Delivery, settled: Settled) {
-        if matches!(settled, Settled::Failed | Settled::Gone)
-            && let Some(news) = News::delivery_failed(delivery)
-        {
-            self.0.desk.tell(news);
         }
     }
 

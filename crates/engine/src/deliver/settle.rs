@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::lanes::Lanes;
 use crate::clock::Clock;
 use crate::limits::{SETTLE_LINGERS, SETTLED_PER_WRITE_MAX, SETTLED_WAITING_MAX, STORE_RETRY_AFTER};
+use crate::maintain::Observer;
 
 /// The task that writes what was settled.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Settler {
 #[derive(Debug)]
 pub(super) struct Book {
     pub(super) store: Arc<dyn Store>,
+    pub(super) observer: Observer,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) lanes: Arc<Lanes>,
     /// Rung when something that waited for another may go.
@@ -74,6 +76,8 @@ impl Book {
         loop {
             match self.store.change(changes).await {
                 Ok(written) => {
+                    let made = changes.iter().zip(&written).filter(|&(_, &written)| written);
+                    made.for_each(|(change, _)| self.observer.note(change));
                     let passed_over = written.iter().filter(|&&written| !written).count();
                     if passed_over > 0 {
                         tracing::info!(

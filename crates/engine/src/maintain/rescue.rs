@@ -97,8 +97,11 @@ impl Rescuer {
                 return Ok(taken_back);
             }
             tracing::info!(deliveries = changes.len(), "taken back from a holder that did not come back");
-            self.store.change(&changes).await?;
-            changes.iter().for_each(|change| self.deliverer.note_waiting(&change.to));
+            let written = self.store.change(&changes).await?;
+            for (change, _) in changes.iter().zip(written).filter(|&(_, written)| written) {
+                self.deliverer.observer().note(change);
+                self.deliverer.note_waiting(&change.to);
+            }
             taken_back += changes.len();
             if count < LAPSED_PER_SWEEP_MAX as usize {
                 return Ok(taken_back);
@@ -124,4 +127,41 @@ fn expired(mut delivery: Delivery, now: Timestamp) -> Option<Change> {
     let error = Some(("the lease lapsed before the worker said how it went".to_owned(), ErrorCode::Lapsed));
     let attempt = lease.map(|lease| pulled_attempt(&delivery, &lease, trigger, error, now));
     Some(Change { from, to: delivery, attempt })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::alert::Rules;
+    use domain::delivery::Status;
+    use domain::limits::LAPSES_MAX;
+
+    use super::*;
+    use crate::chance;
+    use crate::testing::{Parts, claimed_by, owe, subscription};
+
+    #[tokio::test]
+    async fn what_is_given_up_since_its_nodes_die_is_told_of() {
+        let subscription = subscription(None);
+        let mut parts = Parts::new(Rules::default(), std::slice::from_ref(&subscription)).await;
+        let (now, dead) = (parts.clock.now(), NodeId::new(parts.clock.now(), &mut chance::rng()));
+        let with_lapses = |lapses| {
+            move |delivery: &mut Delivery| {
+                (delivery.state, delivery.lapses) = (claimed_by(dead, now), lapses);
+            }
+        };
+        let to = &subscription.subscription;
+        let deadly = owe(&parts.store, to, "a.b", now, with_lapses(LAPSES_MAX - 1)).await;
+        let other = owe(&parts.store, to, "a.b", now, with_lapses(0)).await;
+        let store: Arc<dyn Store> = Arc::<store::model::Model>::clone(&parts.store);
+        let rescuer = Rescuer::new(store, parts.deliverer.clone(), Arc::<_>::clone(&parts.clock) as _);
+        assert_eq!(rescuer.take_back(Some(dead)).await.unwrap(), 2);
+        let told = parts.told();
+        assert_eq!(told.len(), 1);
+        assert_eq!(
+            (told[0].0, &told[0].1["delivery_id"]),
+            ("delivery.failed", &deadly.id.to_string().into())
+        );
+        let left = parts.store.delivery(other.id).await.unwrap().unwrap();
+        assert_eq!(left.status(), Status::Pending);
+    }
 }

@@ -77,6 +77,7 @@ impl Sweeper {
         let deliveries = self.sweep_deliveries(now.minus(self.ages.deliveries)).await?;
         let events = self.sweep_events(now).await?;
         let keys = self.sweep_keys(now).await?;
+        self.sweep_jobs(now.minus(self.ages.deliveries)).await?;
         if attempts + deliveries + events + keys > 0 {
             tracing::info!(events, deliveries, attempts, idempotency_keys = keys, "removed what was old");
         }
@@ -121,6 +122,14 @@ impl Sweeper {
             after = Some(last);
         }
         Ok(removed)
+    }
+
+    /// Jobs are few, and each is small: they are kept as long as what they were about.
+    async fn sweep_jobs(&self, before: Timestamp) -> Result<(), StoreError> {
+        while !self.stopping.is_cancelled()
+            && self.paced(self.store.remove_ended_jobs(before, self.size())).await? > 0
+        {}
+        Ok(())
     }
 
     async fn sweep_keys(&self, now: Timestamp) -> Result<u64, StoreError> {

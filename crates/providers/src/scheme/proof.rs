@@ -51,6 +51,14 @@ impl Proof {
         }
     }
 
+    pub(super) fn id_header(&self) -> Option<&HeaderName> {
+        match self {
+            Self::Signature(signature) => signature.id_headers.first(),
+            Self::AnyOf(proofs) => proofs.iter().find_map(Self::id_header),
+            Self::Jwt(_) | Self::Token(_) | Self::Sns => None,
+        }
+    }
+
     pub(super) fn secret_header(&self) -> Option<&HeaderName> {
         match self {
             Self::Token(token) => token.header(),

@@ -96,6 +96,19 @@ impl Fields {
         }
     }
 
+    /// Takes an object whose own fields `read` takes. What is wrong with them is noted under its name; where it is left out
+    /// it has none.
+    pub(crate) fn take_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        let rest = self.take(name, "an object", Ok::<Map<String, Value>, String>).or(Map::new());
+        let mut object = Self { rest, problems: Vec::new() };
+        let taken = read(&mut object);
+        object.note_left_over();
+        for FieldProblem { field, message } in object.problems {
+            self.refuse(&format!("{name}.{field}"), message);
+        }
+        taken
+    }
+
     /// Takes a text that reads as `T`.
     pub(crate) fn take_parsed<T: std::str::FromStr<Err: ToString>>(&mut self, name: &str) -> Said<T> {
         self.take(name, "a text", |text: String| text.parse::<T>())
@@ -144,12 +157,16 @@ impl Fields {
         self.problems.push(FieldProblem { field: name.to_owned(), message: message.into() });
     }
 
-    /// Passes if nothing was wrong and nothing is left over.
-    pub(crate) fn finish(&mut self) -> Result<()> {
+    fn note_left_over(&mut self) {
         for name in self.rest.keys() {
             let message = "there is no such field".to_owned();
             self.problems.push(FieldProblem { field: name.clone(), message });
         }
+    }
+
+    /// Passes if nothing was wrong and nothing is left over.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.note_left_over();
         if self.problems.is_empty() {
             Ok(())
         } else {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
+use domain::limits::EVENT_TYPES_PER_SUBSCRIPTION_MAX;
+use domain::subscription::TypePattern;
 use domain::{KeyId, Timestamp, UserId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -135,6 +137,8 @@ pub(crate) struct TokenTerms {
     /// How long it is good for, 1 to 86400.
     #[schema(default = 900)]
     ttl_seconds: Option<u32>,
+    /// The types of events that it opens streams of, and nothing else then; everything of the user's where it is left out.
+    types: Option<Vec<String>>,
 }
 
 /// A user's token.
@@ -162,12 +166,16 @@ pub(crate) async fn create_token(
             u32::try_from(seconds).ok().filter(|seconds| (1..=TOKEN_TTL_SECONDS_MAX).contains(seconds));
         seconds.ok_or_else(|| format!("must be {expected}"))
     });
+    let types = fields.take("types", "a list of event types", |types: Vec<TypePattern>| {
+        let is_good = (1..=EVENT_TYPES_PER_SUBSCRIPTION_MAX).contains(&types.len());
+        is_good.then_some(types).ok_or(format!("must name 1 to {EVENT_TYPES_PER_SUBSCRIPTION_MAX} types"))
+    });
     let user = fields.need("user_id", user, "whose token is it?");
     fields.finish()?;
     let user = user.ok_or_else(Problem::internal)?;
     let now = app.engine.clock.now();
     // Whole seconds, as the token itself counts.
     let expires_at = Timestamp::from_seconds(now.as_seconds() + i64::from(ttl_seconds.or(900)));
-    let token = app.doorkeeper.tokens().issue(&user, now, expires_at)?;
+    let token = app.doorkeeper.tokens().issue(&user, types.map(Some).or(None), now, expires_at)?;
     Ok((StatusCode::CREATED, Json(NewToken { token, expires_at })))
 }

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::Query};
+use engine::realtime::Cursor;
 use http::HeaderName;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -57,7 +58,7 @@ const X_CURSOR: HeaderName = HeaderName::from_static("x-cursor");
 
 impl<T: Serialize> IntoResponse for At<T> {
     fn into_response(self) -> Response {
-        let cursor = format!("cur_{:016x}", self.0.0);
+        let cursor = Cursor(self.0).to_string();
         ([(X_CURSOR, cursor)], Json(self.1)).into_response()
     }
 }

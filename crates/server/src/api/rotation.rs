@@ -70,7 +70,7 @@ pub(crate) async fn rotate_secret(
         if store.change_subscription(&stored, now).await? {
             reload(&app).await;
             let shown = show(&app, stored, store.statistics(id).await?);
-            let subscription = NewSubscription { shown, secret: shared_secret(&keys) };
+            let subscription = NewSubscription { shown, secret: shared_secret(&keys), job_id: None };
             return Ok(Json(RotatedSubscription { subscription, overlap_ends_at }));
         }
         stored = store.subscription(id).await?.ok_or_else(|| Problem::not_found("subscription"))?;

@@ -153,7 +153,7 @@ pub(crate) async fn create_source(
     let user: Said<UserId> = fields.take_parsed("user_id");
     let name = fields.take_text("name", NAME_BYTES_MAX);
     let name = fields.need("name", name, "say what the source is for");
-    let speaker = take_speaker(&mut fields);
+    let speaker = take_speaker(&mut fields, None);
     let (mut keys, mut public_url, mut allow_ips, mut is_active) =
         (SourceKeys::default(), None, Vec::new(), true);
     take_keys(&mut fields, &mut keys);
@@ -242,7 +242,8 @@ pub(crate) async fn read_source(
 
 /// Change a source
 ///
-/// What is left out stays. `secret` or `secrets` replace all secrets. Who sends cannot be changed: make another source.
+/// What is left out stays, and `null` clears a field. `secret` or `secrets` replace all secrets. `sender` and `verification`
+/// take each other's place; what they are checked against must fit them.
 #[utoipa::path(patch, path = "/api/sources/{id}", tag = "Sources", params(("id" = String, Path)),
     request_body = SourceTermsBody,
     responses((status = 200, body = ShownSource), (status = 404, body = Problem), (status = 422, body = Problem)))]
@@ -255,15 +256,14 @@ pub(crate) async fn change_source(
     let mut fields = Fields::read(&parts.headers, body).await?;
     let mut terms = SourceTerms::read(&stored).map_err(|_| Problem::internal())?;
     let mut keys = SourceKeys::open(&app.engine.vault, &stored).map_err(|_| Problem::internal())?;
-    if let Said::Value(name) = fields.take_text("name", NAME_BYTES_MAX) {
-        stored.name = name;
-    }
-    let had_keys = keys.clone();
+    take_name(&mut fields, &mut stored.name);
+    let had = (terms.speaker.clone(), keys.clone());
+    terms.speaker = take_speaker(&mut fields, Some(&had.0)).unwrap_or(terms.speaker);
     take_keys(&mut fields, &mut keys);
     take_public_url(&mut fields, &mut terms.public_url);
     take_networks(&mut fields, &mut terms.allow_ips);
     take_activity(&mut fields, &mut stored.is_active);
-    if keys != had_keys {
+    if had.0 != terms.speaker || had.1 != keys {
         check_keys(&mut fields, &terms, &keys);
     }
     fields.finish()?;
@@ -282,7 +282,7 @@ pub(crate) async fn delete_source(
     State(app): State<Arc<App>>,
     OwnedSource(stored): OwnedSource,
 ) -> Result<StatusCode> {
-    let is_deleted = app.engine.store.delete_source(stored.id, app.engine.clock.now()).await?;
+    let is_deleted = app.engine.store.delete_source(stored.id).await?;
     app.engine.sources.reload().await?;
     is_deleted.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("source"))
 }
@@ -339,7 +339,18 @@ fn write(terms: &SourceTerms) -> Result<String> {
     })
 }
 
-fn take_speaker(fields: &mut Fields) -> Option<Speaker> {
+/// It may be changed, and not be taken away: people find a source by it.
+fn take_name(fields: &mut Fields, current: &mut String) {
+    match fields.take_text("name", NAME_BYTES_MAX) {
+        Said::Value(name) => *current = name,
+        Said::Null => fields.refuse("name", "is needed: say what the source is for"),
+        Said::Nothing => {}
+    }
+}
+
+/// Who speaks: what is said, else `current`. One of the two takes the other's place, and `null` in the place of what is
+/// current leaves nobody.
+fn take_speaker(fields: &mut Fields, current: Option<&Speaker>) -> Option<Speaker> {
     let sender = fields.take("sender", "a text", |name: String| {
         let known = scheme::sender(&name);
         known
@@ -349,21 +360,22 @@ fn take_speaker(fields: &mut Fields) -> Option<Speaker> {
     let verification = fields.take("verification", "an object", |value: serde_json::Value| {
         serde_json::from_value::<Verification>(value).map_err(|error| error.to_string())
     });
-    match (sender, verification) {
-        (Said::Value(name), Said::Nothing | Said::Null) => Some(Speaker::Sender(name)),
-        (Said::Nothing | Said::Null, Said::Value(verification)) => {
-            Some(Speaker::Verification(Box::new(verification)))
-        }
-        (Said::Value(_), Said::Value(_)) => {
+    match (sender, verification, current) {
+        (Said::Value(_), Said::Value(_), _) => {
             fields.refuse("verification", "is for senders that are not known: leave out one of the two");
             None
         }
-        (Said::Nothing | Said::Null, Said::Nothing | Said::Null) => {
+        (Said::Value(name), ..) => Some(Speaker::Sender(name)),
+        (_, Said::Value(verification), _) => Some(Speaker::Verification(Box::new(verification))),
+        (Said::Null, _, Some(Speaker::Sender(_)))
+        | (_, Said::Null, Some(Speaker::Verification(_)))
+        | (.., None) => {
             if !fields.has_problems() {
                 fields.refuse("sender", "is needed, or a verification: who sends?");
             }
             None
         }
+        (.., Some(current)) => Some(current.clone()),
     }
 }
 

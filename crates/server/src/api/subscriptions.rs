@@ -15,7 +15,7 @@ use domain::path::Path;
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
-use domain::{SubscriptionId, Timestamp, UserId};
+use domain::{JobId, SubscriptionId, Timestamp, UserId};
 use engine::keys::{SigningKey, SigningKeys};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -184,6 +184,9 @@ pub(crate) struct SubscriptionTerms {
     /// For `pull`: the queue's name, at most 128 bytes.
     #[schema(default = "default")]
     queue: Option<String>,
+    /// For `pull`: from when on events are wanted: `now`, `earliest`, or a time.
+    #[schema(default = "now")]
+    start: Option<String>,
     /// Types, exactly (`github.push`), with a trailing wildcard (`github.*`), or all (`*`).
     #[schema(example = json!(["github.*"]))]
     event_types: Vec<String>,
@@ -241,6 +244,10 @@ pub(crate) struct NewSubscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     pub(super) secret: Option<String>,
+    /// With `start`: the job that owes it what came in before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(super) job_id: Option<JobId>,
 }
 
 /// Create a subscription
@@ -255,6 +262,7 @@ pub(crate) async fn create_subscription(
     let mut fields = Fields::read(&parts.headers, body).await?;
     let user_id = fields.take_parsed("user_id");
     let target = take_new_target(&mut fields);
+    let start = take_start(&mut fields, &target);
     let event_types = take_event_types(&mut fields);
     let event_types = fields.need("event_types", event_types, "which events are wanted? [\"*\"] are all");
     let mut terms = Terms { event_types: event_types.unwrap_or_default(), ..Terms::default() };
@@ -264,6 +272,9 @@ pub(crate) async fn create_subscription(
     take_shape(&app, &mut fields, &mut terms).await;
     take_order(&mut fields, &target, &mut terms);
     take_switches(&mut fields, &mut is_active, &mut paused);
+    if start != Start::Now && !is_active {
+        fields.refuse("start", "needs is_active: nothing is owed to what is inactive");
+    }
     if let Target::Push { url } = &target {
         check_endpoint(&app, &mut fields, Some(url)).await;
     }
@@ -280,10 +291,14 @@ pub(crate) async fn create_subscription(
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
     let stored =
         StoredSubscription { subscription, sealed_key: keys.seal(&app.engine.vault, id), revision: 0 };
-    app.engine.store.create_subscription(&stored).await?;
+    let job_id = match start {
+        Start::Now => app.engine.store.create_subscription(&stored).await.map(|()| None)?,
+        Start::Earliest => Some(app.engine.recovery.create_started(&stored, None).await?),
+        Start::At(since) => Some(app.engine.recovery.create_started(&stored, Some(since)).await?),
+    };
     reload(&app).await;
     let shown = show(&app, stored, Statistics::default());
-    Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret: shared_secret(&keys) })))
+    Ok((StatusCode::CREATED, Json(NewSubscription { shown, secret: shared_secret(&keys), job_id })))
 }
 
 /// What the subscriber checks signatures with, where that is a secret.
@@ -301,6 +316,29 @@ fn take_new_target(fields: &mut Fields) -> Target {
     }
     let url = take_url(fields);
     Target::Push { url: fields.need("url", url, "where are the requests sent?").unwrap_or_default() }
+}
+
+/// From when on a queue gets events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Now,
+    Earliest,
+    At(Timestamp),
+}
+
+fn take_start(fields: &mut Fields, target: &Target) -> Start {
+    let start = fields.take("start", "a text", |text: String| match text.as_str() {
+        "now" => Ok(Start::Now),
+        "earliest" => Ok(Start::Earliest),
+        time => {
+            Timestamp::parse(time).map(Start::At).map_err(|_| "must be now, earliest, or an ISO 8601 time")
+        }
+    });
+    let start = start.or(Start::Now);
+    if start != Start::Now && matches!(target, Target::Push { .. }) {
+        fields.refuse("start", "is for target \"pull\": replay to a URL once it is subscribed");
+    }
+    start
 }
 
 fn take_url(fields: &mut Fields) -> Said<String> {

@@ -79,13 +79,13 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let transforms =
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
-    let ages = config.retention.ages();
-    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages };
+    let (ages, alerts) = (config.retention.ages(), config.alerts.rules());
+    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages, alerts };
     let vault = Vault::new(data.secret_key.reveal());
-    let engine = Engine::start(Arc::clone(&data.store), vault, clock, settings).await?;
+    let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);
     let doorkeeper =
-        Doorkeeper::new(Arc::clone(&data.store), admin_key, Tokens::new(data.secret_key.reveal()));
+        Doorkeeper::new(Arc::clone(&data.store), admin_key, Tokens::new(data.secret_key.reveal()), vault);
     let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
     let base_url = config.base_url.as_ref().map(ToString::to_string);

@@ -2,34 +2,27 @@
 
 use std::io::{self, Write as _};
 
-use anyhow::{Context as _, Result};
-use http::{HeaderName, HeaderValue};
-use providers::RawRequest;
+use anyhow::Result;
 
-use super::sender::MessageArgs;
+use super::sender::{KeysArgs, MessageArgs};
 
 /// Check the signature of a request: exit code 0, or 1 with the reason why not
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:
-  waystation verify github --secret S --body push.json --header 'X-Hub-Signature-256: sha256=…'")]
+#[command(after_help = "Examples:
+  waystation verify github --secret S --body push.json --header 'X-Hub-Signature-256: sha256=…'
+  curl -o certs.json https://www.googleapis.com/oauth2/v3/certs
+  waystation verify gmail --secret push@project.iam.gserviceaccount.com --url https://hooks.example.com/api/webhooks/gmail \\
+      --keys certs.json --body push.json --header 'Authorization: Bearer …'")]
 pub(crate) struct Args {
     #[command(flatten)]
     message: MessageArgs,
-    /// A header of the request, once for each
-    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
-    headers: Vec<(HeaderName, HeaderValue)>,
+    #[command(flatten)]
+    keys: KeysArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<()> {
     let MessageArgs { sender, secret, .. } = &args.message;
-    let headers = args.headers.iter().cloned().collect();
-    let request = RawRequest { headers, body: args.message.body()?.into(), inflated: None };
-    sender.verify(secret, &request, args.message.time())?;
+    sender.verify(secret, &args.keys, &args.message.request()?, args.message.time())?;
     writeln!(io::stdout(), "the signature is good")?;
     Ok(())
-}
-
-fn header(text: &str) -> Result<(HeaderName, HeaderValue)> {
-    let (name, value) = text.split_once(':').context("a header is written as 'Name: value'")?;
-    Ok((name.trim().parse()?, value.trim().parse()?))
 }

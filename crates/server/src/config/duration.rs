@@ -26,6 +26,10 @@ impl Duration {
         Self { seconds: days as u64 * 86_400 }
     }
 
+    pub(super) const fn from_minutes(minutes: u32) -> Self {
+        Self { seconds: minutes as u64 * 60 }
+    }
+
     pub(crate) const fn as_std(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.seconds)
     }

@@ -78,6 +78,26 @@ impl Kind for NonZeroU32 {
     }
 }
 
+/// A share of a hundred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Percent(pub(crate) u8);
+
+impl Kind for Percent {
+    const EXPECTED: &str = "a whole number from 0 to 100";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|percent| *percent <= 100).map(Self)
+    }
+
+    fn read(value: &Value) -> Option<Self> {
+        read_number(value).filter(|percent| *percent <= 100).map(Self)
+    }
+
+    fn show(&self) -> Json {
+        self.0.into()
+    }
+}
+
 /// A number is a number in TOML and text elsewhere.
 fn read_number<T: FromStr>(value: &Value) -> Option<T> {
     let text = value.to_i128().map(|number| number.to_string());

@@ -74,6 +74,12 @@ fn everything_has_a_default() {
     retention.deliveries "30d"
     retention.attempts "30d"
     retention.rejections "7d"
+    alerts.window "5m"
+    alerts.attempts_min 20
+    alerts.error_rate_percent 50
+    alerts.latency_ms 5000
+    alerts.retry_spike_factor 5
+    alerts.backlog 1000
     realtime.heartbeat_seconds 25
     providers.github.webhook_secret null
     providers.slack.signing_secret null
@@ -129,6 +135,12 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_RETENTION__DELIVERIES", "2h", json!("2h")),
         ("WAYSTATION_RETENTION__ATTEMPTS", "3m", json!("3m")),
         ("WAYSTATION_RETENTION__REJECTIONS", "4s", json!("4s")),
+        ("WAYSTATION_ALERTS__WINDOW", "5s", json!("5s")),
+        ("WAYSTATION_ALERTS__ATTEMPTS_MIN", "6", json!(6)),
+        ("WAYSTATION_ALERTS__ERROR_RATE_PERCENT", "7", json!(7)),
+        ("WAYSTATION_ALERTS__LATENCY_MS", "8", json!(8)),
+        ("WAYSTATION_ALERTS__RETRY_SPIKE_FACTOR", "9", json!(9)),
+        ("WAYSTATION_ALERTS__BACKLOG", "10", json!(10)),
         ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),

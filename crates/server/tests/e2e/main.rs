@@ -13,6 +13,7 @@
 mod support;
 
 mod access;
+mod alerting;
 mod answers;
 mod batching;
 mod catalogue;
@@ -32,8 +33,10 @@ mod receiving;
 mod recovering;
 mod refusing;
 mod rejections;
+mod replaying;
 mod retention;
 mod rotating;
+mod sessions;
 mod shaping;
 mod sources;
 mod starting;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::client::Request;
 use crate::support::database::Engine;
-use crate::support::sender::{hmac, hmac_hex, now_seconds};
-use crate::support::world::World;
+use crate::support::sender::{hmac, hmac_hex, now_seconds, slack};
+use crate::support::world::{SLACK, World};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// RFC 8032, 7.1, test 2. Discord's vectors are made with it.
@@ -103,6 +103,25 @@ async fn discord_is_answered_with_204_and_probes_with_401() {
     let events = world.events().await;
     let users: Vec<_> = events.iter().map(|event| &event["user_id"]).collect();
     assert_eq!(users, [&Value::Null, &json!("alice")], "the newest first, and the third is the second again");
+}
+
+#[tokio::test]
+async fn slack_is_told_not_to_repeat_what_will_never_be_read() {
+    let world = start().await;
+    let client = world.program.anyone();
+    let unreadable = client.send(slack(SLACK, 0, b"{}")).await;
+    unreadable.problem(400, "unreadable");
+    assert_eq!(unreadable.header("x-slack-no-retry"), Some("1"));
+    let large = client.send(Request::post(SLACK).body(vec![b' '; 5 * 1_024 * 1_024 + 1])).await;
+    assert_eq!((large.status, large.header("x-slack-no-retry")), (413, Some("1")));
+    // A secret may be put right before the next try.
+    let forged = client.send(slack(SLACK, 0, b"{}").header("x-slack-signature", "v0=00")).await;
+    assert_eq!((forged.status, forged.header("x-slack-no-retry")), (401, None));
+    let unsigned = Request::post(SLACK).header("content-type", "application/x-www-form-urlencoded");
+    let probe = client.send(unsigned.clone().body("ssl_check=1&token=xyz")).await;
+    assert_eq!((probe.status, probe.body.as_slice()), (200, b"".as_slice()));
+    client.send(unsigned.body("ssl_check=0&token=xyz")).await.problem(401, "missing_signature");
+    assert_eq!(world.events().await, Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::support::{on_each_database, until};
 on_each_database! {
     a_source_takes_what_its_sender_signs
     an_address_is_replaced_with_an_overlap
+    who_speaks_at_a_source_is_changed
 }
 
 const SECRET: &str = "whsec_of_stripe";
@@ -255,6 +256,75 @@ async fn a_source_is_its_users_own_and_shows_no_secret() {
     alice.patch(&api, &json!({ "is_active": true })).await.ok();
     client.send(stripe(&path, "hunter2", CHARGE)).await.problem(401, "invalid_signature");
     client.send(stripe(&path, "next", CHARGE)).await.ok();
+}
+
+/// A request as GitHub signs it.
+fn github(path: &str, secret: &str, delivery: &str) -> Request {
+    let body = r#"{"action":"opened"}"#;
+    Request::post(path)
+        .header("content-type", "application/json")
+        .header("x-github-event", "issues")
+        .header("x-github-delivery", delivery)
+        .header("x-hub-signature-256", &format!("sha256={}", hmac_hex(secret, body.as_bytes())))
+        .body(body)
+}
+
+async fn who_speaks_at_a_source_is_changed(engine: Engine) {
+    let world = World::start(engine).await;
+    let (admin, client) = (world.admin(), world.program.anyone());
+    let terms =
+        json!({ "sender": "stripe", "secrets": ["old", SECRET], "public_url": "https://a.example/x" });
+    let (made, path) = source(&admin, terms).await;
+    let api = format!("/api/sources/{}", made["id"].as_str().unwrap());
+    let change = async |terms: Value| admin.patch(&api, &terms).await;
+
+    // Another sender under the same address, with the secrets that there are.
+    let changed = change(json!({ "sender": "github", "name": "pushes" })).await.ok();
+    assert_eq!((&changed["sender"], &changed["name"]), (&json!("github"), &json!("pushes")));
+    assert_eq!((&changed["secret_count"], &changed["id"]), (&json!(2), &made["id"]));
+    client.send(stripe(&path, SECRET, CHARGE)).await.problem(401, "missing_signature");
+    assert_eq!(client.send(github(&path, "old", "1")).await.ok()["status"], "accepted");
+    change(json!({ "secret": "next" })).await.ok();
+    client.send(github(&path, "old", "2")).await.problem(401, "invalid_signature");
+    assert_eq!(client.send(github(&path, "next", "2")).await.ok()["status"], "accepted");
+
+    // A verification takes the sender's place, and the other way round.
+    let verification = json!({ "type": "token", "header": "X-Door", "event_type": "{json:kind}" });
+    let spelled = json!({ "sender": null, "verification": verification, "secret": "knock" });
+    let changed = change(spelled).await.ok();
+    assert_eq!((&changed["sender"], &changed["verification"]), (&Value::Null, &verification));
+    let knock = Request::post(&path).header("x-door", "knock").json(&json!({ "kind": "opened" }));
+    assert_eq!(client.send(knock).await.ok()["status"], "accepted");
+    let changed = change(json!({ "sender": "github", "verification": null, "public_url": null })).await.ok();
+    assert_eq!(
+        (&changed["sender"], &changed["public_url"], &changed["verification"]),
+        (&json!("github"), &Value::Null, &Value::Null)
+    );
+    assert_eq!(client.send(github(&path, "knock", "3")).await.ok()["status"], "accepted");
+
+    // What would leave a source that believes nobody is refused, and changes nothing.
+    for (terms, field) in [
+        (json!({ "sender": null }), "sender"),
+        (json!({ "sender": "nobody" }), "sender"),
+        (json!({ "secret": null }), "secret"),
+        (json!({ "sender": "discord" }), "secret"),
+        (json!({ "name": null }), "name"),
+        (json!({ "sender": "stripe", "verification": verification }), "verification"),
+        (json!({ "verification": { "type": "token" } }), "verification"),
+        (json!({ "user_id": "bob" }), "user_id"),
+    ] {
+        let refused = change(terms.clone()).await;
+        let detail = refused.problem(422, "invalid");
+        assert!(detail.starts_with(&format!("{field}: ")), "{terms}: {detail}");
+    }
+    assert_eq!(change(json!({ "verification": null })).await.ok()["sender"], "github", "there is none");
+    assert_eq!(client.send(github(&path, "knock", "3")).await.ok()["status"], "duplicate");
+    let events = world.events().await;
+    let types: Vec<_> = events.iter().rev().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(
+        types,
+        ["github.issues.opened", "github.issues.opened", "custom.opened", "github.issues.opened"]
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
--- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came. Text is compared byte by
--- byte (collation "C"), as SQLite does: ids then sort by time, and indexes do not depend on the system's locales.
+-- Ids are UUIDs that sort by time, without the prefix that their column stands for. States are text, times are microseconds
+-- since the Unix epoch, JSON is text as it came. Text is compared byte by byte (collation "C"), as SQLite does, and indexes
+-- do not depend on the system's locales.
 
 -- The head of the log, in one row: the last position given out, and the version of the set of subscriptions. Every append
 -- moves it, and so does every change of a subscription; that puts the two in one order.
@@ -12,7 +13,7 @@ INSERT INTO log VALUES (1, 0, 0);
 
 CREATE TABLE events (
     position    BIGINT PRIMARY KEY,
-    id          TEXT COLLATE "C" NOT NULL,
+    id          UUID NOT NULL,
     event_type  TEXT COLLATE "C" NOT NULL,
     user_id     TEXT COLLATE "C",
     source      TEXT COLLATE "C" NOT NULL,
@@ -37,12 +38,12 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
-    id              TEXT COLLATE "C" PRIMARY KEY,
-    event_id        TEXT COLLATE "C" NOT NULL,
+    id              UUID PRIMARY KEY,
+    event_id        UUID NOT NULL,
     event_type      TEXT COLLATE "C" NOT NULL,
     user_id         TEXT COLLATE "C",
     owner_id        TEXT COLLATE "C",
-    subscription_id TEXT COLLATE "C" NOT NULL,
+    subscription_id UUID NOT NULL,
     status          TEXT COLLATE "C" NOT NULL,
     next_attempt_at BIGINT,
     claimed_by      TEXT COLLATE "C",
@@ -80,7 +81,7 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE attempts (
-    delivery_id      TEXT COLLATE "C" NOT NULL,
+    delivery_id      UUID NOT NULL,
     number           BIGINT NOT NULL,
     at               BIGINT NOT NULL,
     cause            TEXT COLLATE "C" NOT NULL,
@@ -94,7 +95,7 @@ CREATE TABLE attempts (
 );
 
 CREATE TABLE subscriptions (
-    id         TEXT COLLATE "C" PRIMARY KEY,
+    id         UUID PRIMARY KEY,
     user_id    TEXT COLLATE "C",
     target     TEXT COLLATE "C" NOT NULL,
     address    TEXT COLLATE "C" NOT NULL,
@@ -111,7 +112,7 @@ CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
-    subscription_id  TEXT COLLATE "C" PRIMARY KEY,
+    subscription_id  UUID PRIMARY KEY,
     successful       BIGINT NOT NULL,
     failed           BIGINT NOT NULL,
     cancelled        BIGINT NOT NULL,
@@ -121,12 +122,12 @@ CREATE TABLE subscription_statistics (
 );
 
 CREATE TABLE nodes (
-    id   TEXT COLLATE "C" PRIMARY KEY,
+    id   UUID PRIMARY KEY,
     beat BIGINT NOT NULL
 );
 
 CREATE TABLE api_keys (
-    id         TEXT COLLATE "C" PRIMARY KEY,
+    id         UUID PRIMARY KEY,
     name       TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C",
     digest     BYTEA NOT NULL UNIQUE,
@@ -135,7 +136,7 @@ CREATE TABLE api_keys (
 
 -- What the door has refused. It is a ring: the oldest go by age and by number.
 CREATE TABLE rejections (
-    id      TEXT COLLATE "C" PRIMARY KEY,
+    id      UUID PRIMARY KEY,
     at      BIGINT NOT NULL,
     route   TEXT COLLATE "C" NOT NULL,
     source  TEXT COLLATE "C",
@@ -157,10 +158,9 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 );
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
-    id             TEXT COLLATE "C" PRIMARY KEY,
+    id             UUID PRIMARY KEY,
     user_id        TEXT COLLATE "C",
     name           TEXT COLLATE "C" NOT NULL,
     terms          TEXT COLLATE "C" NOT NULL,
@@ -171,7 +171,70 @@ CREATE TABLE sources (
     previous_until BIGINT NOT NULL,
     created_at     BIGINT NOT NULL,
     updated_at     BIGINT NOT NULL,
-    revision       BIGINT NOT NULL,
-    is_deleted     BIGINT NOT NULL
+    revision       BIGINT NOT NULL
 );
 CREATE INDEX sources_user ON sources (user_id, id);
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions BIGINT NOT NULL);
+INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            UUID PRIMARY KEY,
+    user_id       TEXT COLLATE "C" NOT NULL,
+    provider      TEXT COLLATE "C" NOT NULL,
+    account_id    TEXT COLLATE "C" NOT NULL,
+    state         TEXT COLLATE "C" NOT NULL,
+    state_reason  TEXT COLLATE "C",
+    scopes        TEXT COLLATE "C" NOT NULL,
+    expires_at    BIGINT NOT NULL,
+    authorized_at BIGINT NOT NULL,
+    refresh       TEXT COLLATE "C" NOT NULL,
+    last_sync_at  BIGINT NOT NULL,
+    sealed_tokens BYTEA NOT NULL,
+    created_at    BIGINT NOT NULL,
+    updated_at    BIGINT NOT NULL,
+    revision      BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT COLLATE "C" NOT NULL,
+    subject TEXT COLLATE "C" NOT NULL,
+    due_at  BIGINT NOT NULL,
+    turn    BIGINT NOT NULL,
+    memory  TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (kind, subject)
+);
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BYTEA PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+CREATE INDEX spent_expiry ON spent (expires_at);
+
+-- Work that goes on for a while. Zeros are nobody, and the beginning; -1 is what nobody has counted.
+CREATE TABLE jobs (
+    id          UUID PRIMARY KEY,
+    owner_id    TEXT COLLATE "C",
+    work        TEXT COLLATE "C" NOT NULL,
+    state       TEXT COLLATE "C" NOT NULL,
+    total       BIGINT NOT NULL,
+    done        BIGINT NOT NULL,
+    failed      BIGINT NOT NULL,
+    error       TEXT COLLATE "C",
+    created_at  BIGINT NOT NULL,
+    finished_at BIGINT NOT NULL,
+    node        UUID NOT NULL,
+    cursor      UUID NOT NULL,
+    revision    BIGINT NOT NULL
+);
+CREATE INDEX jobs_owner ON jobs (owner_id, id);
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';

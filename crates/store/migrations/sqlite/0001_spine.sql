@@ -1,4 +1,5 @@
--- Ids and states are text, times are microseconds since the Unix epoch, JSON is text as it came.
+-- Ids are sixteen bytes that sort by time, without the prefix that their column stands for. States are text, times are
+-- microseconds since the Unix epoch, JSON is text as it came.
 
 -- In one row: the version of the set of subscriptions; a position that the log is never to fall below when its newest
 -- events are removed (its head is the newest event, or that); and the position up to which dedupe keys are indexed.
@@ -12,7 +13,7 @@ INSERT INTO log VALUES (1, 0, 0, 0);
 
 CREATE TABLE events (
     position    INTEGER PRIMARY KEY,
-    id          TEXT NOT NULL,
+    id          BLOB NOT NULL,
     event_type  TEXT NOT NULL,
     user_id     TEXT,
     source      TEXT NOT NULL,
@@ -43,12 +44,12 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 CREATE TABLE deliveries (
-    id              TEXT PRIMARY KEY,
-    event_id        TEXT NOT NULL,
+    id              BLOB PRIMARY KEY,
+    event_id        BLOB NOT NULL,
     event_type      TEXT NOT NULL,
     user_id         TEXT,
     owner_id        TEXT,
-    subscription_id TEXT NOT NULL,
+    subscription_id BLOB NOT NULL,
     status          TEXT NOT NULL,
     next_attempt_at INTEGER,
     claimed_by      TEXT,
@@ -84,7 +85,7 @@ CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
 
 CREATE TABLE attempts (
-    delivery_id      TEXT NOT NULL,
+    delivery_id      BLOB NOT NULL,
     number           INTEGER NOT NULL,
     at               INTEGER NOT NULL,
     cause            TEXT NOT NULL,
@@ -98,7 +99,7 @@ CREATE TABLE attempts (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE subscriptions (
-    id         TEXT PRIMARY KEY,
+    id         BLOB PRIMARY KEY,
     user_id    TEXT,
     target     TEXT NOT NULL,
     address    TEXT NOT NULL,
@@ -115,7 +116,7 @@ CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
-    subscription_id  TEXT PRIMARY KEY,
+    subscription_id  BLOB PRIMARY KEY,
     successful       INTEGER NOT NULL,
     failed           INTEGER NOT NULL,
     cancelled        INTEGER NOT NULL,
@@ -125,12 +126,12 @@ CREATE TABLE subscription_statistics (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE nodes (
-    id   TEXT PRIMARY KEY,
+    id   BLOB PRIMARY KEY,
     beat INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE api_keys (
-    id         TEXT PRIMARY KEY,
+    id         BLOB PRIMARY KEY,
     name       TEXT NOT NULL,
     user_id    TEXT,
     digest     BLOB NOT NULL UNIQUE,
@@ -139,7 +140,7 @@ CREATE TABLE api_keys (
 
 -- What the door has refused. It is a ring: the oldest go by age and by number.
 CREATE TABLE rejections (
-    id      TEXT PRIMARY KEY,
+    id      BLOB PRIMARY KEY,
     at      INTEGER NOT NULL,
     route   TEXT NOT NULL,
     source  TEXT,
@@ -161,10 +162,9 @@ CREATE TABLE event_types (
     PRIMARY KEY (owner, event_type)
 ) STRICT, WITHOUT ROWID;
 
--- The sum of the revisions is the version of them all, so a source that is removed leaves its row, without its keys.
 -- Tokens are digests; no bytes are no token.
 CREATE TABLE sources (
-    id             TEXT PRIMARY KEY,
+    id             BLOB PRIMARY KEY,
     user_id        TEXT,
     name           TEXT NOT NULL,
     terms          TEXT NOT NULL,
@@ -175,7 +175,70 @@ CREATE TABLE sources (
     previous_until INTEGER NOT NULL,
     created_at     INTEGER NOT NULL,
     updated_at     INTEGER NOT NULL,
-    revision       INTEGER NOT NULL,
-    is_deleted     INTEGER NOT NULL
+    revision       INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sources_user ON sources (user_id, id);
+
+-- One row. The sum of all revisions is the version of the sources; what the removed ones had goes on counting.
+CREATE TABLE removed_sources (revisions INTEGER NOT NULL) STRICT;
+INSERT INTO removed_sources (revisions) VALUES (0);
+
+-- A user's account at a provider. A time of 0 is none.
+CREATE TABLE connections (
+    id            BLOB PRIMARY KEY,
+    user_id       TEXT NOT NULL,
+    provider      TEXT NOT NULL,
+    account_id    TEXT NOT NULL,
+    state         TEXT NOT NULL,
+    state_reason  TEXT,
+    scopes        TEXT NOT NULL,
+    expires_at    INTEGER NOT NULL,
+    authorized_at INTEGER NOT NULL,
+    refresh       TEXT NOT NULL,
+    last_sync_at  INTEGER NOT NULL,
+    sealed_tokens BLOB NOT NULL,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    revision      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
+-- falls due by itself, and counts the turn up, which is the fence.
+CREATE TABLE tasks (
+    kind    TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    due_at  INTEGER NOT NULL,
+    turn    INTEGER NOT NULL,
+    memory  TEXT NOT NULL,
+    PRIMARY KEY (kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tasks_due ON tasks (kind, due_at);
+CREATE INDEX tasks_subject ON tasks (subject);
+
+-- What may be used once and was, until it would not be good any more.
+CREATE TABLE spent (
+    digest     BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_expiry ON spent (expires_at);
+
+-- Work that goes on for a while. Zeros are nobody, and the beginning; -1 is what nobody has counted.
+CREATE TABLE jobs (
+    id          BLOB PRIMARY KEY,
+    owner_id    TEXT,
+    work        TEXT NOT NULL,
+    state       TEXT NOT NULL,
+    total       INTEGER NOT NULL,
+    done        INTEGER NOT NULL,
+    failed      INTEGER NOT NULL,
+    error       TEXT,
+    created_at  INTEGER NOT NULL,
+    finished_at INTEGER NOT NULL,
+    node        BLOB NOT NULL,
+    cursor      BLOB NOT NULL,
+    revision    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_owner ON jobs (owner_id, id);
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';

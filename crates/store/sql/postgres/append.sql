@@ -7,7 +7,7 @@ WITH head AS (
     UPDATE log SET position = position + $1 WHERE routes_version = $2 RETURNING position - $1 AS base
 ),
 incoming AS (
-    SELECT * FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+    SELECT * FROM unnest($3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
                          $10::bigint[], $11::bytea[], $12::text[], $13::bytea[])
         AS incoming (place, id, event_type, user_id, source, provider, occurred_at, received_at, dedupe_key, data, raw)
 ),
@@ -26,7 +26,7 @@ owed AS (
     SELECT owed.id, owed.event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,
            claim_deadline, 0, max_attempts, 0, cause, created_at, ordering_key,
            CASE WHEN ordering_key IS NOT NULL THEN kept.position END
-    FROM unnest($14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::text[],
+    FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::uuid[], $20::text[],
                 $21::bigint[], $22::text[], $23::bigint[], $24::bigint[], $25::text[], $26::bigint[],
                 $27::bytea[])
         AS owed (id, event_id, event_type, user_id, owner_id, subscription_id, status, next_attempt_at, claimed_by,

@@ -2,7 +2,7 @@
 -- delivery is as the decision found it; the statistics' rows are locked in the order of their ids. What is set going once more has
 -- left its batch.
 WITH change AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
                          $15::bytea[])
         AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
@@ -27,7 +27,7 @@ tried AS (
         (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
          error_code)
     SELECT attempt.*
-    FROM unnest($16::text[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[],
+    FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[],
                 $23::bytea[], $24::text[], $25::text[])
         AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
                     error, error_code)

@@ -4,7 +4,7 @@
 -- from anywhere, all around, so that none always comes last. A snapshot that is older than another node's claim does no
 -- harm: places only grow, so whatever was the first can have been claimed, which the lock finds out, or have ended.
 WITH lane AS (
-    SELECT * FROM unnest($1::text[], $2::bigint[]) AS lane (subscription_id, room)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS lane (subscription_id, room)
 ),
 alone AS (
     SELECT alone.id, alone.next_attempt_at, lane.subscription_id, lane.room
@@ -24,7 +24,7 @@ in_line AS (
             SELECT uuid_send(gen_random_uuid()) AS ordering_key
         ),
         line (id, ordering_key, ends_at) AS (
-            SELECT NULL::text COLLATE "C", ordering_key, '\xffffffffffffffffffffffffffffffff'::bytea FROM start
+            SELECT NULL::uuid, ordering_key, '\xffffffffffffffffffffffffffffffff'::bytea FROM start
             UNION ALL
             SELECT NULL, ''::bytea, ordering_key FROM start
             UNION ALL

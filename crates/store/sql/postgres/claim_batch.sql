@@ -48,7 +48,7 @@ start AS MATERIALIZED (
     SELECT uuid_send(gen_random_uuid()) AS ordering_key
 ),
 line (id, ordering_key, ends_at) AS (
-    SELECT NULL::text COLLATE "C", ordering_key, '\xffffffffffffffffffffffffffffffff'::bytea FROM start
+    SELECT NULL::uuid, ordering_key, '\xffffffffffffffffffffffffffffffff'::bytea FROM start
     UNION ALL
     SELECT NULL, ''::bytea, ordering_key FROM start
     UNION ALL

@@ -1,6 +1,6 @@
 WITH gone AS (
     DELETE FROM deliveries
-    WHERE id = ANY($1::text[]) AND status IN ('success', 'failed', 'cancelled')
+    WHERE id = ANY($1::uuid[]) AND status IN ('success', 'failed', 'cancelled')
     RETURNING id
 ),
 tried AS (

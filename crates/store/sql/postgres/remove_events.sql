@@ -1,7 +1,7 @@
 -- An event that is owed to somebody stays. What it owed goes with it.
 WITH gone AS (
     DELETE FROM events
-    WHERE id = ANY($1::text[])
+    WHERE id = ANY($1::uuid[])
       AND NOT EXISTS (SELECT FROM deliveries
                       WHERE event_id = events.id AND status IN ('pending', 'processing', 'retrying', 'held'))
     RETURNING id

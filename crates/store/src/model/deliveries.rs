@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery, Holder, Status};
-use domain::{DeliveryId, NodeId, Timestamp};
+use domain::job::{Only, Standing};
+use domain::{DeliveryId, EventId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use super::{Data, paged};
-use crate::{Change, Claimed, DeliveryFilter, Fence, Lane, Page, RoutesVersion, Statistics, Waiting};
+use crate::{
+    Change, Claimed, DeliveryFilter, Fence, Lane, Owed, Page, RoutesVersion, Statistics, StoredJob, Waiting,
+};
 
 impl Data {
     /// Adds a delivery, last in its line.
@@ -64,6 +67,17 @@ impl Data {
         first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect()
     }
 
+    pub(super) fn overdue(&self, id: SubscriptionId, now: Timestamp, limit: u32) -> Vec<(EventType, u32)> {
+        let is_overdue = |d: &&Delivery| d.subscription_id == id && d.due_at().is_some_and(|due| due <= now);
+        let mut due: Vec<_> = self.deliveries.values().filter(is_overdue).collect();
+        due.sort_by_key(|delivery| (delivery.due_at(), delivery.id));
+        let mut counts = BTreeMap::new();
+        for delivery in due.into_iter().take(limit as usize) {
+            *counts.entry(delivery.event_type.clone()).or_default() += 1;
+        }
+        counts.into_iter().collect()
+    }
+
     pub(super) fn change(&mut self, change: &Change) -> bool {
         let Some(current) = self.deliveries.get_mut(&change.to.id) else { return false };
         if Fence::of(current) != change.from {
@@ -85,27 +99,31 @@ impl Data {
     pub(super) fn owe(
         &mut self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Option<Vec<DeliveryId>> {
+        job: Option<&StoredJob>,
+    ) -> Owed {
         if routes.0 != self.routes_version {
-            return None;
+            return Owed::StaleRoutes;
+        }
+        if job.is_some_and(|job| !self.write_job(job)) {
+            return Owed::Overtaken;
         }
         let mut owed = Vec::new();
         for new in deliveries {
-            if !self.positions.contains_key(&new.event_id) {
-                continue;
+            let is_there = self.positions.contains_key(&new.event_id);
+            if is_there && only.takes(self.standing(new.event_id, new.subscription_id)) {
+                self.add(new);
+                owed.push(new.id);
             }
-            let is_same = |known: &Delivery| {
-                known.event_id == new.event_id && known.subscription_id == new.subscription_id
-            };
-            if only_missing && self.deliveries.values().any(is_same) {
-                continue;
-            }
-            self.add(new);
-            owed.push(new.id);
         }
-        Some(owed)
+        Owed::Done(owed)
+    }
+
+    /// How an event stands with a subscription.
+    pub(super) fn standing(&self, event: EventId, subscription: SubscriptionId) -> Standing {
+        let between = |d: &&Delivery| d.event_id == event && d.subscription_id == subscription;
+        Standing::of(self.deliveries.values().filter(between).map(Delivery::status))
     }
 
     pub(super) fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Vec<Delivery> {

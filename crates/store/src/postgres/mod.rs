@@ -3,6 +3,7 @@
 //! Every write is one statement and so one transaction and one round trip. Nothing rests on `LISTEN`, advisory locks or
 //! session state.
 
+mod uuid;
 mod write;
 
 use std::time::Duration;
@@ -10,13 +11,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::job::Only;
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
     TypeInfo as _, ValueRef as _,
 };
 
+use self::uuid::uuid;
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
 use crate::sql::{Counters, Row, Sql, Statement, Value};
@@ -113,6 +116,7 @@ fn bind(args: Vec<Value>) -> Result<PgArguments> {
             Value::Int(value) => bound.add(value),
             Value::Text(value) => bound.add(&*value),
             Value::Bytes(value) => bound.add(value),
+            Value::Id(value) => bound.add(uuid(value)),
         };
         added.map_err(|error| classify(sqlx::Error::Encode(error)))?;
     }
@@ -128,6 +132,7 @@ fn unpack(row: &PgRow) -> Result<Row> {
         let kind = value.type_info();
         Ok(match kind.name() {
             "INT8" => Value::Int(row.try_get(index)?),
+            "UUID" => Value::Bytes(value.as_bytes().map_err(sqlx::Error::Decode)?.into()),
             "BYTEA" => Value::Bytes(row.try_get(index)?),
             _ => Value::Text(row.try_get::<&str, _>(index)?.into()),
         })
@@ -149,6 +154,10 @@ impl Sql for Postgres {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);
         Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
+    }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        write::together(self, statements).await
     }
 }
 
@@ -187,6 +196,18 @@ impl Engine for Postgres {
         write::create_subscription(self, subscription).await
     }
 
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        write::create_started_subscription(self, subscription, job).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        write::step_job(self, job, changes).await
+    }
+
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
         write::change_subscription(self, subscription, now).await
     }
@@ -195,13 +216,28 @@ impl Engine for Postgres {
         write::delete_subscription(self, id, now).await
     }
 
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        write::delete_source(self, id).await
+    }
+
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        write::owe(self, deliveries, only_missing, routes).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        write::owe(self, deliveries, only, routes, job).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        write::claim_tasks(self, tables::tasks::claim_args(kind, limit, now, deadline)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

@@ -38,7 +38,7 @@ async fn begin_append(store: &PostgresStore, event: &str) -> sqlx::Transaction<'
     let append = format!(
         "WITH head AS (UPDATE log SET position = position + 1 RETURNING position)
          INSERT INTO events (position, id, event_type, source, occurred_at, received_at, data)
-         SELECT position, '{event}', 'a.b', 'api', 0, 0, '1' FROM head"
+         SELECT position, right('{event}', 32)::uuid, 'a.b', 'api', 0, 0, '1' FROM head"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(append)).execute(&mut *transaction).await.unwrap();
     transaction

@@ -1,17 +1,18 @@
 //! What PostgreSQL does in its own words: every write, each as one statement over arrays.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
+use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
+use super::uuid::{Uuid, uuid};
 use super::{Postgres, bind, classify, unpack};
 use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Sql as _, Statement, Value, args};
@@ -40,25 +41,45 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     CHANGE = "change" include_str!("../../sql/postgres/change.sql");
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/postgres/claim_tasks.sql");
     LOCK_HEAD = "lock_head" include_str!("../../sql/postgres/lock_head.sql");
     CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
         include_str!("../../sql/postgres/create_subscription.sql"),
         "{insert}",
         tables::subscriptions::INSERT
     );
+    CREATE_STARTED_SUBSCRIPTION = "create_started_subscription" str_replace!(
+        str_replace!(
+            include_str!("../../sql/postgres/create_started_subscription.sql"),
+            "{insert_job}",
+            JOB_BESIDE_SUBSCRIPTION
+        ),
+        "{insert}",
+        tables::subscriptions::INSERT
+    );
+    CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CHANGE_SUBSCRIPTION = "change_subscription" str_replace!(
         include_str!("../../sql/postgres/change_subscription.sql"),
         "{update}",
         tables::subscriptions::UPDATE
     );
     DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    DELETE_SOURCE = "delete_source"
+        "WITH removed AS (DELETE FROM sources WHERE id = $1 RETURNING revision)
+         UPDATE removed_sources SET revisions = revisions + removed.revision + 1 FROM removed";
     LOCK_ROUTES = "lock_routes" "SELECT routes_version FROM log FOR UPDATE";
     OWE = "owe" include_str!("../../sql/postgres/owe.sql");
     REMOVE_EVENTS = "remove_events" include_str!("../../sql/postgres/remove_events.sql");
     REMOVE_DELIVERIES = "remove_deliveries" include_str!("../../sql/postgres/remove_deliveries.sql");
     REMOVE_ATTEMPTS = "remove_attempts"
-        "DELETE FROM attempts WHERE delivery_id = ANY($1::text[]) RETURNING delivery_id";
+        "DELETE FROM attempts WHERE delivery_id = ANY($1::uuid[]) RETURNING delivery_id";
 }
+
+/// The subscription's own eleven values come first.
+const JOB_BESIDE_SUBSCRIPTION: &str = const_format::formatcp!(
+    "INSERT INTO jobs ({}) VALUES ($12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+    rows::JOB
+);
 
 /// Gathers a column of an array of rows.
 macro_rules! column {
@@ -157,7 +178,7 @@ async fn insert(
     for mut row in rows {
         // A head alone: every event is a repeat.
         if !row.is_null() {
-            kept.insert(row.parsed()?, Position(row.int()?));
+            kept.insert(row.id()?, Position(row.int()?));
         }
     }
     Ok(Some(kept))
@@ -166,7 +187,7 @@ async fn insert(
 fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
     query
         .bind((1..=events.len() as i64).collect::<Vec<_>>())
-        .bind(column!(events, new => new.event.id.to_string()))
+        .bind(column!(events, new => uuid(new.event.id)))
         .bind(column!(events, new => new.event.event_type.as_str()))
         .bind(column!(events, new => new.event.user_id.as_ref().map(|user| user.as_str())))
         .bind(column!(events, new => new.event.source.as_str()))
@@ -181,12 +202,12 @@ fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
 fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
     let states = column!(owed, delivery => state_columns(&delivery.state));
     query
-        .bind(column!(owed, delivery => delivery.id.to_string()))
-        .bind(column!(owed, delivery => delivery.event_id.to_string()))
+        .bind(column!(owed, delivery => uuid(delivery.id)))
+        .bind(column!(owed, delivery => uuid(delivery.event_id)))
         .bind(column!(owed, delivery => delivery.event_type.as_str()))
         .bind(column!(owed, delivery => delivery.user_id.as_ref().map(|user| user.as_str())))
         .bind(column!(owed, delivery => delivery.owner_id.as_ref().map(|owner| owner.as_str())))
-        .bind(column!(owed, delivery => delivery.subscription_id.to_string()))
+        .bind(column!(owed, delivery => uuid(delivery.subscription_id)))
         .bind(column!(states, state => state.status))
         .bind(column!(states, state => state.next_attempt_at))
         .bind(column!(states, state => state.claimed_by.as_deref()))
@@ -209,7 +230,7 @@ async fn tell_repeats(
     if !keys.is_empty() {
         let query = sqlx::query(REPEATED.sql()).bind(column!(keys, key => key.as_bytes().as_slice()));
         for mut row in fetch(postgres, &postgres.pool, REPEATED.name, query).await? {
-            first.insert(row.bytes()?, (row.parsed()?, Position(row.int()?)));
+            first.insert(row.bytes()?, (row.id()?, Position(row.int()?)));
         }
     }
     let place = |event: &&NewEvent| {
@@ -233,7 +254,7 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Vec<Claimed>> {
     let query = sqlx::query(CLAIM.sql())
-        .bind(column!(lanes, lane => lane.subscription_id.to_string()))
+        .bind(column!(lanes, lane => uuid(lane.subscription_id)))
         .bind(column!(lanes, lane => i64::from(lane.room)))
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
@@ -250,7 +271,7 @@ pub(super) async fn claim_batch(
     now: Timestamp,
 ) -> Result<Vec<Claimed>> {
     let query = sqlx::query(CLAIM_BATCH.sql())
-        .bind(of.to_string())
+        .bind(uuid(of))
         .bind(i64::from(terms.max_events))
         .bind(BATCH_BYTES_MAX as i64)
         .bind(claim.holder.to_text())
@@ -272,7 +293,7 @@ pub(super) async fn change(postgres: &Postgres, changes: &[Change]) -> Result<Ve
         }
     }
     let written = written?;
-    Ok(changes.iter().map(|change| written.contains(change.to.id.to_string().as_str())).collect())
+    Ok(changes.iter().map(|change| written.contains(&change.to.id)).collect())
 }
 
 /// How often a statement that met another half-way is run again.
@@ -282,12 +303,12 @@ fn is_deadlock(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(why) if why.contains("deadlock detected"))
 }
 
-async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<Arc<str>>> {
+async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<DeliveryId>> {
     let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
     let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
     let mut written = HashSet::with_capacity(changes.len());
     for mut row in fetch(postgres, &postgres.relaxed, CHANGE.name, query).await? {
-        written.insert(row.text()?);
+        written.insert(row.id()?);
     }
     Ok(written)
 }
@@ -295,7 +316,7 @@ async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashS
 fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
     let states: Vec<StateColumns> = column!(changes, change => state_columns(&change.to.state));
     query
-        .bind(column!(changes, change => change.to.id.to_string()))
+        .bind(column!(changes, change => uuid(change.to.id)))
         .bind(column!(changes, change => change.from.status.as_str()))
         .bind(column!(changes, change => change.from.holder.as_deref()))
         .bind(column!(states, state => state.status))
@@ -314,7 +335,7 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
 
 fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
     query
-        .bind(column!(attempts, attempt => attempt.delivery_id.to_string()))
+        .bind(column!(attempts, attempt => uuid(attempt.delivery_id)))
         .bind(column!(attempts, attempt => i64::from(attempt.number)))
         .bind(column!(attempts, attempt => attempt.at.as_micros()))
         .bind(column!(attempts, attempt => attempt.trigger.as_str()))
@@ -334,6 +355,16 @@ pub(super) async fn create_subscription(
     postgres.write(&CREATE_SUBSCRIPTION, args).await.map(|_| ())
 }
 
+pub(super) async fn create_started_subscription(
+    postgres: &Postgres,
+    subscription: &StoredSubscription,
+    job: &StoredJob,
+) -> Result<()> {
+    let mut args = tables::subscriptions::insert_args(subscription)?;
+    args.extend(tables::jobs::insert_args(job)?);
+    postgres.write(&CREATE_STARTED_SUBSCRIPTION, args).await.map(|_| ())
+}
+
 pub(super) async fn change_subscription(
     postgres: &Postgres,
     stored: &StoredSubscription,
@@ -349,7 +380,11 @@ pub(super) async fn delete_subscription(
     id: SubscriptionId,
     now: Timestamp,
 ) -> Result<bool> {
-    postgres.write_under_head(&DELETE_SUBSCRIPTION, args![id.to_string(), now.as_micros()]).await
+    postgres.write_under_head(&DELETE_SUBSCRIPTION, args![Value::id(id), now.as_micros()]).await
+}
+
+pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<bool> {
+    Ok(postgres.write(&DELETE_SOURCE, args![Value::id(id)]).await? > 0)
 }
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
@@ -357,43 +392,111 @@ pub(super) async fn delete_subscription(
 pub(super) async fn owe(
     postgres: &Postgres,
     deliveries: &[Delivery],
-    only_missing: bool,
+    only: Only,
     routes: RoutesVersion,
-) -> Result<Option<Vec<DeliveryId>>> {
-    postgres.counters.count(LOCK_ROUTES.name);
-    postgres.counters.count(OWE.name);
+    job: Option<&StoredJob>,
+) -> Result<Owed> {
+    let names = [LOCK_ROUTES.name, OWE.name].into_iter().chain(job.map(|_| CHANGE_JOB.name));
+    names.for_each(|name| postgres.counters.count(name));
+    let job = job.map(|job| bind(tables::jobs::update_args(job)?)).transpose()?;
     let (pool, deliveries) = (postgres.pool.clone(), deliveries.to_vec());
     let owed = tokio::spawn(async move {
-        let mut transaction = pool.begin().await?;
-        let current: i64 = sqlx::query_scalar(LOCK_ROUTES.sql()).fetch_one(&mut *transaction).await?;
-        if current != routes.0 {
-            return Ok(None);
+        let mut transaction = pool.begin().await.map_err(classify)?;
+        let current = sqlx::query_scalar::<_, i64>(LOCK_ROUTES.sql()).fetch_one(&mut *transaction);
+        if current.await.map_err(classify)? != routes.0 {
+            return Ok(Owed::StaleRoutes);
+        }
+        if let Some(job) = job
+            && !write_job(&mut transaction, job).await?
+        {
+            return Ok(Owed::Overtaken);
         }
         let deliveries: Vec<&Delivery> = deliveries.iter().collect();
-        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only_missing);
-        let rows = query.fetch_all(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(Some(rows))
+        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only.as_str());
+        let rows = query.fetch_all(&mut *transaction).await.map_err(classify)?;
+        transaction.commit().await.map_err(classify)?;
+        rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Owed::Done)
     });
-    let owed = owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let Some(rows) = owed.map_err(classify)? else { return Ok(None) };
-    rows.iter().map(|row| unpack(row)?.parsed()).collect::<Result<_>>().map(Some)
+    owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+/// In a task of its own, as [`owe`] is. Unlike other changes these are waited for on the disk: the job would not make them
+/// again.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn step_job(postgres: &Postgres, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+    postgres.counters.count(CHANGE_JOB.name);
+    let (pool, job, mut changes) =
+        (postgres.pool.clone(), bind(tables::jobs::update_args(job)?)?, changes.to_vec());
+    changes.sort_unstable_by_key(|change| change.to.id);
+    let stepped = tokio::spawn(async move {
+        let mut transaction = pool.begin().await.map_err(classify)?;
+        if !write_job(&mut transaction, job).await? {
+            return Ok(Stepped::Overtaken);
+        }
+        if !changes.is_empty() {
+            let changes: Vec<&Change> = changes.iter().collect();
+            let attempts: Vec<&Attempt> =
+                changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
+            let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), &changes), &attempts);
+            let written = query.fetch_all(&mut *transaction).await.map_err(classify)?;
+            if written.len() < changes.len() {
+                return Ok(Stepped::Conflict);
+            }
+        }
+        transaction.commit().await.map_err(classify)?;
+        Ok(Stepped::Done)
+    });
+    stepped.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+/// Whether nobody else has written it since.
+async fn write_job(transaction: &mut sqlx::Transaction<'static, Pg>, args: PgArguments) -> Result<bool> {
+    let query = sqlx::query_with(CHANGE_JOB.sql(), args);
+    let written = query.execute(&mut **transaction).await.map_err(classify)?;
+    Ok(written.rows_affected() > 0)
+}
+
+pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {
+    // It writes, and answers with rows as what only reads does.
+    postgres.read(&CLAIM_TASKS, args).await?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
+#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let bound = statements.into_iter().map(|(statement, args)| {
+        postgres.counters.count(statement.name);
+        Ok((statement.sql(), bind(args)?))
+    });
+    let (bound, pool) = (bound.collect::<Result<Vec<_>>>()?, postgres.pool.clone());
+    let written = tokio::spawn(async move {
+        let mut transaction = pool.begin().await?;
+        for (index, (sql, args)) in bound.into_iter().enumerate() {
+            let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
+            if index == 0 && written == 0 {
+                return Ok(false);
+            }
+        }
+        transaction.commit().await.map(|()| true)
+    });
+    let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    written.map_err(classify)
 }
 
 pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {
-    remove(postgres, &REMOVE_EVENTS, column!(ids, id => id.to_string())).await
+    remove(postgres, &REMOVE_EVENTS, column!(ids, id => uuid(*id))).await
 }
 
 pub(super) async fn remove_deliveries(postgres: &Postgres, ids: &[DeliveryId]) -> Result<u64> {
-    remove(postgres, &REMOVE_DELIVERIES, column!(ids, id => id.to_string())).await
+    remove(postgres, &REMOVE_DELIVERIES, column!(ids, id => uuid(*id))).await
 }
 
 pub(super) async fn remove_attempts(postgres: &Postgres, of: &[DeliveryId]) -> Result<u64> {
-    remove(postgres, &REMOVE_ATTEMPTS, column!(of, id => id.to_string())).await
+    remove(postgres, &REMOVE_ATTEMPTS, column!(of, id => uuid(*id))).await
 }
 
 /// What is removed and comes back after a crash of the server is removed again.
-async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<String>) -> Result<u64> {
+async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<Uuid>) -> Result<u64> {
     let query = sqlx::query(statement.sql()).bind(ids);
     Ok(fetch(postgres, &postgres.relaxed, statement.name, query).await?.len() as u64)
 }

@@ -21,7 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::job::Only;
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -135,6 +136,7 @@ impl ToSql for Value {
             Self::Int(value) => ValueRef::Integer(*value),
             Self::Text(value) => ValueRef::Text(value.as_bytes()),
             Self::Bytes(value) => ValueRef::Blob(value),
+            Self::Id(value) => ValueRef::Blob(value),
         }))
     }
 }
@@ -164,6 +166,10 @@ impl Sql for Sqlite {
         let statement = statement.clone();
         // One statement is a transaction.
         self.writer.run(move |desk| desk.run(&statement, args)).await
+    }
+
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.writer.run(move |desk| write::together(desk, statements)).await
     }
 }
 
@@ -207,7 +213,21 @@ impl Engine for Sqlite {
 
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()> {
         let subscription = subscription.clone();
-        self.writer.run(move |desk| write::create_subscription(desk, &subscription)).await
+        self.writer.run(move |desk| write::create_subscription(desk, &subscription, None)).await
+    }
+
+    async fn create_started_subscription(
+        &self,
+        subscription: &StoredSubscription,
+        job: &StoredJob,
+    ) -> Result<()> {
+        let (subscription, job) = (subscription.clone(), job.clone());
+        self.writer.run(move |desk| write::create_subscription(desk, &subscription, Some(&job))).await
+    }
+
+    async fn step_job(&self, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+        let (job, changes) = (job.clone(), changes.to_vec());
+        self.writer.run(move |desk| write::step_job(desk, &job, &changes)).await
     }
 
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool> {
@@ -219,14 +239,30 @@ impl Engine for Sqlite {
         self.writer.run(move |desk| write::delete_subscription(desk, id, now)).await
     }
 
+    async fn delete_source(&self, id: SourceId) -> Result<bool> {
+        self.writer.run(move |desk| write::delete_source(desk, id)).await
+    }
+
     async fn owe(
         &self,
         deliveries: &[Delivery],
-        only_missing: bool,
+        only: Only,
         routes: RoutesVersion,
-    ) -> Result<Option<Vec<DeliveryId>>> {
-        let deliveries = deliveries.to_vec();
-        self.writer.run(move |desk| write::owe(desk, &deliveries, only_missing, routes)).await
+        job: Option<&StoredJob>,
+    ) -> Result<Owed> {
+        let (deliveries, job) = (deliveries.to_vec(), job.cloned());
+        self.writer.run(move |desk| write::owe(desk, &deliveries, only, routes, job.as_ref())).await
+    }
+
+    async fn claim_tasks(
+        &self,
+        kind: &str,
+        limit: u32,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Result<Vec<Task>> {
+        let args = tables::tasks::claim_args(kind, limit, now, deadline);
+        self.writer.run(move |desk| write::claim_tasks(desk, args)).await
     }
 
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64> {

@@ -7,7 +7,7 @@ use domain::{DeliveryId, EventId};
 use super::write::{dedupe_key, json_array};
 use super::writer::Desk;
 use crate::Result;
-use crate::sql::{Row, Statement, Value};
+use crate::sql::{Row, Statement};
 
 macro_rules! statements {
     ($($name:ident = $label:literal $text:expr;)*) => {
@@ -23,22 +23,22 @@ statements! {
         "UPDATE log SET position = max(position, (SELECT coalesce(max(position), 0) FROM events))";
     REMOVABLE = "removable"
         "SELECT id, dedupe_key FROM events
-         WHERE id IN (SELECT value FROM json_each($1))
+         WHERE id IN (SELECT unhex(value) FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM deliveries
                            WHERE event_id = events.id AND status IN ('pending', 'processing', 'retrying', 'held'))";
     REMOVE_TRIED = "remove_tried"
         "DELETE FROM attempts WHERE delivery_id IN
-             (SELECT id FROM deliveries WHERE event_id IN (SELECT value FROM json_each($1)))";
-    REMOVE_OWED = "remove_owed" "DELETE FROM deliveries WHERE event_id IN (SELECT value FROM json_each($1))";
+             (SELECT id FROM deliveries WHERE event_id IN (SELECT unhex(value) FROM json_each($1)))";
+    REMOVE_OWED = "remove_owed" "DELETE FROM deliveries WHERE event_id IN (SELECT unhex(value) FROM json_each($1))";
     REMOVE_KEYS = "remove_keys"
         "DELETE FROM dedupe_keys WHERE key IN
-             (SELECT dedupe_key FROM events WHERE id IN (SELECT value FROM json_each($1)))";
-    REMOVE_EVENTS = "remove_events" "DELETE FROM events WHERE id IN (SELECT value FROM json_each($1))";
+             (SELECT dedupe_key FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1)))";
+    REMOVE_EVENTS = "remove_events" "DELETE FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1))";
     ENDED = "ended"
         "SELECT id FROM deliveries
-         WHERE id IN (SELECT value FROM json_each($1)) AND status IN ('success', 'failed', 'cancelled')";
-    REMOVE_DELIVERIES = "remove_deliveries" "DELETE FROM deliveries WHERE id IN (SELECT value FROM json_each($1))";
-    REMOVE_ATTEMPTS = "remove_attempts" "DELETE FROM attempts WHERE delivery_id IN (SELECT value FROM json_each($1))";
+         WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND status IN ('success', 'failed', 'cancelled')";
+    REMOVE_DELIVERIES = "remove_deliveries" "DELETE FROM deliveries WHERE id IN (SELECT unhex(value) FROM json_each($1))";
+    REMOVE_ATTEMPTS = "remove_attempts" "DELETE FROM attempts WHERE delivery_id IN (SELECT unhex(value) FROM json_each($1))";
 }
 
 pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
@@ -46,14 +46,14 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
     let mut end = desk.log.take();
     let transaction = desk.begin()?;
     let (mut gone, mut keys) = (Vec::new(), HashSet::new());
-    for mut row in transaction.desk.fetch(&REMOVABLE, [texts(ids)])? {
-        gone.push(row.text()?);
+    for mut row in transaction.desk.fetch(&REMOVABLE, [json_array(ids.iter().copied())])? {
+        gone.push(row.id::<EventId>()?);
         if !row.is_null() {
             keys.insert(dedupe_key(&mut row)?);
         }
     }
     transaction.desk.run(&KEEP_HEAD, [])?;
-    let removed = json_array(&gone);
+    let removed = json_array(gone.iter().copied());
     for statement in [&REMOVE_TRIED, &REMOVE_OWED, &REMOVE_KEYS, &REMOVE_EVENTS] {
         transaction.desk.run(statement, [removed.clone()])?;
     }
@@ -67,9 +67,9 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
 
 pub(super) fn deliveries(desk: &mut Desk, ids: &[DeliveryId]) -> Result<u64> {
     let transaction = desk.begin()?;
-    let ended = transaction.desk.fetch(&ENDED, [texts(ids)])?;
-    let ended = ended.into_iter().map(|mut row: Row| row.text()).collect::<Result<Vec<_>>>()?;
-    let ended = json_array(&ended);
+    let ended = transaction.desk.fetch(&ENDED, [json_array(ids.iter().copied())])?;
+    let ended = ended.into_iter().map(|mut row: Row| row.id()).collect::<Result<Vec<DeliveryId>>>()?;
+    let ended = json_array(ended);
     transaction.desk.run(&REMOVE_ATTEMPTS, [ended.clone()])?;
     let removed = transaction.desk.run(&REMOVE_DELIVERIES, [ended])?;
     transaction.commit()?;
@@ -78,10 +78,5 @@ pub(super) fn deliveries(desk: &mut Desk, ids: &[DeliveryId]) -> Result<u64> {
 
 /// One statement is a transaction.
 pub(super) fn attempts(desk: &Desk, of: &[DeliveryId]) -> Result<u64> {
-    desk.run(&REMOVE_ATTEMPTS, [texts(of)])
-}
-
-fn texts(ids: &[impl ToString]) -> Value {
-    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    json_array(&texts)
+    desk.run(&REMOVE_ATTEMPTS, [json_array(of.iter().copied())])
 }

@@ -1,15 +1,15 @@
 //! What SQLite does in its own words: every write that is more than one statement of one row.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
+use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
-use domain::{DeliveryId, EventId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
@@ -56,7 +56,7 @@ statements! {
          UPDATE deliveries
          SET status = 'processing', next_attempt_at = NULL, claimed_by = $1, claim_deadline = $2,
              batch = coalesce(batch, (SELECT batch FROM named))
-         WHERE id IN (SELECT value FROM json_each($3))";
+         WHERE id IN (SELECT unhex(value) FROM json_each($3))";
     CLAIMED_BATCH = "claimed_batch" str_replace!(
         str_replace!(
             str_replace!(include_str!("../../sql/sqlite/claimed.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
@@ -66,9 +66,16 @@ statements! {
         "ORDER BY claimed.key",
         "ORDER BY events.position, deliveries.id"
     );
+    CLAIM_TASKS = "claim_tasks" include_str!("../../sql/sqlite/claim_tasks.sql");
+    CREATE_JOB = "create_job" tables::jobs::INSERT;
+    CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CREATE_SUBSCRIPTION = "create_subscription" tables::subscriptions::INSERT;
     CHANGE_SUBSCRIPTION = "change_subscription" tables::subscriptions::UPDATE;
     DELETE_SUBSCRIPTION = "delete_subscription" "DELETE FROM subscriptions WHERE id = $1";
+    COUNT_REMOVED_SOURCE = "count_removed_source"
+        "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
+         WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
+    DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
@@ -195,9 +202,9 @@ fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Re
     if written == new.len() as u64 {
         return Ok(());
     }
-    let keys: Vec<String> = new.iter().filter_map(|p| Some(hex(p.new.dedupe_key?.as_bytes()))).collect();
+    let keys = new.iter().filter_map(|placed| Some(*placed.new.dedupe_key?.as_bytes()));
     let mut indexed = HashMap::new();
-    for mut row in transaction.desk.fetch(&INDEXED, [json_array(&keys)])? {
+    for mut row in transaction.desk.fetch(&INDEXED, [json_array(keys)])? {
         indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
     }
     let mut moved = HashMap::new();
@@ -223,7 +230,7 @@ fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Res
     }
     let mut ids = HashMap::with_capacity(positions.len());
     for mut row in transaction.desk.fetch(&IDS, args![format!("[{}]", positions.join(","))])? {
-        ids.insert(Position(row.int()?), row.parsed()?);
+        ids.insert(Position(row.int()?), row.id()?);
     }
     for placed in placed.iter_mut().filter(|placed| !placed.is_new) {
         placed.id = *ids.get(&placed.position).ok_or_else(|| {
@@ -269,7 +276,7 @@ fn is_key_taken(
 fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
     let event = &placed.new.event;
     row.bind(placed.position.0)
-        .bind(event.id.to_string())
+        .id(event.id)
         .bind(event.event_type.as_str())
         .bind(event.user_id.as_ref().map(|user| user.as_str()))
         .bind(event.source.as_str())
@@ -283,12 +290,12 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
 
 fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_, '_>) {
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&delivery.state);
-    row.bind(delivery.id.to_string())
-        .bind(delivery.event_id.to_string())
+    row.id(delivery.id)
+        .id(delivery.event_id)
         .bind(delivery.event_type.as_str())
         .bind(delivery.user_id.as_ref().map(|user| user.as_str()))
         .bind(delivery.owner_id.as_ref().map(|owner| owner.as_str()))
-        .bind(delivery.subscription_id.to_string())
+        .id(delivery.subscription_id)
         .bind(status)
         .bind(next_attempt_at)
         .bind(claimed_by)
@@ -303,22 +310,31 @@ fn bind_delivery(&(delivery, place): &(&Delivery, Position), row: &mut Binder<'_
 pub(super) fn owe(
     desk: &mut Desk,
     deliveries: &[Delivery],
-    only_missing: bool,
+    only: Only,
     routes: RoutesVersion,
-) -> Result<Option<Vec<DeliveryId>>> {
+    job: Option<&StoredJob>,
+) -> Result<Owed> {
     let mut end = match desk.log.take() {
         Some(end) => end,
         None => read_log_end(desk, GENERATION)?,
     };
     if end.routes != routes {
         desk.log = Some(end);
-        return Ok(None);
+        return Ok(Owed::StaleRoutes);
     }
     let transaction = desk.begin()?;
-    let triple = |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", d.id, d.event_id, d.subscription_id);
+    if let Some(job) = job
+        && !write_job(&transaction, job)?
+    {
+        drop(transaction);
+        desk.log = Some(end);
+        return Ok(Owed::Overtaken);
+    }
+    let triple =
+        |d: &Delivery| format!("[\"{}\",\"{}\",\"{}\"]", hex(d.id), hex(d.event_id), hex(d.subscription_id));
     let triples = format!("[{}]", deliveries.iter().map(triple).collect::<Vec<_>>().join(","));
-    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only_missing.into()])?;
-    let owable = owable.into_iter().map(|mut row| row.parsed()).collect::<Result<HashSet<DeliveryId>>>()?;
+    let owable = transaction.desk.fetch(&OWABLE, [triples.into(), only.as_str().into()])?;
+    let owable = owable.into_iter().map(|mut row| row.id()).collect::<Result<HashSet<DeliveryId>>>()?;
     let owed: Vec<&Delivery> = deliveries.iter().filter(|delivery| owable.contains(&delivery.id)).collect();
     let placed: Vec<_> =
         (end.position.0 + 1..).map(Position).zip(&owed).map(|(place, &delivery)| (delivery, place)).collect();
@@ -330,19 +346,37 @@ pub(super) fn owe(
     INSERT_DELIVERIES.run(&transaction, &placed, bind_delivery)?;
     transaction.commit()?;
     desk.log = Some(end);
-    Ok(Some(owed.into_iter().map(|delivery| delivery.id).collect()))
+    Ok(Owed::Done(owed.into_iter().map(|delivery| delivery.id).collect()))
+}
+
+pub(super) fn step_job(desk: &mut Desk, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
+    let transaction = desk.begin()?;
+    if !write_job(&transaction, job)? {
+        return Ok(Stepped::Overtaken);
+    }
+    if CHANGE_DELIVERIES.run(&transaction, changes, bind_change)? < changes.len() as u64 {
+        return Ok(Stepped::Conflict);
+    }
+    keep_record(&transaction, changes.iter())?;
+    transaction.commit()?;
+    Ok(Stepped::Done)
+}
+
+/// Whether nobody else has written it since.
+fn write_job(transaction: &Transaction<'_>, job: &StoredJob) -> Result<bool> {
+    Ok(transaction.desk.run(&CHANGE_JOB, tables::jobs::update_args(job)?)? > 0)
 }
 
 pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
     let transaction = desk.begin()?;
     let mut ids = Vec::new();
     for lane in lanes {
-        let args = args![lane.subscription_id.to_string(), now.as_micros(), i64::from(lane.room)];
+        let args = args![Value::id(lane.subscription_id), now.as_micros(), i64::from(lane.room)];
         for mut row in transaction.desk.fetch(&DUE, args)? {
-            ids.push(row.text()?);
+            ids.push(row.id::<DeliveryId>()?);
         }
     }
-    let ids = json_array(&ids);
+    let ids = json_array(ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
     transaction.desk.run(&CLAIM, args)?;
     let rows = transaction.desk.fetch(&CLAIMED, [ids])?;
@@ -358,15 +392,15 @@ pub(super) fn claim_batch(
     now: Timestamp,
 ) -> Result<Vec<Claimed>> {
     let transaction = desk.begin()?;
-    let due = transaction.desk.fetch(&DUE_BATCH, args![of.to_string(), now.as_micros()])?;
-    let mut ids = due.into_iter().map(|mut row| row.text()).collect::<Result<Vec<_>>>()?;
+    let due = transaction.desk.fetch(&DUE_BATCH, args![Value::id(of), now.as_micros()])?;
+    let mut ids = due.into_iter().map(|mut row| row.id()).collect::<Result<Vec<DeliveryId>>>()?;
     if ids.is_empty() {
         ids = gather(&transaction, of, terms, now)?;
     }
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let ids = json_array(&ids);
+    let ids = json_array(ids);
     let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
     transaction.desk.run(&CLAIM_BATCH, args)?;
     let rows = transaction.desk.fetch(&CLAIMED_BATCH, [ids])?;
@@ -380,11 +414,11 @@ fn gather(
     of: SubscriptionId,
     terms: Batch,
     now: Timestamp,
-) -> Result<Vec<Arc<str>>> {
-    let args = args![of.to_string(), now.as_micros(), i64::from(terms.max_events)];
+) -> Result<Vec<DeliveryId>> {
+    let args = args![Value::id(of), now.as_micros(), i64::from(terms.max_events)];
     let (mut ids, mut bytes, mut is_due, mut is_full) = (Vec::new(), 0, false, false);
     for mut row in transaction.desk.fetch(&GATHER, args)? {
-        let (id, due_at, data) = (row.text()?, row.time()?, row.int()?);
+        let (id, due_at, data) = (row.id()?, row.time()?, row.int()?);
         bytes += data;
         if !ids.is_empty() && bytes > BATCH_BYTES_MAX as i64 {
             is_full = true;
@@ -431,7 +465,7 @@ fn keep_record<'c>(
 fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
     let to = &change.to;
     let StateColumns { status, next_attempt_at, claimed_by, claim_deadline } = state_columns(&to.state);
-    row.bind(to.id.to_string())
+    row.id(to.id)
         .bind(change.from.status.as_str())
         .bind(change.from.holder.as_deref())
         .bind(status)
@@ -449,7 +483,7 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
-    row.bind(attempt.delivery_id.to_string())
+    row.id(attempt.delivery_id)
         .bind(i64::from(attempt.number))
         .bind(attempt.at.as_micros())
         .bind(attempt.trigger.as_str())
@@ -462,7 +496,7 @@ fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
 }
 
 fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
-    row.bind(ends.subscription_id.to_string())
+    row.id(ends.subscription_id)
         .bind(ends.successful)
         .bind(ends.failed)
         .bind(ends.cancelled)
@@ -471,10 +505,18 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.last_failure_at.map(Timestamp::as_micros));
 }
 
-pub(super) fn create_subscription(desk: &mut Desk, subscription: &StoredSubscription) -> Result<()> {
+/// Adds a subscription, with the job that owes it what came in before.
+pub(super) fn create_subscription(
+    desk: &mut Desk,
+    subscription: &StoredSubscription,
+    job: Option<&StoredJob>,
+) -> Result<()> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
     transaction.desk.run(&CREATE_SUBSCRIPTION, tables::subscriptions::insert_args(subscription)?)?;
+    if let Some(job) = job {
+        transaction.desk.run(&CREATE_JOB, tables::jobs::insert_args(job)?)?;
+    }
     transaction.desk.run(&MOVE_ROUTES, [])?;
     transaction.commit()?;
     desk.log = end.map(LogEnd::with_routes_moved);
@@ -490,12 +532,9 @@ pub(super) fn change_subscription(
     let transaction = desk.begin()?;
     let exists = transaction.desk.run(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
-        let id = stored.subscription.id.to_string();
+        let id = Value::id(stored.subscription.id);
         match stored.subscription.holds() {
-            true => {
-                transaction.desk.run(&HOLD, args![id.clone()])?
-                    + transaction.desk.run(&HOLD_LINES, args![id])?
-            }
+            true => transaction.desk.run(&HOLD, [id.clone()])? + transaction.desk.run(&HOLD_LINES, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
         transaction.desk.run(&MOVE_ROUTES, [])?;
@@ -508,9 +547,9 @@ pub(super) fn change_subscription(
 pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Timestamp) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
-    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, args![id.to_string()])? > 0;
+    let existed = transaction.desk.run(&DELETE_SUBSCRIPTION, [Value::id(id)])? > 0;
     if existed {
-        let cancelled = transaction.desk.run(&CANCEL, args![id.to_string(), now.as_micros()])?;
+        let cancelled = transaction.desk.run(&CANCEL, args![Value::id(id), now.as_micros()])?;
         COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
         transaction.desk.run(&MOVE_ROUTES, [])?;
     }
@@ -519,12 +558,37 @@ pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Time
     Ok(existed)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(super) fn delete_source(desk: &mut Desk, id: SourceId) -> Result<bool> {
+    let transaction = desk.begin()?;
+    transaction.desk.run(&COUNT_REMOVED_SOURCE, args![Value::id(id)])?;
+    let existed = transaction.desk.run(&DELETE_SOURCE, args![Value::id(id)])? > 0;
+    transaction.commit()?;
+    Ok(existed)
 }
 
-/// Ids and digests need no escaping.
-pub(super) fn json_array(texts: &[impl AsRef<str>]) -> Value {
-    let quoted: Vec<String> = texts.iter().map(|text| format!("\"{}\"", text.as_ref())).collect();
+pub(super) fn claim_tasks(desk: &Desk, args: Vec<Value>) -> Result<Vec<Task>> {
+    desk.fetch(&CLAIM_TASKS, args)?.into_iter().map(|mut row| row.task()).collect()
+}
+
+/// Runs the statements in one transaction, unless the first has nothing to write.
+pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+    let transaction = desk.begin()?;
+    for (index, (statement, args)) in statements.into_iter().enumerate() {
+        let written = transaction.desk.run(&statement, args)?;
+        if index == 0 && written == 0 {
+            return Ok(false);
+        }
+    }
+    transaction.commit()?;
+    Ok(true)
+}
+
+fn hex(bytes: impl Into<[u8; 16]>) -> String {
+    bytes.into().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A list of ids or digests; statements take them out of it by `unhex(value)`.
+pub(super) fn json_array(members: impl IntoIterator<Item = impl Into<[u8; 16]>>) -> Value {
+    let quoted: Vec<String> = members.into_iter().map(|member| format!("\"{}\"", hex(member))).collect();
     Value::from(format!("[{}]", quoted.join(",")))
 }

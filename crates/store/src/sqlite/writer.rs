@@ -253,6 +253,10 @@ impl<'s, 'c> Binder<'s, 'c> {
         self
     }
 
+    pub(super) fn id(&mut self, id: impl Into<[u8; 16]>) -> &mut Self {
+        self.bind(id.into())
+    }
+
     /// Binds `$1` and so on. To SQLite these are names, and stand wherever the statement has put them.
     pub(super) fn numbered(&mut self, values: impl IntoIterator<Item = Value>) -> &mut Self {
         for (number, value) in (1..).zip(values) {

@@ -5,15 +5,36 @@ use std::collections::BTreeMap;
 use const_format::formatcp;
 use domain::attempt::Attempt;
 use domain::delivery::Delivery;
-use domain::{DeliveryId, NodeId, Timestamp};
+use domain::{DeliveryId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use crate::rows::{ATTEMPT, DELIVERY};
-use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::sql::{Row, Select, Sql, Statement, Value, args};
 use crate::{DeliveryFilter, Page, Result, Waiting};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&WAITING, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+    &[&WAITING, &OVERDUE, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
+
+/// The least subscription with something that waits, then the least above it, and so on. (PostgreSQL 15 has no `min` of ids.)
+macro_rules! hops {
+    ($cte:literal, $which:literal) => {
+        concat!(
+            "SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying') AND ",
+            $which,
+            " ORDER BY subscription_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT subscription_id FROM deliveries WHERE status IN ('pending', 'retrying') AND ",
+            $which,
+            " AND subscription_id > ",
+            $cte,
+            ".id ORDER BY subscription_id LIMIT 1) FROM ",
+            $cte,
+            " WHERE ",
+            $cte,
+            ".id IS NOT NULL"
+        )
+    };
+}
 
 /// Hops from subscription to subscription through the index of what waits, so that a hundred thousand deliveries of one
 /// subscription cost as little as one. What stands in a line has an index of its own.
@@ -31,23 +52,14 @@ const WAITING: Statement = Statement::new(
     ),
 );
 
-const ALONE: &str = "SELECT min(subscription_id) FROM deliveries WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL
-     UNION ALL
-     SELECT (SELECT min(subscription_id) FROM deliveries
-             WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL AND subscription_id > alone.id)
-     FROM alone WHERE alone.id IS NOT NULL";
-
-const IN_LINE: &str = "SELECT min(subscription_id) FROM deliveries WHERE status IN ('pending', 'retrying') AND ordering_key IS NOT NULL
-     UNION ALL
-     SELECT (SELECT min(subscription_id) FROM deliveries
-             WHERE status IN ('pending', 'retrying') AND ordering_key IS NOT NULL AND subscription_id > in_line.id)
-     FROM in_line WHERE in_line.id IS NOT NULL";
+const ALONE: &str = hops!("alone", "ordering_key IS NULL");
+const IN_LINE: &str = hops!("in_line", "ordering_key IS NOT NULL");
 
 pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     let rows = sql.read(&WAITING, args![]).await?;
     let mut first_due = BTreeMap::new();
     for mut row in rows {
-        let subscription_id = row.parsed()?;
+        let subscription_id = row.id()?;
         // Null: claimed by somebody between the two halves of the statement.
         if let Some(due_at) = row.time_or_null()? {
             let first = first_due.entry(subscription_id).or_insert(due_at);
@@ -55,6 +67,40 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
         }
     }
     Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
+}
+
+macro_rules! due {
+    ($which:literal) => {
+        concat!(
+            "SELECT * FROM (SELECT event_type FROM deliveries
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2 AND ",
+            $which,
+            " ORDER BY next_attempt_at LIMIT $3) AS due"
+        )
+    };
+}
+
+/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one.
+const OVERDUE: Statement = Statement::new(
+    "overdue",
+    concat!(
+        "SELECT event_type, count(*) FROM (SELECT * FROM (",
+        due!("ordering_key IS NULL"),
+        " UNION ALL ",
+        due!("ordering_key IS NOT NULL"),
+        ") AS either LIMIT $3) AS due GROUP BY event_type ORDER BY event_type"
+    ),
+);
+
+pub(crate) async fn overdue(
+    sql: &impl Sql,
+    id: SubscriptionId,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<(EventType, u32)>> {
+    let rows = sql.read(&OVERDUE, args![Value::id(id), now.as_micros(), i64::from(limit)]).await?;
+    let count = |mut row: Row| Ok((row.parsed()?, u32::try_from(row.int()?).unwrap_or(limit)));
+    rows.into_iter().map(count).collect()
 }
 
 const LAPSED_BY_DEADLINE: Statement = Statement::new(
@@ -89,7 +135,7 @@ const ONE: Statement =
     Statement::new("delivery", formatcp!("SELECT {DELIVERY} FROM deliveries WHERE id = $1"));
 
 pub(crate) async fn one(sql: &impl Sql, id: DeliveryId) -> Result<Option<Delivery>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.delivery()).transpose()
 }
 
@@ -99,7 +145,7 @@ const ATTEMPTS: Statement = Statement::new(
 );
 
 pub(crate) async fn attempts(sql: &impl Sql, id: DeliveryId) -> Result<Vec<Attempt>> {
-    let rows = sql.read(&ATTEMPTS, args![id.to_string()]).await?;
+    let rows = sql.read(&ATTEMPTS, args![Value::id(id)]).await?;
     rows.into_iter().map(|mut row| row.attempt()).collect()
 }
 
@@ -113,16 +159,16 @@ pub(crate) async fn list(
 }
 
 fn select(filter: &DeliveryFilter, page: &Page<DeliveryId>) -> (Statement, Vec<Value>) {
-    let first_at = |moment: Timestamp| DeliveryId::first_at(moment).to_string();
+    let first_at = |moment: Timestamp| Value::id(DeliveryId::first_at(moment));
     Select::new(formatcp!("SELECT {DELIVERY} FROM deliveries"))
         .and("owner_id =", filter.owner_id.as_ref().map(|owner| owner.as_str()))
-        .and("subscription_id =", filter.subscription_id.map(|id| id.to_string()))
-        .and("event_id =", filter.event_id.map(|id| id.to_string()))
+        .and("subscription_id =", filter.subscription_id.map(Value::id))
+        .and("event_id =", filter.event_id.map(Value::id))
         .and("status =", filter.status.map(|status| status.as_str()))
         .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
         .and("id >=", filter.since.map(first_at))
         .and("id <", filter.until.map(first_at))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("deliveries", page.limit)
 }
 

@@ -4,7 +4,7 @@ use const_format::formatcp;
 use domain::KeyId;
 
 use crate::rows::API_KEY;
-use crate::sql::{Select, Sql, Statement, args};
+use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{ApiKey, KeyDigest, Page, Result};
 
 #[cfg(test)]
@@ -16,7 +16,7 @@ const CREATE: Statement =
 pub(crate) async fn create(sql: &impl Sql, key: &ApiKey) -> Result<()> {
     let user = key.user_id.as_ref().map(|user| user.as_str());
     let args =
-        args![key.id.to_string(), key.name.as_str(), user, key.digest.as_slice(), key.created_at.as_micros()];
+        args![Value::id(key.id), key.name.as_str(), user, key.digest.as_slice(), key.created_at.as_micros()];
     sql.write(&CREATE, args).await.map(|_| ())
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn by_digest(sql: &impl Sql, digest: &KeyDigest) -> Result<Opti
 
 pub(crate) async fn list(sql: &impl Sql, page: &Page<KeyId>) -> Result<Vec<ApiKey>> {
     let (statement, args) = Select::new(formatcp!("SELECT {API_KEY} FROM api_keys"))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("keys", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.api_key()).collect()
 }
@@ -38,5 +38,5 @@ pub(crate) async fn list(sql: &impl Sql, page: &Page<KeyId>) -> Result<Vec<ApiKe
 const DELETE: Statement = Statement::new("delete_key", "DELETE FROM api_keys WHERE id = $1");
 
 pub(crate) async fn delete(sql: &impl Sql, id: KeyId) -> Result<bool> {
-    Ok(sql.write(&DELETE, args![id.to_string()]).await? > 0)
+    Ok(sql.write(&DELETE, args![Value::id(id)]).await? > 0)
 }

@@ -23,7 +23,7 @@ pub(crate) async fn read(sql: &impl Sql, after: Position, limit: u32) -> Result<
 const ONE: Statement = Statement::new("event", formatcp!("SELECT {EVENT} FROM events WHERE id = $1"));
 
 pub(crate) async fn event(sql: &impl Sql, id: EventId) -> Result<Option<Logged>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.event()).transpose()
 }
 
@@ -37,14 +37,14 @@ pub(crate) async fn events(
 }
 
 fn select(filter: &EventFilter, page: &Page<EventId>) -> (Statement, Vec<Value>) {
-    let first_at = |moment: Timestamp| EventId::first_at(moment).to_string();
+    let first_at = |moment: Timestamp| Value::id(EventId::first_at(moment));
     Select::new(formatcp!("SELECT {EVENT} FROM events"))
         .and("user_id =", filter.user_id.as_ref().map(|user| user.as_str()))
         .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
         .and("source =", filter.source.as_deref())
         .and("id >=", filter.since.map(first_at))
         .and("id <", filter.until.map(first_at))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("events", page.limit)
 }
 
@@ -83,8 +83,8 @@ pub(crate) async fn counts(sql: &impl Sql, counted: &Counted) -> Result<Vec<Even
     let past = Timestamp::from_micros(counted.until.as_micros().saturating_add(1_000));
     let mut args = args![
         bucket_micros,
-        EventId::first_at(counted.since).to_string(),
-        EventId::first_at(past).to_string(),
+        Value::id(EventId::first_at(counted.since)),
+        Value::id(EventId::first_at(past)),
         counted.since.as_micros(),
         counted.until.as_micros(),
     ];

@@ -1,7 +1,9 @@
 //! Statements that read the same on both engines, a file for each subject.
 
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
@@ -9,6 +11,7 @@ pub(crate) mod rejections;
 pub(crate) mod retention;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
+pub(crate) mod tasks;
 
 #[cfg(test)]
 use crate::sql::Statement;
@@ -17,13 +20,16 @@ use crate::sql::Statement;
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
+        connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
+        tasks::STATEMENTS,
     ];
     of_each_file
         .concat()
@@ -31,6 +37,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .cloned()
         .chain(log::any_filter())
         .chain(deliveries::any_filter())
+        .chain(jobs::any_filter())
         .chain(rejections::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()

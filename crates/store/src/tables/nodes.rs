@@ -3,7 +3,7 @@
 use domain::NodeId;
 
 use crate::Result;
-use crate::sql::{Sql, Statement, args};
+use crate::sql::{Sql, Statement, Value, args};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] = &[&BEAT, &ALL, &FORGET];
@@ -14,18 +14,18 @@ const BEAT: Statement = Statement::new(
 );
 
 pub(crate) async fn beat(sql: &impl Sql, node: NodeId) -> Result<()> {
-    sql.write(&BEAT, args![node.to_string()]).await.map(|_| ())
+    sql.write(&BEAT, args![Value::id(node)]).await.map(|_| ())
 }
 
 const ALL: Statement = Statement::new("nodes", "SELECT id, beat FROM nodes ORDER BY id");
 
 pub(crate) async fn all(sql: &impl Sql) -> Result<Vec<(NodeId, i64)>> {
     let rows = sql.read(&ALL, args![]).await?;
-    rows.into_iter().map(|mut row| Ok((row.parsed()?, row.int()?))).collect()
+    rows.into_iter().map(|mut row| Ok((row.id()?, row.int()?))).collect()
 }
 
 const FORGET: Statement = Statement::new("forget_node", "DELETE FROM nodes WHERE id = $1 AND beat = $2");
 
 pub(crate) async fn forget(sql: &impl Sql, node: NodeId, beat: i64) -> Result<bool> {
-    Ok(sql.write(&FORGET, args![node.to_string(), beat]).await? > 0)
+    Ok(sql.write(&FORGET, args![Value::id(node), beat]).await? > 0)
 }

@@ -41,7 +41,7 @@ pub(crate) async fn keep(sql: &impl Sql, rejections: &[Rejection]) -> Result<()>
 
 fn columns(rejection: &Rejection) -> Vec<Value> {
     args![
-        rejection.id.to_string(),
+        Value::id(rejection.id),
         rejection.at.as_micros(),
         rejection.route.as_str(),
         rejection.source.as_deref(),
@@ -55,7 +55,7 @@ fn columns(rejection: &Rejection) -> Vec<Value> {
 
 pub(crate) async fn list(sql: &impl Sql, page: &Page<RejectionId>) -> Result<Vec<Rejection>> {
     let (statement, args) = Select::new(formatcp!("SELECT {REJECTION} FROM rejections"))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("rejections", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.rejection()).collect()
 }
@@ -68,5 +68,5 @@ const FORGET: Statement = Statement::new(
 );
 
 pub(crate) async fn forget(sql: &impl Sql, oldest: Timestamp, count_max: u32) -> Result<u64> {
-    sql.write(&FORGET, args![RejectionId::first_at(oldest).to_string(), i64::from(count_max)]).await
+    sql.write(&FORGET, args![Value::id(RejectionId::first_at(oldest)), i64::from(count_max)]).await
 }

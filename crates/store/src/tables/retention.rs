@@ -6,11 +6,14 @@
 use domain::{DeliveryId, EventId, EventType, Timestamp};
 
 use crate::Result;
-use crate::sql::{Sql, Statement, args};
+use crate::sql::{Sql, Statement, Value, args};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
     &[&OLDEST_EVENTS, &OLDEST_ENDED, &OLDEST_TRIED, &REMOVE_EXPIRED_KEYS];
+
+/// Less than any id.
+const BEFORE_ALL: Value = Value::Id([0; 16]);
 
 const OLDEST_EVENTS: Statement = Statement::new(
     "oldest_events",
@@ -23,10 +26,10 @@ pub(crate) async fn oldest_events(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<(EventId, EventType)>> {
-    let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let args = args![after, EventId::first_at(before).to_string(), i64::from(limit)];
+    let after = after.map_or(BEFORE_ALL, Value::id);
+    let args = args![after, Value::id(EventId::first_at(before)), i64::from(limit)];
     let rows = sql.read(&OLDEST_EVENTS, args).await?;
-    rows.into_iter().map(|mut row| Ok((row.parsed()?, row.parsed()?))).collect()
+    rows.into_iter().map(|mut row| Ok((row.id()?, row.parsed()?))).collect()
 }
 
 const OLDEST_ENDED: Statement = Statement::new(
@@ -68,10 +71,10 @@ async fn deliveries(
     before: Timestamp,
     limit: u32,
 ) -> Result<Vec<DeliveryId>> {
-    let after = after.map(|id| id.to_string()).unwrap_or_default();
-    let args = args![after, DeliveryId::first_at(before).to_string(), i64::from(limit)];
+    let after = after.map_or(BEFORE_ALL, Value::id);
+    let args = args![after, Value::id(DeliveryId::first_at(before)), i64::from(limit)];
     let rows = sql.read(statement, args).await?;
-    rows.into_iter().map(|mut row| row.parsed()).collect()
+    rows.into_iter().map(|mut row| row.id()).collect()
 }
 
 const REMOVE_EXPIRED_KEYS: Statement = Statement::new(

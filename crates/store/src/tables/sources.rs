@@ -1,24 +1,26 @@
 //! Custom sources.
 //!
-//! The sum of all revisions tells whether any of them has changed: it goes up by one with each change. So that it never
-//! goes down, a source that was removed leaves its row behind, without its secrets.
+//! The sum of all revisions tells whether any of them has changed: it goes up by one with each change. What a source had
+//! that is removed goes on counting, so that the sum never goes down.
 
 use const_format::formatcp;
-use domain::{SourceId, Timestamp, UserId};
+use domain::{SourceId, UserId};
 
 use crate::rows::SOURCE;
-use crate::sql::{Select, Sql, Statement, args};
+use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Page, Result, SourcesVersion, StoreError, StoredSource};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&EVERY, &VERSION, &CREATE, &ONE, &CHANGE, &DELETE];
+pub(crate) const STATEMENTS: &[&Statement] = &[&EVERY, &VERSION, &CREATE, &ONE, &CHANGE];
 
-const SUM: &str = "SELECT coalesce(CAST(sum(revision) AS BIGINT), 0) AS version FROM sources";
+const SUM: &str =
+    "SELECT revisions + (SELECT coalesce(CAST(sum(revision) AS BIGINT), 0) FROM sources) AS version
+     FROM removed_sources";
 
 /// The version and the sources in one statement, so that both are of one moment.
 const EVERY: Statement = Statement::new(
     "every_source",
-    formatcp!("SELECT known.version, {SOURCE} FROM ({SUM}) AS known LEFT JOIN sources ON is_deleted = 0"),
+    formatcp!("SELECT known.version, {SOURCE} FROM ({SUM}) AS known LEFT JOIN sources ON true"),
 );
 
 pub(crate) async fn every(sql: &impl Sql) -> Result<(SourcesVersion, Vec<StoredSource>)> {
@@ -43,15 +45,13 @@ pub(crate) async fn version(sql: &impl Sql) -> Result<SourcesVersion> {
 
 const CREATE: Statement = Statement::new(
     "create_source",
-    formatcp!(
-        "INSERT INTO sources ({SOURCE}, is_deleted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)"
-    ),
+    formatcp!("INSERT INTO sources ({SOURCE}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"),
 );
 
 pub(crate) async fn create(sql: &impl Sql, source: &StoredSource) -> Result<()> {
     let (previous, until) = previous(source);
     let args = args![
-        source.id.to_string(),
+        Value::id(source.id),
         source.user_id.as_ref().map(UserId::as_str),
         source.name.as_str(),
         source.terms.as_str(),
@@ -72,11 +72,10 @@ fn previous(source: &StoredSource) -> (&[u8], i64) {
     source.previous_token.as_ref().map_or((&[], 0), |(token, until)| (token.as_slice(), until.as_micros()))
 }
 
-const ONE: Statement =
-    Statement::new("source", formatcp!("SELECT {SOURCE} FROM sources WHERE id = $1 AND is_deleted = 0"));
+const ONE: Statement = Statement::new("source", formatcp!("SELECT {SOURCE} FROM sources WHERE id = $1"));
 
 pub(crate) async fn one(sql: &impl Sql, id: SourceId) -> Result<Option<StoredSource>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.source()).transpose()
 }
 
@@ -86,9 +85,8 @@ pub(crate) async fn list(
     page: &Page<SourceId>,
 ) -> Result<Vec<StoredSource>> {
     let (statement, args) = Select::new(formatcp!("SELECT {SOURCE} FROM sources"))
-        .and("is_deleted =", Some(false))
         .and("user_id =", user.map(UserId::as_str))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("sources", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.source()).collect()
 }
@@ -98,13 +96,13 @@ const CHANGE: Statement = Statement::new(
     "UPDATE sources
      SET name = $2, terms = $3, is_active = $4, sealed_keys = $5, token = $6, previous_token = $7,
          previous_until = $8, updated_at = $9, revision = revision + 1
-     WHERE id = $1 AND revision = $10 AND is_deleted = 0",
+     WHERE id = $1 AND revision = $10",
 );
 
 pub(crate) async fn change(sql: &impl Sql, source: &StoredSource) -> Result<bool> {
     let (previous, until) = previous(source);
     let args = args![
-        source.id.to_string(),
+        Value::id(source.id),
         source.name.as_str(),
         source.terms.as_str(),
         source.is_active,
@@ -116,16 +114,4 @@ pub(crate) async fn change(sql: &impl Sql, source: &StoredSource) -> Result<bool
         source.revision,
     ];
     Ok(sql.write(&CHANGE, args).await? > 0)
-}
-
-const DELETE: Statement = Statement::new(
-    "delete_source",
-    "UPDATE sources
-     SET is_deleted = 1, is_active = 0, terms = '', sealed_keys = $2, updated_at = $3, revision = revision + 1
-     WHERE id = $1 AND is_deleted = 0",
-);
-
-pub(crate) async fn delete(sql: &impl Sql, id: SourceId, now: Timestamp) -> Result<bool> {
-    let nothing: &[u8] = &[];
-    Ok(sql.write(&DELETE, args![id.to_string(), nothing, now.as_micros()]).await? > 0)
 }

@@ -15,7 +15,7 @@ const ONE: Statement =
     Statement::new("subscription", formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions WHERE id = $1"));
 
 pub(crate) async fn one(sql: &impl Sql, id: SubscriptionId) -> Result<Option<StoredSubscription>> {
-    let row = sql.read_one(&ONE, args![id.to_string()]).await?;
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.subscription()).transpose()
 }
 
@@ -26,7 +26,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<StoredSubscription>> {
     let (statement, args) = Select::new(formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions"))
         .and("user_id =", user.map(UserId::as_str))
-        .and("id <", page.before.map(|id| id.to_string()))
+        .and("id <", page.before.map(Value::id))
         .newest_first("subscriptions", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.subscription()).collect()
 }
@@ -57,7 +57,7 @@ pub(crate) fn update_args(stored: &StoredSubscription) -> Result<Vec<Value>> {
     let terms =
         serde_json::to_string(&subscription.terms).map_err(|error| StoreError::Refused(error.to_string()))?;
     Ok(args![
-        subscription.id.to_string(),
+        Value::id(subscription.id),
         target,
         address.as_str(),
         terms,
@@ -113,7 +113,7 @@ const STATISTICS: Statement = Statement::new(
 );
 
 pub(crate) async fn statistics(sql: &impl Sql, id: SubscriptionId) -> Result<Statistics> {
-    let row = sql.read_one(&STATISTICS, vec![Value::from(id.to_string())]).await?;
+    let row = sql.read_one(&STATISTICS, args![Value::id(id)]).await?;
     let mut row = row.ok_or_else(|| StoreError::Corrupt("statistics without a row".to_owned()))?;
     let open = row.int()?;
     let mut ended = || Ok(row.int_or_null()?.unwrap_or(0));

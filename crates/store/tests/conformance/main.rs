@@ -102,6 +102,7 @@ conformance! {
             a_retry_is_claimed_when_it_falls_due
             what_is_held_claimed_or_ended_is_not_claimed
             waiting_tells_when_each_lane_falls_due
+            what_is_overdue_is_counted_up_to_a_limit
             five_hundred_are_claimed_in_one_call
             of_eight_claimants_each_delivery_goes_to_one
         }
@@ -187,6 +188,23 @@ conformance! {
             every_change_moves_the_version_of_the_sources
             an_address_is_given_once
         }
+        connections {
+            a_connection_comes_back_as_it_was_written
+            an_account_is_connected_once_by_each_user
+            a_connection_is_changed_on_top_of_what_was_seen
+            a_removed_connection_takes_its_tasks_along
+            connections_are_listed_from_the_newest
+            whoever_has_an_account_is_found_by_it
+        }
+        tasks {
+            what_is_due_is_claimed_the_longest_due_first
+            a_claim_that_lapses_is_claimed_again_and_fences_the_first_off
+            a_settled_task_remembers_what_it_was_told
+            moving_a_task_takes_it_from_its_claimant
+            the_next_time_is_that_of_the_first_task
+            of_eight_claimants_each_task_goes_to_one
+            what_is_spent_stays_spent_until_it_expires
+        }
         rejections {
             a_rejection_comes_back_as_it_was_written
             rejections_are_listed_from_the_newest
@@ -206,6 +224,16 @@ conformance! {
             a_past_event_is_owed_and_can_be_claimed
             only_what_is_missing_is_owed_again
             what_has_gone_or_was_decided_too_early_is_not_owed
+        }
+        jobs {
+            a_job_comes_back_as_it_was_written
+            a_job_is_written_on_top_of_what_was_seen
+            a_step_is_written_with_its_decisions_or_not_at_all
+            what_a_job_owes_is_written_with_its_progress
+            a_subscription_and_its_start_are_there_together
+            jobs_are_listed_and_go_when_they_have_ended
+            a_span_is_walked_with_how_each_event_stands
+            each_filter_of_past_deliveries_finds_and_counts_what_it_means
         }
         calling {
             an_abandoned_append_is_whole_or_nothing
@@ -227,6 +255,7 @@ conformance! {
             what_one_node_keeps_the_other_sees
             a_change_of_routes_reaches_the_other_node
             a_delivery_goes_to_one_node
+            of_three_nodes_each_task_goes_to_one
             a_reader_steps_over_nothing_that_another_node_writes
         }
         lines { nodes_share_lines_without_breaking_them }

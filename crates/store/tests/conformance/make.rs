@@ -4,17 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::attempt::{Attempt, ErrorCode};
+use domain::connection::{self, Refresh};
 use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
+use domain::job::{Job, Work};
 use domain::lease::LeaseToken;
 use domain::subscription::{Subscription, Target, Terms};
 use domain::{
-    DeliveryId, Event, EventId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, DeliveryId, Event, EventId, JobId, KeyId, NodeId, RejectionId, SourceId,
+    SubscriptionId, Timestamp, UserId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use store::{
-    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredSource, StoredSubscription,
+    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection, StoredJob,
+    StoredSource, StoredSubscription,
 };
 
 /// Makes ids from a seed.
@@ -75,6 +79,17 @@ impl Make {
         ApiKey { id, name: "laptop".to_owned(), user_id: None, digest, created_at }
     }
 
+    /// A job of Alice's that nobody works on yet.
+    pub(crate) fn job(&mut self, created_at: Timestamp) -> StoredJob {
+        let work = Work::Start {
+            subscription_id: SubscriptionId::new(created_at, &mut self.0),
+            after: EventId::first_at(at(0)),
+            last: None,
+        };
+        let job = Job::new(JobId::new(created_at, &mut self.0), Some(user("alice")), work, None, created_at);
+        StoredJob { job, node: None, cursor: [0; 16], revision: 1 }
+    }
+
     pub(crate) fn source(&mut self, created_at: Timestamp) -> StoredSource {
         let id = SourceId::new(created_at, &mut self.0);
         let mut token = [0; 32];
@@ -92,6 +107,26 @@ impl Make {
             updated_at: created_at,
             revision: 1,
         }
+    }
+
+    pub(crate) fn connection(&mut self, created_at: Timestamp) -> StoredConnection {
+        let id = ConnectionId::new(created_at, &mut self.0);
+        let connection = Connection {
+            id,
+            user_id: user("alice"),
+            provider: "github".to_owned(),
+            account_id: format!("octo-{id}"),
+            state: connection::State::Active,
+            state_reason: None,
+            scopes: Vec::new(),
+            expires_at: None,
+            authorized_at: created_at,
+            refresh: Refresh::default(),
+            last_sync_at: None,
+            created_at,
+            updated_at: created_at,
+        };
+        StoredConnection { connection, sealed_tokens: vec![7; 48], revision: 1 }
     }
 
     pub(crate) fn rejection(&mut self, at: Timestamp) -> Rejection {

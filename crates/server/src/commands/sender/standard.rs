@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use domain::signing::{BadKey, KeyPair, PublicKey, Secret, Verifier};
+use domain::signing::{KeyPair, PublicKey, Secret, Verifier};
 use domain::{EventId, Timestamp};
+use http::{HeaderName, HeaderValue};
 use providers::RawRequest;
 
 pub(super) const NAME: &str = "standard-webhooks";
@@ -19,7 +20,7 @@ pub(super) fn sign(
     id: Option<&str>,
     body: &[u8],
     time: Timestamp,
-) -> Result<Vec<(String, String)>, BadKey> {
+) -> Result<Vec<(HeaderName, HeaderValue)>> {
     let id = id.map_or_else(|| new_id(time), str::to_owned);
     let seconds = time.as_seconds();
     let signature = match Key::of(key, "whsk_") {
@@ -27,7 +28,7 @@ pub(super) fn sign(
         Key::Ed25519(seed) => KeyPair::parse(&seed)?.sign(&id, seconds, body),
     };
     let headers = [(ID, id), (TIMESTAMP, seconds.to_string()), (SIGNATURE, signature)];
-    Ok(headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    headers.into_iter().map(|(name, value)| Ok((HeaderName::from_static(name), value.parse()?))).collect()
 }
 
 /// Passes if one of the request's signatures is under `key`.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use domain::delivery::{Claim, Delivery, State};
-use domain::{DeliveryId, Timestamp};
+use domain::{DeliveryId, Event, Timestamp};
 use futures::future::join_all;
 use store::{Change, Claimed, Lane, Store, StoredSubscription, Waiting};
 
@@ -191,4 +191,26 @@ pub(crate) async fn claim_all(store: &dyn Store, lanes: [Lane; 2], by: &Claim) -
         all.extend(claimed.into_iter().map(|claimed| claimed.delivery));
         tokio::task::yield_now().await;
     }
+}
+
+pub(crate) async fn what_is_overdue_is_counted_up_to_a_limit(store: &dyn Store) {
+    let make = &mut Make::new();
+    let (one, other) = (subscribe(store, make).await, subscribe(store, make).await);
+    owe(store, make, &one, 5).await;
+    owe(store, make, &other, 1).await;
+    let told = make.event(at(0));
+    let told = Event { event_type: "queue.backlog".parse().unwrap(), ..told };
+    let delivery = make.owed(&told, &one);
+    keep(store, vec![owing(told, vec![delivery])]).await;
+    let id = one.subscription.id;
+    let overdue = |now, limit| async move {
+        let counts = store.overdue(id, at(now), limit).await.unwrap();
+        counts.into_iter().map(|(kind, count)| (kind.to_string(), count)).collect::<Vec<_>>()
+    };
+    let (task, news) = (|count| ("task.created".to_owned(), count), ("queue.backlog".to_owned(), 1));
+    assert_eq!(overdue(3, 100).await, [news.clone(), task(3)]);
+    assert_eq!(overdue(9, 3).await, [news.clone(), task(2)], "the longest due are counted");
+    let claim = by_node(make.node(), at(60));
+    assert_eq!(store.claim(&[lane(&one, 4)], &claim, at(9)).await.unwrap().len(), 4);
+    assert_eq!(overdue(9, 100).await, [task(2)]);
 }

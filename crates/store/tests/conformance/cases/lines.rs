@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::delivery::{Delivery, State, Status, Trigger};
+use domain::job::Only;
 use domain::order::OrderingKey;
 use domain::{DeliveryId, Event};
 use futures::future::join;
@@ -113,7 +114,7 @@ pub(crate) async fn the_log_says_which_is_the_first(store: &dyn Store) {
     let again = [make.owed(&early, &subscription), make.owed(&early, &subscription)];
     let (newer, older) = (again[0].id.max(again[1].id), again[0].id.min(again[1].id));
     let given = [newer, older].map(|id| Delivery { id, ..again[0].clone() });
-    store.owe(&given, false, version(store).await).await.unwrap();
+    store.owe(&given, Only::All, version(store).await, None).await.unwrap();
     let after = owe_keys(store, make, &subscription, &["1"]).await;
     let mut line = Vec::new();
     for id in [owed[0].id, owed[1].id, newer, older, after[0].id] {
@@ -236,7 +237,7 @@ pub(crate) async fn a_line_outlives_the_program<E: Engine>(engine: &E) {
     let again = make.owed(&past, &subscription);
     keep(&store, vec![plain(make.event(at(3)))]).await;
     let again = Delivery { event_id: owed[0].event_id, ..again };
-    store.owe(std::slice::from_ref(&again), false, version(&store).await).await.unwrap();
+    store.owe(std::slice::from_ref(&again), Only::All, version(&store).await, None).await.unwrap();
     let first = claim_one(&store, &subscription, &by_node(make.node(), at(9_000)), at(1_000)).await.delivery;
     store.close().await;
 

@@ -1,7 +1,8 @@
 //! Owing what is in the log already.
 
 use domain::delivery::{Delivery, State};
-use store::{RoutesVersion, Store};
+use domain::job::Only;
+use store::{Owed, RoutesVersion, Store};
 
 use crate::make::{Make, at, by_node, keyed, plain};
 use crate::steps::{claim_one, current, keep, owe, subscribe, version};
@@ -12,8 +13,8 @@ pub(crate) async fn a_past_event_is_owed_and_can_be_claimed(store: &dyn Store) {
     keep(store, vec![plain(event.clone())]).await;
     let subscription = subscribe(store, make).await;
     let late = make.owed(&event, &subscription);
-    let owed = store.owe(std::slice::from_ref(&late), false, version(store).await).await.unwrap();
-    assert_eq!(owed, Some(vec![late.id]));
+    let owed = store.owe(std::slice::from_ref(&late), Only::All, version(store).await, None).await.unwrap();
+    assert_eq!(owed, Owed::Done(vec![late.id]));
     assert_eq!(current(store, late.id).await, late);
     assert_eq!(store.statistics(subscription.subscription.id).await.unwrap().total, 1);
     let claim = by_node(make.node(), at(60));
@@ -29,12 +30,20 @@ pub(crate) async fn only_what_is_missing_is_owed_again(store: &dyn Store) {
     let again =
         [make.owed(&known, &subscription), make.owed(&known, &other), make.owed(&missing, &subscription)];
     let now = version(store).await;
-    let owed = store.owe(&again, true, now).await.unwrap().unwrap();
-    assert_eq!(owed, [again[1].id, again[2].id]);
+    let owed =
+        async |deliveries: &[Delivery], only| match store.owe(deliveries, only, now, None).await.unwrap() {
+            Owed::Done(owed) => owed,
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(owed(&again, Only::Missing).await, [again[1].id, again[2].id]);
     let more =
         again.each_ref().map(|delivery| Delivery { id: make.owed(&known, &other).id, ..delivery.clone() });
-    assert_eq!(store.owe(&more, true, now).await.unwrap(), Some(vec![]), "twice is once");
-    assert_eq!(store.owe(&more, false, now).await.unwrap().unwrap().len(), 3, "unless it is asked for");
+    assert!(owed(&more, Only::Missing).await.is_empty(), "twice is once");
+    let failed = Delivery { id: make.owed(&known, &other).id, ..again[0].clone() };
+    assert_eq!(owed(&[failed.clone(), again[1].clone()], Only::Failed).await, [failed.id]);
+    let once_more = Delivery { id: make.owed(&known, &other).id, ..failed };
+    assert!(owed(&[once_more], Only::Failed).await.is_empty(), "it is on its way");
+    assert_eq!(owed(&more, Only::All).await.len(), 3, "unless it is asked for");
 }
 
 pub(crate) async fn what_has_gone_or_was_decided_too_early_is_not_owed(store: &dyn Store) {
@@ -44,10 +53,13 @@ pub(crate) async fn what_has_gone_or_was_decided_too_early_is_not_owed(store: &d
     let event = make.event(at(1));
     let again = Delivery { id: make.owed(&event, &subscription).id, ..owed[0].clone() };
     let stale = RoutesVersion(version(store).await.0 - 1);
-    assert_eq!(store.owe(std::slice::from_ref(&again), false, stale).await.unwrap(), None);
+    let too_early = store.owe(std::slice::from_ref(&again), Only::All, stale, None).await.unwrap();
+    assert_eq!(too_early, Owed::StaleRoutes);
     assert!(store.delivery(again.id).await.unwrap().is_none());
     let unknown = make.event(at(3));
     let of_nothing = make.owed(&unknown, &subscription);
-    assert_eq!(store.owe(&[of_nothing], false, version(store).await).await.unwrap(), Some(vec![]));
-    assert_eq!(store.owe(&[], true, version(store).await).await.unwrap(), Some(vec![]));
+    for deliveries in [&[of_nothing][..], &[]] {
+        let owed = store.owe(deliveries, Only::All, version(store).await, None).await.unwrap();
+        assert_eq!(owed, Owed::Done(vec![]));
+    }
 }

@@ -9,6 +9,7 @@ use store::{Appended, Store};
 
 use super::claiming::claim_all;
 use super::log::{follow, work_for, write};
+use super::tasks::{claim_until_none, due_for};
 use crate::engines::Engine;
 use crate::make::{Make, append_of, at, becomes, by_node, change, lane, plain};
 use crate::steps::{current, keep, owe, owe_and_claim, subscribe, version, whole_log};
@@ -62,6 +63,17 @@ pub(crate) async fn a_delivery_goes_to_one_node<E: Engine>(engine: &E) {
     claimed.extend(rest);
     assert_eq!(claimed.len(), 200);
     assert_eq!(claimed.iter().map(|delivery| delivery.id).collect::<BTreeSet<_>>().len(), 200);
+    close(&one, &other).await;
+}
+
+pub(crate) async fn of_three_nodes_each_task_goes_to_one<E: Engine>(engine: &E) {
+    let (one, other) = two_nodes(engine).await;
+    let third = engine.open().await;
+    let tasks = due_for(&one, 60).await;
+    let claimed = join_all([&one, &other, &third].map(|node| claim_until_none(node))).await.concat();
+    assert_eq!(claimed.len(), tasks.len());
+    assert_eq!(claimed.iter().map(|task| task.subject.clone()).collect::<BTreeSet<_>>(), tasks);
+    third.close().await;
     close(&one, &other).await;
 }
 

@@ -55,8 +55,8 @@ pub(crate) async fn a_source_is_changed_on_top_of_what_was_seen(store: &dyn Stor
 
 pub(crate) async fn a_removed_source_is_gone_and_stays_so(store: &dyn Store) {
     let [kept, removed] = created(store, 2).await.try_into().unwrap();
-    assert!(store.delete_source(removed.id, at(9)).await.unwrap());
-    assert!(!store.delete_source(removed.id, at(9)).await.unwrap(), "it is gone already");
+    assert!(store.delete_source(removed.id).await.unwrap());
+    assert!(!store.delete_source(removed.id).await.unwrap(), "it is gone already");
     assert_eq!(store.source(removed.id).await.unwrap(), None);
     let current = StoredSource { revision: removed.revision + 1, ..removed.clone() };
     for source in [&removed, &current] {
@@ -85,7 +85,7 @@ pub(crate) async fn every_change_moves_the_version_of_the_sources(store: &dyn St
     versions.push(store.sources_version().await.unwrap());
     assert!(!store.change_source(&source).await.unwrap(), "which changes nothing");
     assert_eq!(store.sources_version().await.unwrap(), *versions.last().unwrap());
-    assert!(store.delete_source(source.id, at(9)).await.unwrap());
+    assert!(store.delete_source(source.id).await.unwrap());
     let (version, every) = store.every_source().await.unwrap();
     assert_eq!(every, []);
     versions.push(version);

@@ -1,0 +1,7 @@
+//! Live streams of the log.
+
+mod cursor;
+mod scope;
+
+pub use cursor::{Cursor, NotACursor};
+pub use scope::{Grant, Scope};

@@ -1,0 +1,123 @@
+//! Connections, and what is due for them: both in one transaction, so that none is ever forgotten.
+
+use const_format::formatcp;
+use domain::{ConnectionId, Timestamp, UserId};
+
+use super::tasks::move_task;
+use crate::rows::CONNECTION;
+use crate::sql::{Select, Sql, Statement, Value, args};
+use crate::{Due, Page, Result, StoreError, StoredConnection};
+
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&Statement] = &[&CREATE, &ONE, &TO_ACCOUNT, &CHANGE, &DELETE, &DELETE_TASKS];
+
+const CREATE: Statement = Statement::new(
+    "create_connection",
+    formatcp!(
+        "INSERT INTO connections ({CONNECTION})
+         VALUES ($1, $11, $12, $13, $2, $3, $4, $5, $6, $7, $8, $9, $14, $10, $15)
+         ON CONFLICT (provider, account_id, user_id) DO NOTHING"
+    ),
+);
+
+pub(crate) async fn create(sql: &impl Sql, stored: &StoredConnection, due: &[Due]) -> Result<bool> {
+    let connection = &stored.connection;
+    let mut args = changing_args(stored)?;
+    args.extend(args![
+        connection.user_id.as_str(),
+        connection.provider.as_str(),
+        connection.account_id.as_str(),
+        connection.created_at.as_micros(),
+        stored.revision,
+    ]);
+    sql.write_together(with_tasks((CREATE, args), stored, due)).await
+}
+
+/// `$1` to `$10`: the id, and what a change may write.
+fn changing_args(stored: &StoredConnection) -> Result<Vec<Value>> {
+    let connection = &stored.connection;
+    Ok(args![
+        Value::id(connection.id),
+        connection.state.as_str(),
+        connection.state_reason.as_deref(),
+        json(&connection.scopes)?,
+        micros(connection.expires_at),
+        connection.authorized_at.as_micros(),
+        json(&connection.refresh)?,
+        micros(connection.last_sync_at),
+        stored.sealed_tokens.as_slice(),
+        connection.updated_at.as_micros(),
+    ])
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Refused(error.to_string()))
+}
+
+fn micros(time: Option<Timestamp>) -> i64 {
+    time.map_or(0, Timestamp::as_micros)
+}
+
+fn with_tasks(
+    first: (Statement, Vec<Value>),
+    stored: &StoredConnection,
+    due: &[Due],
+) -> Vec<(Statement, Vec<Value>)> {
+    let subject = stored.connection.id.to_string();
+    std::iter::once(first).chain(due.iter().map(|due| move_task(&subject, due))).collect()
+}
+
+const ONE: Statement =
+    Statement::new("connection", formatcp!("SELECT {CONNECTION} FROM connections WHERE id = $1"));
+
+pub(crate) async fn one(sql: &impl Sql, id: ConnectionId) -> Result<Option<StoredConnection>> {
+    let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
+    row.map(|mut row| row.connection()).transpose()
+}
+
+const TO_ACCOUNT: Statement = Statement::new(
+    "connections_to",
+    formatcp!("SELECT {CONNECTION} FROM connections WHERE provider = $1 AND account_id = $2 ORDER BY id"),
+);
+
+pub(crate) async fn to_account(
+    sql: &impl Sql,
+    provider: &str,
+    account_id: &str,
+) -> Result<Vec<StoredConnection>> {
+    let rows = sql.read(&TO_ACCOUNT, args![provider, account_id]).await?;
+    rows.into_iter().map(|mut row| row.connection()).collect()
+}
+
+pub(crate) async fn list(
+    sql: &impl Sql,
+    user: Option<&UserId>,
+    page: &Page<ConnectionId>,
+) -> Result<Vec<StoredConnection>> {
+    let (statement, args) = Select::new(formatcp!("SELECT {CONNECTION} FROM connections"))
+        .and("user_id =", user.map(UserId::as_str))
+        .and("id <", page.before.map(Value::id))
+        .newest_first("connections", page.limit);
+    sql.read(&statement, args).await?.into_iter().map(|mut row| row.connection()).collect()
+}
+
+const CHANGE: Statement = Statement::new(
+    "change_connection",
+    "UPDATE connections
+     SET state = $2, state_reason = $3, scopes = $4, expires_at = $5, authorized_at = $6, refresh = $7,
+         last_sync_at = $8, sealed_tokens = $9, updated_at = $10, revision = revision + 1
+     WHERE id = $1 AND revision = $11",
+);
+
+pub(crate) async fn change(sql: &impl Sql, stored: &StoredConnection, due: &[Due]) -> Result<bool> {
+    let mut args = changing_args(stored)?;
+    args.push(stored.revision.into());
+    sql.write_together(with_tasks((CHANGE, args), stored, due)).await
+}
+
+const DELETE: Statement = Statement::new("delete_connection", "DELETE FROM connections WHERE id = $1");
+const DELETE_TASKS: Statement = Statement::new("delete_tasks", "DELETE FROM tasks WHERE subject = $1");
+
+pub(crate) async fn delete(sql: &impl Sql, id: ConnectionId) -> Result<bool> {
+    sql.write_together(vec![(DELETE, args![Value::id(id)]), (DELETE_TASKS, args![id.to_string()])]).await
+}
