@@ -206,7 +206,11 @@ impl Delivery {
             user_id: event.user_id.clone(),
             owner_id: subscription.user_id.clone(),
             subscription_id: subscription.id,
-            state: if subscription.holds() { State::Held } else { State::Pending { due_at: now } },
+            state: if subscription.holds() {
+                State::Held
+            } else {
+                State::Pending { due_at: subscription.due_at(now) }
+            },
             attempt_count: 0,
             max_attempts: subscription.max_attempts(),
             lapses: 0,
@@ -280,6 +284,16 @@ impl Delivery {
             }
             _ => Err(Refused::NotDue),
         }
+    }
+
+    /// Hands it to somebody who will try it together with others, for which it need not be due.
+    ///
+    /// # Errors
+    /// It is not waiting.
+    pub fn claim_with_others(&mut self, claim: Claim) -> Result<(), Refused> {
+        self.due_at().ok_or(Refused::NotDue)?;
+        self.state = State::Processing(claim);
+        Ok(())
     }
 
     /// Takes in how the running attempt ended, and decides what follows.
@@ -506,4 +520,4 @@ impl Trigger {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

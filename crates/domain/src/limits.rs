@@ -73,6 +73,16 @@ pub const PATH_BYTES_MAX: usize = 512;
 /// Bytes of an ordering key that are kept as they are; a longer one is kept as its digest.
 pub const ORDERING_KEY_BYTES_MAX: usize = 256;
 
+/// Events of a batch. What a receiver can take in within its timeout, and can be told to repeat.
+pub const BATCH_EVENTS_MAX: u16 = 1_000;
+
+/// Milliseconds for which the first of a batch waits for others. Whoever can wait for longer can as well pull.
+pub const BATCH_WAIT_MS_MAX: u32 = 60_000;
+
+/// Bytes of the data of all events in a batch. With what is around them that is below 1 MiB, which web servers take unless
+/// told otherwise. An event that is larger by itself goes alone.
+pub const BATCH_BYTES_MAX: usize = 512 * 1_024;
+
 /// Bytes of a filter, written as JSON without spaces. Every node holds every filter in memory.
 pub const FILTER_BYTES_MAX: usize = 16 * 1_024;
 

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::batch::Batch;
 use crate::event::is_dotted;
 use crate::headers::Headers;
 use crate::order::OrderingKey;
@@ -82,6 +83,8 @@ pub struct Terms {
     pub signing: Signing,
     /// Where events hold what deliveries must be equal in to go one after another; `None`: all go at once.
     pub ordering_key: Option<Path>,
+    /// How deliveries gather; `None`: each goes by itself.
+    pub batch: Option<Batch>,
 }
 
 impl Default for Terms {
@@ -100,6 +103,7 @@ impl Default for Terms {
             rate_limit_per_minute: None,
             signing: Signing::Standard,
             ordering_key: None,
+            batch: None,
         }
     }
 }
@@ -138,6 +142,12 @@ impl Subscription {
     /// In which line a delivery of an event stands, if in any. The event's `document` is made only when somebody looks.
     pub fn ordering_key<D: FnOnce() -> Value>(&self, document: &LazyCell<Value, D>) -> Option<OrderingKey> {
         OrderingKey::of(document, self.terms.ordering_key.as_ref()?)
+    }
+
+    /// When something that comes in at `now` is to go: at once, or after having waited for others.
+    #[must_use]
+    pub fn due_at(&self, now: Timestamp) -> Timestamp {
+        self.terms.batch.map_or(now, |batch| now.plus(batch.max_wait()))
     }
 
     /// Attempts that a delivery gets before it is given up.

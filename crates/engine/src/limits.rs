@@ -96,6 +96,10 @@ pub const RESPONSE_HEAD_BYTES_MAX: usize = 64 * 1_024;
 /// Bytes of an answer's headers that are kept for people to see.
 pub const RESPONSE_HEADERS_KEPT_MAX: usize = 8 * 1_024;
 
+/// Bytes of an answer to a batch, and of its headers, that each of its deliveries keeps at the least. They share what a
+/// single one would keep.
+pub const ANSWER_BYTES_KEPT_LEAST: usize = 256;
+
 /// Connections kept open to one receiver while nothing is sent.
 pub const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 256;
 

@@ -219,7 +219,7 @@ impl Committer {
             for (index, new) in append.events.into_iter().enumerate() {
                 let is_new = kept.get(index).is_some_and(|kept| kept.is_new);
                 for delivery in new.deliveries {
-                    let job = Job { delivery, event: Arc::clone(&new.event) };
+                    let job = Job::alone(delivery, Arc::clone(&new.event));
                     match (is_new, self.holds(&job.delivery)) {
                         (true, true) => self.deliverer.admit(job),
                         (true, false) => self.deliverer.note_waiting(&job.delivery),

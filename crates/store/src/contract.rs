@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
@@ -58,6 +59,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come first
     /// changes from call to call.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
+
+    /// Claims one batch of a subscription's deliveries, in the order of the log; nothing where none is to go.
+    ///
+    /// What was claimed as one batch stays one: what is left of it is claimed together, once all of it is due and none of
+    /// it is claimed. What has ended has left it, also where it is set going once more. Else a batch is made of what is in none: at most as many as `terms` say and
+    /// [`BATCH_BYTES_MAX`](domain::limits::BATCH_BYTES_MAX) bytes of data, or one that is larger, the longest due first. It
+    /// is made as soon as it is full, or the first of it is due; then what is fresh and not yet due goes with it. Of those
+    /// that share an ordering key it holds the first in the line at most.
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>>;
 
     /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
     /// the first of its line.

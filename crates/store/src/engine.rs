@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
@@ -33,6 +34,13 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     }
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>>;
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
     async fn create_subscription(&self, subscription: &StoredSubscription) -> Result<()>;
     async fn change_subscription(&self, subscription: &StoredSubscription, now: Timestamp) -> Result<bool>;
@@ -110,6 +118,16 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         self.0.claim(lanes, claim, now).await
+    }
+
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        self.0.claim_batch(of, terms, claim, now).await
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {

@@ -3,6 +3,7 @@
 //! It defines what the engines that know SQL must do, and the simulator runs on it. So it is plain rather than fast:
 //! sorted maps behind one lock, which makes every method a transaction.
 
+mod batches;
 mod connections;
 mod deliveries;
 mod jobs;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
@@ -55,6 +57,9 @@ struct Data {
     /// Where in its line each delivery stands: they are numbered as they come.
     places: BTreeMap<DeliveryId, u64>,
     last_place: u64,
+    /// Which was claimed with which: those of one batch have the same.
+    batches: BTreeMap<DeliveryId, u64>,
+    last_batch: u64,
     attempts: BTreeMap<(DeliveryId, u16), Attempt>,
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
@@ -140,6 +145,16 @@ impl Store for Model {
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         Ok(self.data("claim").claim(lanes, claim, now))
+    }
+
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        Ok(self.data("claim_batch").claim_batch(of, terms, claim, now))
     }
 
     async fn waiting(&self) -> Result<Vec<Waiting>> {

@@ -50,7 +50,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn subscription(retry_count: u16) -> Subscription {
+pub(crate) fn subscription(retry_count: u16) -> Subscription {
     let rng = &mut SmallRng::seed_from_u64(0);
     let now = Timestamp::from_seconds(0);
     Subscription {
@@ -65,7 +65,7 @@ fn subscription(retry_count: u16) -> Subscription {
     }
 }
 
-fn owed(subscription: &Subscription) -> Delivery {
+pub(crate) fn owed(subscription: &Subscription) -> Delivery {
     let rng = &mut SmallRng::seed_from_u64(1);
     let now = Timestamp::from_seconds(0);
     let event = Event {

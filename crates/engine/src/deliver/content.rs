@@ -1,7 +1,7 @@
 //! What a subscriber is sent for an event: the event itself, a message that a template makes of it, or what the
 //! subscription's transform does.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use domain::Event;
 use domain::headers::Headers;
 use domain::subscription::Terms;
@@ -76,6 +76,19 @@ impl Content {
                 Ok(Some(Self { body: body.into(), headers: all }))
             }
         }
+    }
+
+    /// What a subscriber is sent for a batch: `{"events":[…]}`, each as it would be by itself.
+    pub(super) fn of_batch<'e>(events: impl Iterator<Item = &'e Event>, shape: &Shape) -> Self {
+        let mut text = BytesMut::from(&br#"{"events":["#[..]);
+        for (index, event) in events.enumerate() {
+            if index > 0 {
+                text.extend_from_slice(b",");
+            }
+            text.extend_from_slice(&body(event));
+        }
+        text.extend_from_slice(b"]}");
+        Self { body: text.freeze(), headers: shape.headers.clone() }
     }
 }
 

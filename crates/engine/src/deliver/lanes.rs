@@ -9,21 +9,57 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::attempt::Outcome;
+use domain::batch::Batch;
 use domain::delivery::Delivery;
 use domain::health::{self, Admission, Health, State};
 use domain::subscription::Terms;
 use domain::{Event, SubscriptionId, Timestamp};
-use store::Lane as Room;
+use store::{Claimed, Lane as Room};
 
 use crate::limits::{CLAIMED_MAX, LANE_ROOM_MAX};
 
-/// A delivery that this node has claimed.
+/// A delivery that this node has claimed, with what goes in one request with it.
 #[derive(Debug)]
 pub struct Job {
     /// The delivery, processing.
     pub delivery: Delivery,
     /// What it carries.
     pub event: Arc<Event>,
+    /// The others of its batch, in their order. `None`: it is in none.
+    pub batch: Option<Vec<Claimed>>,
+}
+
+impl Job {
+    /// A delivery that goes by itself.
+    #[must_use]
+    pub const fn alone(delivery: Delivery, event: Arc<Event>) -> Self {
+        Self { delivery, event, batch: None }
+    }
+
+    /// Deliveries that go together; `None` if there are none.
+    pub(super) fn batch(claimed: Vec<Claimed>) -> Option<Self> {
+        let mut claimed = claimed.into_iter();
+        let Claimed { delivery, event } = claimed.next()?;
+        Some(Self { delivery, event, batch: Some(claimed.collect()) })
+    }
+
+    /// Its deliveries, in their order.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = &Delivery> {
+        let others = self.batch.iter().flatten().map(|claimed| &claimed.delivery);
+        std::iter::once(&self.delivery).chain(others)
+    }
+
+    /// What they carry, in the same order.
+    pub(super) fn events(&self) -> impl Iterator<Item = &Event> {
+        let others = self.batch.iter().flatten().map(|claimed| &*claimed.event);
+        std::iter::once(&*self.event).chain(others)
+    }
+
+    /// Its deliveries, for whoever decides what becomes of them.
+    pub(super) fn into_deliveries(self) -> impl Iterator<Item = Delivery> {
+        let others = self.batch.into_iter().flatten().map(|claimed| claimed.delivery);
+        std::iter::once(self.delivery).chain(others)
+    }
 }
 
 /// All lanes that hold or await something, or whose endpoint is in trouble.
@@ -35,16 +71,21 @@ pub(super) struct Lanes(Mutex<Held>);
 pub(super) struct Flow {
     pub(super) max_concurrency: u16,
     pub(super) per_minute: Option<u16>,
+    pub(super) batch: Option<Batch>,
 }
 
 impl Flow {
     /// For a subscription that is gone: what is left of it is handed back one by one.
-    pub(super) const LEAST: Self = Self { max_concurrency: 1, per_minute: None };
+    pub(super) const LEAST: Self = Self { max_concurrency: 1, per_minute: None, batch: None };
 }
 
 impl From<&Terms> for Flow {
     fn from(terms: &Terms) -> Self {
-        Self { max_concurrency: terms.max_concurrency, per_minute: terms.rate_limit_per_minute }
+        Self {
+            max_concurrency: terms.max_concurrency,
+            per_minute: terms.rate_limit_per_minute,
+            batch: terms.batch,
+        }
     }
 }
 
@@ -91,6 +132,8 @@ struct Lane {
     is_behind: bool,
     /// When the next in the store will be due, as far as is known.
     next_due: Option<Timestamp>,
+    /// How many have come in that wait to be in a batch, as far as is known.
+    gathered: usize,
     /// Whether the endpoint is worth calling.
     health: Health,
     /// When the attempts of the last minute began; only kept where their rate is limited.
@@ -105,10 +148,14 @@ impl Lane {
     }
 
     /// Two for each attempt that may be under way, so that none waits for the store, and more once it has earned it; none
-    /// while no attempt may be made, and one to see whether a dead endpoint lives again.
+    /// while no attempt may be made, and one to see whether a dead endpoint lives again. Batches are made no sooner than
+    /// they can go: until then more may join them.
     fn room(&mut self, flow: Flow, now: Timestamp) -> usize {
         let most = usize::from(flow.max_concurrency);
-        let room = (most * 2 + self.credit).min(LANE_ROOM_MAX.max(most));
+        let room = match flow.batch {
+            Some(_) => most,
+            None => (most * 2 + self.credit).min(LANE_ROOM_MAX.max(most)),
+        };
         let room = match self.health.state(now) {
             State::Closed => room,
             State::HalfOpen => 1,
@@ -155,7 +202,11 @@ impl Lane {
 
     /// Whether forgetting it loses nothing.
     fn is_forgettable(&self) -> bool {
-        self.is_idle() && self.credit == 0 && self.pace.is_empty() && self.health == Health::default()
+        self.is_idle()
+            && self.gathered == 0
+            && self.credit == 0
+            && self.pace.is_empty()
+            && self.health == Health::default()
     }
 }
 
@@ -271,6 +322,23 @@ impl Lanes {
             lane.next_due = Some(at);
         }
         is_earlier
+    }
+
+    /// A delivery of this lane waits for others; true if there are now as many as a batch may hold.
+    pub(super) fn note_gathered(&self, id: SubscriptionId, batch: Batch) -> bool {
+        let mut held = self.held();
+        let lane = held.lanes.entry(id).or_default();
+        lane.gathered += 1;
+        lane.gathered >= usize::from(batch.max_events)
+    }
+
+    /// A batch of this many was claimed; of none, where fewer wait than it may hold. Other nodes claim too, so what is known
+    /// here may be too much.
+    pub(super) fn note_batch(&self, id: SubscriptionId, count: usize, batch: Batch) {
+        if let Some(lane) = self.held().lanes.get_mut(&id) {
+            let most = if count == 0 { usize::from(batch.max_events) - 1 } else { usize::MAX };
+            lane.gathered = lane.gathered.saturating_sub(count).min(most);
+        }
     }
 
     /// The earliest time at which something in the store will be due.

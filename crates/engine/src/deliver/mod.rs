@@ -23,14 +23,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::attempt::{Attempt, Outcome};
-use domain::delivery::{Delivery, Settled, Trigger};
+use domain::delivery::{Delivery, Settled, State, Trigger};
 use domain::health;
 use domain::subscription::{Subscription, Target};
 use domain::{DeliveryId, Event, NodeId, SubscriptionId};
-use store::{Change, Fence, Store, StoreError};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng as _};
+use store::{Change, Fence, Lane, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use attempt::attempt_of;
 pub use attempt::{headers, signed_headers, unsigned_headers};
 pub(crate) use client::explain;
 pub use client::{Client, Failure};
@@ -39,6 +42,7 @@ pub use fetch::{NoAnswer, Page};
 pub use guard::Guard;
 pub use lanes::Job;
 use lanes::{Flow, Lanes, Next};
+use settle::Book;
 pub(crate) use settle::Settler;
 pub use transforms::Transforms;
 
@@ -67,6 +71,7 @@ struct Inner {
     transforms: Transforms,
     lanes: Arc<Lanes>,
     settled: mpsc::Sender<Change>,
+    book: Arc<Book>,
     /// Rung when a lane could do with more from the store.
     refill: Arc<Notify>,
     /// Rung when something comes into a queue that workers wait for.
@@ -89,9 +94,14 @@ impl Deliverer {
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
         let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
-        let next = (Arc::clone(&lanes), Arc::clone(&refill));
-        let (settled, settler) =
-            Settler::new(Arc::clone(&store), observer.clone(), Arc::clone(&clock), settling_ends, next);
+        let book = Arc::new(Book {
+            store: Arc::clone(&store),
+            observer: observer.clone(),
+            clock: Arc::clone(&clock),
+            lanes: Arc::clone(&lanes),
+            refill: Arc::clone(&refill),
+        });
+        let (settled, settler) = Settler::new(Arc::clone(&book), settling_ends);
         (
             Self(Arc::new(Inner {
                 node,
@@ -103,6 +113,7 @@ impl Deliverer {
                 transforms,
                 lanes,
                 settled,
+                book,
                 refill,
                 bells,
                 clock,
@@ -123,7 +134,9 @@ impl Deliverer {
     pub(crate) fn reserve(&self, route: &Route) -> bool {
         let stopping = self.0.supervisor.stopping().is_cancelled();
         let is_push = route.endpoint.is_some();
+        // Batches are made where all that could be in them is.
         is_push
+            && route.subscription.terms.batch.is_none()
             && !stopping
             && self.0.lanes.reserve(
                 route.subscription.id,
@@ -150,8 +163,20 @@ impl Deliverer {
     pub fn note_waiting(&self, delivery: &Delivery) {
         if let Some(due_at) = delivery.due_at() {
             self.note_due(delivery.subscription_id, due_at);
+            self.note_gathered(delivery);
         } else if delivery.lets_next_go() {
             self.note_released(delivery.subscription_id);
+        }
+    }
+
+    /// Counts those that wait for others. A full batch need not wait any longer.
+    fn note_gathered(&self, delivery: &Delivery) {
+        let id = delivery.subscription_id;
+        let is_fresh = delivery.attempt_count == 0;
+        let batch = self.route(id).and_then(|route| route.subscription.terms.batch).filter(|_| is_fresh);
+        if batch.is_some_and(|batch| self.0.lanes.note_gathered(id, batch)) {
+            self.0.lanes.note_behind(id);
+            self.0.refill.notify_one();
         }
     }
 
@@ -170,7 +195,7 @@ impl Deliverer {
         let now = self.0.clock.now();
         let id = DeliveryId::new(now, &mut chance::rng());
         let mut delivery = Delivery::owed(id, event, subscription, Trigger::Test, now);
-        delivery.release(now);
+        delivery.state = State::Pending { due_at: now };
         delivery.max_attempts = 1;
         delivery.ordering_key = None;
         let claimed = delivery.claim(claim(self.0.node, now), now);
@@ -271,7 +296,11 @@ impl Deliverer {
     /// Makes one attempt and settles it; how it ended.
     async fn deliver(&self, route: &Route, job: Job) -> Option<Outcome> {
         let (outcome, attempt) = self.attempt(route, &job).await;
-        let (change, settled) = self.settle(route, job.delivery, &outcome, attempt)?;
+        if job.batch.is_some() {
+            self.settle_batch(route, job, &outcome, &attempt).await;
+            return Some(outcome);
+        }
+        let (change, settled) = self.settle(route, job.delivery, &outcome, attempt, &mut chance::rng())?;
         let id = change.to.subscription_id;
         // Closed only once nobody settles any more.
         let _closed = self.0.settled.send(change).await;
@@ -279,6 +308,22 @@ impl Deliverer {
             self.note_due(id, due_at);
         }
         Some(outcome)
+    }
+
+    /// Settles all of a batch alike and at once: what is to be tried again is due together.
+    async fn settle_batch(&self, route: &Route, job: Job, outcome: &Outcome, attempt: &Attempt) {
+        let (id, seed) = (job.delivery.subscription_id, chance::rng().next_u64());
+        let mut changes = Vec::with_capacity(1 + job.batch.as_ref().map_or(0, Vec::len));
+        for delivery in job.into_deliveries() {
+            let attempt = attempt_of(&delivery, attempt);
+            let same_chance = &mut SmallRng::seed_from_u64(seed);
+            let settled = self.settle(route, delivery, outcome, attempt, same_chance);
+            changes.extend(settled.map(|(change, _)| change));
+        }
+        self.0.book.write(&changes).await;
+        if let Some(due_at) = changes.iter().filter_map(|change| change.to.due_at()).max() {
+            self.note_due(id, due_at);
+        }
     }
 
     async fn attempt(&self, route: &Route, job: &Job) -> (Outcome, Attempt) {
@@ -291,10 +336,11 @@ impl Deliverer {
         mut delivery: Delivery,
         outcome: &Outcome,
         attempt: Attempt,
+        rng: &mut impl Rng,
     ) -> Option<(Change, Settled)> {
         let from = Fence::of(&delivery);
         let policy = &route.subscription.terms.retry_policy;
-        let settled = delivery.settle(outcome, policy, self.0.clock.now(), &mut chance::rng());
+        let settled = delivery.settle(outcome, policy, self.0.clock.now(), rng);
         match settled {
             // Where nobody was called there is no attempt to look at.
             Ok(settled) => {
@@ -315,7 +361,7 @@ impl Deliverer {
     /// The outcome could not be written; the attempt may have been made.
     pub async fn deliver_now(&self, route: &Route, job: Job) -> Result<(Delivery, Attempt), StoreError> {
         let (outcome, attempt) = self.attempt(route, &job).await;
-        let settled = self.settle(route, job.delivery, &outcome, attempt.clone());
+        let settled = self.settle(route, job.delivery, &outcome, attempt.clone(), &mut chance::rng());
         let unclaimed = || StoreError::Refused("the delivery is not claimed".to_owned());
         let (change, _) = settled.ok_or_else(unclaimed)?;
         let delivery = change.to.clone();
@@ -325,15 +371,17 @@ impl Deliverer {
         Ok((delivery, attempt))
     }
 
-    /// Gives a delivery back that will not be attempted: its subscription is held or gone, or the program is stopping.
-    async fn hand_back(&self, mut job: Job) {
-        let from = Fence::of(&job.delivery);
+    /// Gives back what will not be attempted: its subscription is held or gone, or the program is stopping.
+    async fn hand_back(&self, job: Job) {
         let holds = self.route(job.delivery.subscription_id).is_some_and(|route| route.subscription.holds());
-        if job.delivery.hand_back(self.0.clock.now()).is_ok() {
-            if holds {
-                job.delivery.hold();
+        for mut delivery in job.into_deliveries() {
+            let from = Fence::of(&delivery);
+            if delivery.hand_back(self.0.clock.now()).is_ok() {
+                if holds {
+                    delivery.hold();
+                }
+                let _closed = self.0.settled.send(Change { from, to: delivery, attempt: None }).await;
             }
-            let _closed = self.0.settled.send(Change { from, to: job.delivery, attempt: None }).await;
         }
     }
 
@@ -434,8 +482,13 @@ impl Deliverer {
                 let is_workable = |route: &Arc<Route>| {
                     route.endpoint.is_some() || matches!(route.subscription.target, Target::Pull { .. })
                 };
-                if routes.get(waiting.subscription_id).is_some_and(is_workable) {
-                    self.note_due(waiting.subscription_id, waiting.due_at);
+                let Some(route) = routes.get(waiting.subscription_id).filter(|it| is_workable(it)) else {
+                    continue;
+                };
+                self.note_due(waiting.subscription_id, waiting.due_at);
+                if route.subscription.terms.batch.is_some() {
+                    // It may be full without being due: others have kept some of it, or this program before it started.
+                    self.0.lanes.note_behind(waiting.subscription_id);
                 }
             }
         }
@@ -445,7 +498,27 @@ impl Deliverer {
         if wants.is_empty() {
             return Ok(false);
         }
-        let claimed = self.0.store.claim(&wants, &claim(self.0.node, now), now).await?;
+        let (in_batches, alone): (Vec<_>, Vec<_>) = wants
+            .into_iter()
+            .partition(|want| flow(want.subscription_id).is_some_and(|flow| flow.batch.is_some()));
+        let mut may_be_more = self.refill_alone(&alone, flow).await?;
+        for want in in_batches {
+            may_be_more |= self.refill_batches(want, flow(want.subscription_id)).await?;
+        }
+        Ok(may_be_more)
+    }
+
+    /// Claims for lanes whose deliveries go each by itself.
+    async fn refill_alone(
+        &self,
+        wants: &[Lane],
+        flow: impl Fn(SubscriptionId) -> Option<Flow>,
+    ) -> Result<bool, StoreError> {
+        if wants.is_empty() {
+            return Ok(false);
+        }
+        let now = self.0.clock.now();
+        let claimed = self.0.store.claim(wants, &claim(self.0.node, now), now).await?;
         let mut may_be_more = false;
         for want in wants {
             let found = claimed.iter().filter(|c| c.delivery.subscription_id == want.subscription_id).count();
@@ -456,13 +529,34 @@ impl Deliverer {
             }
         }
         for claimed in claimed {
-            let id = claimed.delivery.subscription_id;
-            let job = Job { delivery: claimed.delivery, event: claimed.event };
-            if self.0.lanes.admit_claimed(job, flow(id).unwrap_or(Flow::LEAST).max_concurrency) {
-                self.start_worker(id);
-            }
+            let flow = flow(claimed.delivery.subscription_id);
+            self.admit_claimed(Job::alone(claimed.delivery, claimed.event), flow);
         }
         Ok(may_be_more)
+    }
+
+    /// Claims one batch after another for a lane.
+    async fn refill_batches(&self, want: Lane, flow: Option<Flow>) -> Result<bool, StoreError> {
+        let id = want.subscription_id;
+        let Some(batch) = flow.and_then(|flow| flow.batch) else { return Ok(false) };
+        for _ in 0..want.room {
+            let now = self.0.clock.now();
+            let claimed = self.0.store.claim_batch(id, &batch, &claim(self.0.node, now), now).await?;
+            self.0.lanes.note_batch(id, claimed.len(), batch);
+            let Some(job) = Job::batch(claimed) else {
+                self.0.lanes.note_caught_up(id);
+                return Ok(false);
+            };
+            self.admit_claimed(job, flow);
+        }
+        Ok(true)
+    }
+
+    fn admit_claimed(&self, job: Job, flow: Option<Flow>) {
+        let id = job.delivery.subscription_id;
+        if self.0.lanes.admit_claimed(job, flow.unwrap_or(Flow::LEAST).max_concurrency) {
+            self.start_worker(id);
+        }
     }
 }
 

@@ -17,24 +17,13 @@ use crate::maintain::Observer;
 pub(crate) struct Settler {
     settled: Mutex<mpsc::Receiver<Change>>,
     stopping: CancellationToken,
-    store: Arc<dyn Store>,
-    observer: Observer,
-    clock: Arc<dyn Clock>,
-    lanes: Arc<Lanes>,
-    /// Rung when something that waited for another may go.
-    refill: Arc<Notify>,
+    book: Arc<Book>,
 }
 
 impl Settler {
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        observer: Observer,
-        clock: Arc<dyn Clock>,
-        stopping: CancellationToken,
-        (lanes, refill): (Arc<Lanes>, Arc<Notify>),
-    ) -> (mpsc::Sender<Change>, Self) {
+    pub(super) fn new(book: Arc<Book>, stopping: CancellationToken) -> (mpsc::Sender<Change>, Self) {
         let (sender, settled) = mpsc::channel(SETTLED_WAITING_MAX);
-        (sender, Self { settled: Mutex::new(settled), stopping, store, observer, clock, lanes, refill })
+        (sender, Self { settled: Mutex::new(settled), stopping, book })
     }
 
     /// Writes until it is told to stop and all that was settled is written.
@@ -45,7 +34,7 @@ impl Settler {
             if changes.is_empty() {
                 return;
             }
-            self.write(&changes).await;
+            self.book.write(&changes).await;
             changes.clear();
         }
     }
@@ -57,7 +46,7 @@ impl Settler {
             biased;
             _ = settled.recv_many(changes, SETTLED_PER_WRITE_MAX) => {
                 if changes.len() < SETTLED_PER_WRITE_MAX {
-                    self.clock.sleep(SETTLE_LINGERS).await;
+                    self.book.clock.sleep(SETTLE_LINGERS).await;
                 }
             }
             () = self.stopping.cancelled() => settled.close(),
@@ -68,9 +57,22 @@ impl Settler {
             changes.push(change);
         }
     }
+}
 
+/// Where ends are written, and who is told of them.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) observer: Observer,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) lanes: Arc<Lanes>,
+    /// Rung when something that waited for another may go.
+    pub(super) refill: Arc<Notify>,
+}
+
+impl Book {
     /// Writes until it is written. A store that is away holds up the next attempts, not what they found out.
-    async fn write(&self, changes: &[Change]) {
+    pub(super) async fn write(&self, changes: &[Change]) {
         loop {
             match self.store.change(changes).await {
                 Ok(written) => {

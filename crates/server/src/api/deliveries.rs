@@ -153,7 +153,7 @@ async fn list(
 pub(crate) struct DeliveryWithAttempts {
     #[serde(flatten)]
     delivery: ShownDelivery,
-    /// What is sent on the subscription's terms as they are now; `null` where its transform makes nothing. The timestamp and the signatures are those of the last attempt, or of one that would be made now.
+    /// What is sent on the subscription's terms as they are now; `null` where its transform makes nothing, and where it goes in batches. The timestamp and the signatures are those of the last attempt, or of one that would be made now.
     request: Option<ShownRequest>,
     /// The first first.
     attempts: Vec<ShownAttempt>,
@@ -227,6 +227,9 @@ async fn shown_request(app: &App, delivery: &Delivery, signed_at: Timestamp) -> 
     let routes = app.engine.routes.current();
     let Some(route) = routes.get(delivery.subscription_id) else { return Ok(None) };
     let Some(url) = route.endpoint.as_ref().map(|endpoint| endpoint.url.to_string()) else { return Ok(None) };
+    if route.subscription.terms.batch.is_some() {
+        return Ok(None);
+    }
     let Some(logged) = app.engine.store.event(delivery.event_id).await? else { return Ok(None) };
     let content = Content::of(&logged.event, &route.shape, &app.engine.transforms).await;
     // Where there is none, the delivery says why.

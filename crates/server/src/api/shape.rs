@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use domain::batch::Batch;
 use domain::filter::Filter;
 use domain::headers::Headers;
+use domain::limits::{BATCH_EVENTS_MAX, BATCH_WAIT_MS_MAX};
 use domain::path::Path;
-use domain::subscription::{Source, Terms};
+use domain::subscription::{Source, Target, Terms};
 use domain::template::Template;
 use serde_json::Value;
 use transform::limits::SOURCE_BYTES_MAX;
@@ -13,15 +15,26 @@ use transform::limits::SOURCE_BYTES_MAX;
 use super::fields::{Fields, Said};
 use crate::app::App;
 
-/// Takes `filter`, `template`, `transform`, `headers` and `ordering_key`.
+/// Takes `filter`, `template`, `transform` and `headers`.
 pub(crate) async fn take_shape(app: &App, fields: &mut Fields, terms: &mut Terms) {
     take_filter(fields).change(&mut terms.filter, None);
     take_template(fields).change(&mut terms.template, None);
     take_transform(app, fields).await.change(&mut terms.transform, None);
     take_headers(fields).change(&mut terms.headers, Headers::default());
-    take_ordering_key(fields).change(&mut terms.ordering_key, None);
     if terms.transform.is_some() && terms.template.is_some() {
         fields.refuse("transform", "takes the place of a template: have one of them, and null for the other");
+    }
+}
+
+/// Takes `ordering_key` and `batch`, once the rest is known.
+pub(crate) fn take_order(fields: &mut Fields, target: &Target, terms: &mut Terms) {
+    take_ordering_key(fields).change(&mut terms.ordering_key, None);
+    take_batch(fields).change(&mut terms.batch, None);
+    if terms.batch.is_some() && (terms.transform.is_some() || terms.template.is_some()) {
+        fields.refuse("batch", "holds events as they are: it goes with neither a transform nor a template");
+    }
+    if terms.batch.is_some() && matches!(target, Target::Pull { .. }) {
+        fields.refuse("batch", "is one request: workers of a queue lease as many at once as they ask for");
     }
 }
 
@@ -63,5 +76,16 @@ fn take_headers(fields: &mut Fields) -> Said<Headers> {
 fn take_ordering_key(fields: &mut Fields) -> Said<Option<Path>> {
     fields.take("ordering_key", "a path, such as data.customer.id", |path: String| {
         path.parse::<Path>().map(Some)
+    })
+}
+
+fn take_batch(fields: &mut Fields) -> Said<Option<Batch>> {
+    let expected = format!(
+        "an object with max_events, 1 to {BATCH_EVENTS_MAX}, and max_wait_ms, 0 to {BATCH_WAIT_MS_MAX}"
+    );
+    fields.take("batch", &expected, |batch: Batch| {
+        let is_within =
+            (1..=BATCH_EVENTS_MAX).contains(&batch.max_events) && batch.max_wait_ms <= BATCH_WAIT_MS_MAX;
+        if is_within { Ok(Some(batch)) } else { Err(format!("must be {expected}")) }
     })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
+use domain::batch::Batch;
 use domain::headers::Headers;
 use domain::limits::{
     DESCRIPTION_BYTES_MAX, EVENT_TYPES_PER_SUBSCRIPTION_MAX, MAX_CONCURRENCY_MAX, RATE_LIMIT_PER_MINUTE_MAX,
@@ -26,7 +27,7 @@ use super::fields::{Fields, Said};
 use super::list::{At, Listed, Params, page, parsed};
 use super::owned::OwnedSubscription;
 use super::queues::{take_pull_target, take_queue};
-use super::shape::take_shape;
+use super::shape::{take_order, take_shape};
 use crate::access::Bearer;
 use crate::app::App;
 use crate::problem::{Problem, Result};
@@ -74,6 +75,8 @@ pub(crate) struct ShownSubscription {
     /// Where events hold what deliveries must be equal in to go one after another.
     #[schema(value_type = Option<String>, example = "data.customer.id")]
     ordering_key: Option<Path>,
+    /// How deliveries gather; `null`: each goes by itself.
+    batch: Option<ShownBatch>,
     #[schema(value_type = String, example = "standard")]
     signing: Signing,
     /// What checks `v1a` signatures; for `signing: "ed25519"` only.
@@ -84,6 +87,22 @@ pub(crate) struct ShownSubscription {
     created_at: Timestamp,
     #[schema(value_type = String)]
     updated_at: Timestamp,
+}
+
+/// How deliveries gather.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownBatch {
+    /// A batch has at most so many events, and is sent as soon as so many wait: 1 to 1000.
+    max_events: u16,
+    /// Milliseconds for which the first of a batch waits for others, 0 to 60000.
+    #[schema(default = 1_000)]
+    max_wait_ms: u32,
+}
+
+impl From<Batch> for ShownBatch {
+    fn from(Batch { max_events, max_wait_ms }: Batch) -> Self {
+        Self { max_events, max_wait_ms }
+    }
 }
 
 /// How a subscription's deliveries have ended.
@@ -142,6 +161,7 @@ pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics
         max_concurrency: terms.max_concurrency,
         rate_limit_per_minute: terms.rate_limit_per_minute,
         ordering_key: terms.ordering_key,
+        batch: terms.batch.map(Into::into),
         signing: terms.signing,
         public_key,
         statistics: statistics.into(),
@@ -208,6 +228,9 @@ pub(crate) struct SubscriptionTerms {
     /// other.
     #[schema(example = "data.customer.id")]
     ordering_key: Option<String>,
+    /// Several events in one signed request, `{"events":[…]}`. It goes with neither a transform nor a template, and is for
+    /// `push` only.
+    batch: Option<ShownBatch>,
     /// `standard`, or `ed25519` for asymmetric signatures.
     #[schema(default = "standard")]
     signing: Option<String>,
@@ -248,6 +271,7 @@ pub(crate) async fn create_subscription(
     take_signing(&mut fields, &mut terms);
     take_terms(&mut fields, &mut terms, Said::Null);
     take_shape(&app, &mut fields, &mut terms).await;
+    take_order(&mut fields, &target, &mut terms);
     take_switches(&mut fields, &mut is_active, &mut paused);
     if start != Start::Now && !is_active {
         fields.refuse("start", "needs is_active: nothing is owed to what is inactive");
@@ -498,6 +522,7 @@ async fn apply(app: &App, mut fields: Fields, subscription: &mut Subscription) -
     event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
     take_shape(app, &mut fields, &mut subscription.terms).await;
+    take_order(&mut fields, &subscription.target, &mut subscription.terms);
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
     if let Said::Value(url) = url {
         check_endpoint(app, &mut fields, Some(&url)).await;

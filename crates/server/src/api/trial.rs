@@ -58,7 +58,9 @@ pub(crate) async fn test_subscription(
     let owed = Owed::Exactly(Box::new(delivery.clone()));
     let draft = Draft { events: vec![(Arc::clone(&event), None)], idempotency: None, owed };
     app.engine.log.append(draft).await?;
-    let (delivery, attempt) = app.engine.deliverer.deliver_now(&route, Job { delivery, event }).await?;
+    let batch = route.subscription.terms.batch.map(|_| Vec::new());
+    let job = Job { delivery, event, batch };
+    let (delivery, attempt) = app.engine.deliverer.deliver_now(&route, job).await?;
     Ok(Json(Trial {
         status: delivery.status(),
         duration_ms: attempt.duration.as_micros() as f64 / 1_000.0,

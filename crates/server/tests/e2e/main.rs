@@ -16,6 +16,7 @@ mod access;
 mod alerting;
 mod answers;
 mod bad_input;
+mod batching;
 mod catalogue;
 mod command_line;
 mod connections;

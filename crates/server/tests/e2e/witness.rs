@@ -91,3 +91,21 @@ async fn two_libraries_verify_under_the_old_secret_and_the_new_while_they_overla
         }
     }
 }
+
+#[tokio::test]
+async fn two_libraries_verify_a_batch() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let subscription = world.subscribe(&json!({ "batch": { "max_events": 2 } })).await;
+    for note in ["é ☃ 你好", "b"] {
+        world.publish(&json!({ "note": note })).await;
+    }
+    let delivered = world.receiver.next().await;
+    assert!(delivered.json()["events"].is_array());
+    let mut altered = delivered.clone();
+    altered.body[20] ^= 1;
+    for library in ["standardwebhooks", "svix"] {
+        assert_eq!(verdict_of(library, &subscription.secret, &delivered).await, "verified", "{library}");
+        let refused = verdict_of(library, &subscription.secret, &altered).await;
+        assert!(refused.starts_with("refused: "), "{library}: {refused}");
+    }
+}

@@ -68,7 +68,9 @@ CREATE TABLE deliveries (
     error           TEXT COLLATE "C",
     -- In which line it stands and where, for those that wait for one another. Places grow with the log.
     ordering_key    BYTEA,
-    place           BIGINT
+    place           BIGINT,
+    -- What all that went in one request with it have in common.
+    batch           BYTEA
 );
 -- A delivery changes at least once, soon after it was made: room on its page keeps that cheap.
 ALTER TABLE deliveries SET (fillfactor = 70);
@@ -79,6 +81,8 @@ CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, plac
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
 CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
+CREATE INDEX deliveries_batches ON deliveries (subscription_id, batch)
+    WHERE batch IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 -- Lists of what is rare, which would else walk past all that is not.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';

@@ -74,7 +74,9 @@ CREATE TABLE deliveries (
     error           TEXT,
     -- In which line it stands and where, for those that wait for one another. Places grow with the log.
     ordering_key    BLOB,
-    place           INTEGER
+    place           INTEGER,
+    -- What all that went in one request with it have in common.
+    batch           BLOB
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX deliveries_waiting ON deliveries (subscription_id, next_attempt_at, id)
     WHERE status IN ('pending', 'retrying') AND ordering_key IS NULL;
@@ -83,6 +85,8 @@ CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, plac
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
 CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
+CREATE INDEX deliveries_batches ON deliveries (subscription_id, batch)
+    WHERE batch IS NOT NULL AND status IN ('pending', 'processing', 'retrying', 'held');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
 -- Lists of what is rare, which would else walk past all that is not.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';

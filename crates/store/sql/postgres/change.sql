@@ -1,5 +1,6 @@
 -- Decisions, the attempts behind them and what they add to the statistics, in one statement. A change counts only if the
--- delivery is as the decision found it; the statistics' rows are locked in the order of their ids.
+-- delivery is as the decision found it; the statistics' rows are locked in the order of their ids. What is set going once more has
+-- left its batch.
 WITH change AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
@@ -14,7 +15,8 @@ written AS (
         claim_deadline = change.claim_deadline, attempt_count = change.attempt_count,
         max_attempts = change.max_attempts, lapses = change.lapses, cause = change.cause,
         completed_at = change.completed_at, response_status = change.response_status, error = change.error,
-        ordering_key = change.ordering_key
+        ordering_key = change.ordering_key,
+        batch = CASE WHEN change.from_status IN ('failed', 'cancelled') THEN NULL ELSE batch END
     FROM change
     WHERE deliveries.id = change.id
       AND deliveries.status = change.from_status

@@ -23,7 +23,7 @@ impl Data {
     }
 
     /// Every delivery that is not the first of its line.
-    fn behind_another(&self) -> BTreeSet<DeliveryId> {
+    pub(super) fn behind_another(&self) -> BTreeSet<DeliveryId> {
         let mut lines: BTreeMap<_, Vec<DeliveryId>> = BTreeMap::new();
         for delivery in self.deliveries.values().filter(|delivery| !delivery.status().is_terminal()) {
             if let Some(key) = delivery.ordering_key {
@@ -85,6 +85,9 @@ impl Data {
         }
         let statistics = self.statistics.entry(current.subscription_id).or_default();
         count(statistics, current.status(), &change.to, change.attempt.as_ref());
+        if current.status().is_terminal() {
+            self.batches.remove(&change.to.id);
+        }
         current.clone_from(&change.to);
         if let Some(attempt) = &change.attempt {
             let key = (attempt.delivery_id, attempt.number);

@@ -60,6 +60,7 @@ impl Data {
         if has_ended {
             self.deliveries.remove(&id);
             self.places.remove(&id);
+            self.batches.remove(&id);
             self.remove_attempts(id);
         }
         has_ended

@@ -9,6 +9,7 @@ mod write;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
@@ -175,6 +176,16 @@ impl Engine for Postgres {
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         write::claim(self, lanes, claim, now).await
+    }
+
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        write::claim_batch(self, of, *terms, claim, now).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {

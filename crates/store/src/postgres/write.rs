@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use const_format::str_replace;
 use domain::attempt::{Attempt, ErrorCode};
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
+use domain::limits::BATCH_BYTES_MAX;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
@@ -30,6 +32,11 @@ statements! {
     REPEATED = "repeated" "SELECT dedupe_key, id, position FROM events WHERE dedupe_key = ANY($1::bytea[])";
     CLAIM = "claim" str_replace!(
         str_replace!(include_str!("../../sql/postgres/claim.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
+        "{events}",
+        rows::EVENT_OF_TABLE
+    );
+    CLAIM_BATCH = "claim_batch" str_replace!(
+        str_replace!(include_str!("../../sql/postgres/claim_batch.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
         "{events}",
         rows::EVENT_OF_TABLE
     );
@@ -253,6 +260,24 @@ pub(super) async fn claim(
         .bind(claim.deadline.as_micros())
         .bind(now.as_micros());
     let rows = fetch(postgres, &postgres.pool, CLAIM.name, query).await?;
+    rows.into_iter().map(|mut row| row.claimed()).collect()
+}
+
+pub(super) async fn claim_batch(
+    postgres: &Postgres,
+    of: SubscriptionId,
+    terms: Batch,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Vec<Claimed>> {
+    let query = sqlx::query(CLAIM_BATCH.sql())
+        .bind(uuid(of))
+        .bind(i64::from(terms.max_events))
+        .bind(BATCH_BYTES_MAX as i64)
+        .bind(claim.holder.to_text())
+        .bind(claim.deadline.as_micros())
+        .bind(now.as_micros());
+    let rows = fetch(postgres, &postgres.pool, CLAIM_BATCH.name, query).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
@@ -192,6 +193,17 @@ impl Engine for Sqlite {
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {
         let (lanes, claim) = (lanes.to_vec(), claim.clone());
         self.writer.run_relaxed(move |desk| write::claim(desk, &lanes, &claim, now)).await
+    }
+
+    async fn claim_batch(
+        &self,
+        of: SubscriptionId,
+        terms: &Batch,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Vec<Claimed>> {
+        let (terms, claim) = (*terms, claim.clone());
+        self.writer.run_relaxed(move |desk| write::claim_batch(desk, of, terms, &claim, now)).await
     }
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {

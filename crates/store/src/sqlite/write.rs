@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use const_format::str_replace;
 use domain::attempt::Attempt;
+use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::Only;
+use domain::limits::BATCH_BYTES_MAX;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 
 use super::multirow::MultiRow;
@@ -46,6 +48,23 @@ statements! {
         str_replace!(include_str!("../../sql/sqlite/claimed.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
         "{events}",
         rows::EVENT_OF_TABLE
+    );
+    DUE_BATCH = "due_batch" include_str!("../../sql/sqlite/due_batch.sql");
+    GATHER = "gather" include_str!("../../sql/sqlite/gather.sql");
+    CLAIM_BATCH = "claim_batch"
+        "WITH named (batch) AS MATERIALIZED (SELECT randomblob(16))
+         UPDATE deliveries
+         SET status = 'processing', next_attempt_at = NULL, claimed_by = $1, claim_deadline = $2,
+             batch = coalesce(batch, (SELECT batch FROM named))
+         WHERE id IN (SELECT unhex(value) FROM json_each($3))";
+    CLAIMED_BATCH = "claimed_batch" str_replace!(
+        str_replace!(
+            str_replace!(include_str!("../../sql/sqlite/claimed.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
+            "{events}",
+            rows::EVENT_OF_TABLE
+        ),
+        "ORDER BY claimed.key",
+        "ORDER BY events.position, deliveries.id"
     );
     CLAIM_TASKS = "claim_tasks" include_str!("../../sql/sqlite/claim_tasks.sql");
     CREATE_JOB = "create_job" tables::jobs::INSERT;
@@ -367,6 +386,53 @@ pub(super) fn claim(desk: &mut Desk, lanes: &[Lane], claim: &Claim, now: Timesta
     let rows = transaction.desk.fetch(&CLAIMED, [ids])?;
     transaction.commit()?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
+}
+
+pub(super) fn claim_batch(
+    desk: &mut Desk,
+    of: SubscriptionId,
+    terms: Batch,
+    claim: &Claim,
+    now: Timestamp,
+) -> Result<Vec<Claimed>> {
+    let transaction = desk.begin()?;
+    let due = transaction.desk.fetch(&DUE_BATCH, args![Value::id(of), now.as_micros()])?;
+    let mut ids = due.into_iter().map(|mut row| row.id()).collect::<Result<Vec<DeliveryId>>>()?;
+    if ids.is_empty() {
+        ids = gather(&transaction, of, terms, now)?;
+    }
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = json_array(ids);
+    let args = args![claim.holder.to_text(), claim.deadline.as_micros(), ids.clone()];
+    transaction.desk.run(&CLAIM_BATCH, args)?;
+    let rows = transaction.desk.fetch(&CLAIMED_BATCH, [ids])?;
+    transaction.commit()?;
+    rows.into_iter().map(|mut row| row.claimed()).collect()
+}
+
+/// What makes a new batch; nothing while it is neither full nor due.
+fn gather(
+    transaction: &Transaction<'_>,
+    of: SubscriptionId,
+    terms: Batch,
+    now: Timestamp,
+) -> Result<Vec<DeliveryId>> {
+    let args = args![Value::id(of), now.as_micros(), i64::from(terms.max_events)];
+    let (mut ids, mut bytes, mut is_due, mut is_full) = (Vec::new(), 0, false, false);
+    for mut row in transaction.desk.fetch(&GATHER, args)? {
+        let (id, due_at, data) = (row.id()?, row.time()?, row.int()?);
+        bytes += data;
+        if !ids.is_empty() && bytes > BATCH_BYTES_MAX as i64 {
+            is_full = true;
+            break;
+        }
+        is_due |= due_at <= now;
+        ids.push(id);
+    }
+    is_full |= ids.len() == usize::from(terms.max_events);
+    Ok(if is_due || is_full { ids } else { Vec::new() })
 }
 
 pub(super) fn change(desk: &mut Desk, changes: &[Change]) -> Result<Vec<bool>> {

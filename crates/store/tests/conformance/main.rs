@@ -117,6 +117,15 @@ conformance! {
             many_lines_are_worked_off_each_in_its_order
             lines_and_what_stands_in_none_share_the_room
         }
+        batches {
+            a_batch_goes_when_its_first_is_due_or_it_is_full
+            what_was_one_batch_stays_one
+            what_has_ended_leaves_its_batch
+            a_retry_by_hand_leaves_its_batch
+            a_batch_is_bounded_by_its_bytes
+            a_batch_holds_one_of_each_line
+            what_is_held_does_not_keep_the_rest_of_its_batch
+        }
         changing {
             a_change_is_written_with_its_attempt
             a_change_that_comes_too_late_leaves_nothing
@@ -244,6 +253,7 @@ conformance! {
             stale_routes_stay_stale
         }
         lines { a_line_outlives_the_program }
+        batches { a_batch_outlives_the_program }
     }
     engines that several nodes share {
         sharing {
@@ -254,5 +264,6 @@ conformance! {
             a_reader_steps_over_nothing_that_another_node_writes
         }
         lines { nodes_share_lines_without_breaking_them }
+        batches { nodes_share_batches_without_breaking_them }
     }
 }

@@ -11,7 +11,7 @@ use crate::chance;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_000);
 const CONCURRENCY: u16 = 3;
-const FLOW: Flow = Flow { max_concurrency: CONCURRENCY, per_minute: None };
+const FLOW: Flow = Flow { max_concurrency: CONCURRENCY, per_minute: None, batch: None };
 
 const ARRIVED: Outcome = Outcome::Answered { status: 200, retry_after: None };
 const REFUSED: Outcome = Outcome::Answered { status: 500, retry_after: None };
@@ -52,7 +52,7 @@ fn job(id: SubscriptionId) -> Job {
         Delivery::owed(DeliveryId::new(NOW, rng), &event, &subscription, Trigger::Initial, NOW);
     let holder = Holder::Node(NodeId::new(NOW, rng));
     delivery.claim(Claim { holder, deadline: NOW }, NOW).unwrap();
-    Job { delivery, event: Arc::new(event) }
+    Job::alone(delivery, Arc::new(event))
 }
 
 /// Admits as many fresh deliveries as there are places; how many that was.
@@ -242,4 +242,28 @@ fn no_more_attempts_begin_in_a_minute_than_may() {
         panic!("one had gone, one could come")
     };
     assert_eq!((jobs.len(), until), (1, at(61)));
+}
+
+#[test]
+fn a_full_batch_is_noticed_whatever_was_claimed_before() {
+    let (lanes, id) = (Lanes::default(), lane_id());
+    let batch = Batch { max_events: 3, max_wait_ms: 60_000 };
+    let noted = |count: usize| (0..count).filter(|_| lanes.note_gathered(id, batch)).count();
+    assert_eq!(noted(4), 2, "at the third, and until it is claimed");
+    lanes.note_batch(id, 3, batch);
+    lanes.note_batch(id, 0, batch);
+    assert_eq!(noted(1), 0);
+    assert_eq!(noted(1), 1, "one was left over");
+    // Another node has claimed them.
+    lanes.note_batch(id, 0, batch);
+    assert_eq!(noted(1), 1, "rather one look too many");
+}
+
+#[test]
+fn a_lane_claims_no_more_batches_than_can_go() {
+    let (lanes, id) = (Lanes::default(), lane_id());
+    let flow = Flow { batch: Some(Batch { max_events: 3, max_wait_ms: 0 }), ..FLOW };
+    lanes.note_behind(id);
+    let wanted = lanes.wants(NOW, |_| Some(flow));
+    assert_eq!(wanted, [Room { subscription_id: id, room: u32::from(CONCURRENCY) }]);
 }

@@ -1,5 +1,6 @@
 //! What a store guarantees, a sentence each.
 
+pub(crate) mod batches;
 pub(crate) mod calling;
 pub(crate) mod changing;
 pub(crate) mod claiming;

@@ -1,5 +1,6 @@
 //! Subscriptions: who wants what, under a version that moves with them, and what becomes of what they are owed.
 
+use domain::batch::Batch;
 use domain::delivery::{Delivery, State, Status};
 use domain::headers::Headers;
 use domain::retry::RetryPolicy;
@@ -31,6 +32,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             rate_limit_per_minute: Some(90),
             signing: Signing::Ed25519,
             ordering_key: Some("data.customer.id".parse().unwrap()),
+            batch: Some(Batch { max_events: 7, max_wait_ms: 0 }),
         },
         is_active: false,
         paused: true,
