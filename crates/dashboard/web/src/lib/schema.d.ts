@@ -18,6 +18,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deliveries/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry or cancel many deliveries
+         * @description The answer comes once they are counted; a job does it. A retried delivery keeps its id and history and gets one more
+         *     attempt.
+         */
+        post: operations["change_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deliveries/{id}": {
         parameters: {
             query?: never;
@@ -142,6 +163,60 @@ export interface paths {
          * @description It becomes a delivery of its own, with all its attempts; the `webhook-id` stays the event's.
          */
         post: operations["resend_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs, the newest first */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one job */
+        get: operations["read_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call a job off
+         * @description What it has done stays done.
+         */
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -692,6 +767,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send past events to a subscription once more
+         * @description Events that came in within the span, and that the subscription wants by its types and filter as they are now. Each
+         *     becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are counted;
+         *     a job sends them.
+         */
+        post: operations["replay_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/{id}/rotate-secret": {
         parameters: {
             query?: never;
@@ -834,6 +931,40 @@ export interface components {
              * @example accepted
              */
             status: string;
+        };
+        /** @description What a job is about. */
+        Begun: {
+            /**
+             * Format: int64
+             * @description How many events or deliveries it is about.
+             */
+            count: number;
+            /** @description The job that does it; not there after a dry run. */
+            job_id?: string | null;
+        };
+        /** @description Which deliveries, and what is done to them. */
+        Bulk: {
+            /** @description `retry` or `cancel`. */
+            action: string;
+            /**
+             * @description Only count them.
+             * @default false
+             */
+            dry_run: boolean | null;
+            filter?: components["schemas"]["BulkFilter"] | null;
+        };
+        /** @description Which deliveries are meant; what is left out does not matter. */
+        BulkFilter: {
+            event_type?: string | null;
+            /** @description Made at or after. */
+            since?: string | null;
+            /** @description For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of those. */
+            status?: string | null;
+            subscription_id?: string | null;
+            /** @description Made before. */
+            until?: string | null;
+            /** @description Of this user's subscriptions. */
+            user_id?: string | null;
         };
         /** @description Every known event type. */
         Catalogue: {
@@ -997,6 +1128,47 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownJob: {
+            /** @description The newest first. */
+            data: {
+                created_at: string;
+                /**
+                 * Format: int64
+                 * @description How many have been dealt with.
+                 */
+                done: number;
+                /** @description Why it failed. */
+                error?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many could not be.
+                 */
+                failed: number;
+                finished_at?: string | null;
+                /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /**
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @example replay
+                 */
+                kind: string;
+                /**
+                 * @description `running`, `completed`, `failed` or `cancelled`.
+                 * @example running
+                 */
+                state: string;
+                /**
+                 * Format: int64
+                 * @description How many events or deliveries it is about; `null` while nobody has counted them.
+                 */
+                total?: number | null;
+                /** @description Whose it is; `null`: the operator's. */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownKey: {
             /** @description The newest first. */
             data: {
@@ -1147,6 +1319,8 @@ export interface components {
         };
         /** @description A new subscription, with its secret. */
         NewSubscription: components["schemas"]["ShownSubscription"] & {
+            /** @description With `start`: the job that owes it what came in before. */
+            job_id?: string | null;
             /**
              * @description What checks the signatures. It is shown this once. Asymmetric signing has none.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
@@ -1216,6 +1390,26 @@ export interface components {
         Pulled: {
             /** @description The longest due first. Empty where nothing came in time. */
             events: components["schemas"]["LeasedEvent"][];
+        };
+        /** @description Which past events. */
+        Replaying: {
+            /**
+             * @description Only count them.
+             * @default false
+             */
+            dry_run: boolean | null;
+            /**
+             * @description `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to it.
+             * @default all
+             */
+            only: string | null;
+            /**
+             * @description Received at or after.
+             * @example 2026-11-21T09:30:00Z
+             */
+            since: string;
+            /** @description Received before; left out: up to now. */
+            until?: string | null;
         };
         /** @description Where to. */
         Resending: {
@@ -1341,6 +1535,42 @@ export interface components {
              * @description Whose it is; `null` where no user could be found.
              * @example alice
              */
+            user_id?: string | null;
+        };
+        /** @description Work that goes on for a while. */
+        ShownJob: {
+            created_at: string;
+            /**
+             * Format: int64
+             * @description How many have been dealt with.
+             */
+            done: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description How many could not be.
+             */
+            failed: number;
+            finished_at?: string | null;
+            /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /**
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @example replay
+             */
+            kind: string;
+            /**
+             * @description `running`, `completed`, `failed` or `cancelled`.
+             * @example running
+             */
+            state: string;
+            /**
+             * Format: int64
+             * @description How many events or deliveries it is about; `null` while nobody has counted them.
+             */
+            total?: number | null;
+            /** @description Whose it is; `null`: the operator's. */
             user_id?: string | null;
         };
         /** @description An API key, without the key. */
@@ -1615,6 +1845,11 @@ export interface components {
              */
             signing: string | null;
             /**
+             * @description For `pull`: from when on events are wanted: `now`, `earliest`, or a time.
+             * @default now
+             */
+            start: string | null;
+            /**
              * @description `push` to a URL, or `pull` from a queue.
              * @default push
              */
@@ -1755,6 +1990,55 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Bulk"];
+            };
+        };
+        responses: {
+            /** @description Counted, for `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description Counted and begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2033,6 +2317,98 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownJob"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownJob"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownJob"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3511,6 +3887,57 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    replay_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replaying"];
+            };
+        };
+        responses: {
+            /** @description Counted, for `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description Counted and begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
