@@ -51,6 +51,12 @@ impl Api {
         Ok(Subscription { id: text(&answer, "id")?, secret: text(&answer, "secret")? })
     }
 
+    /// Has a queue fed with `github.*` of one user; the subscription's id.
+    pub async fn subscribe_pull(&self, user: &str, queue: &str) -> Result<String> {
+        let body = json!({ "user_id": user, "target": "pull", "queue": queue, "event_types": ["github.*"] });
+        text(&self.call("POST", "/api/webhooks", Some(&body)).await?, "id")
+    }
+
     pub async fn unsubscribe(&self, subscription_id: &str) -> Result<()> {
         self.call("DELETE", &format!("/api/webhooks/{subscription_id}"), None).await?;
         Ok(())
@@ -73,8 +79,17 @@ impl Api {
 
     /// The ids of all events of one user and type, page by page.
     pub async fn event_ids(&self, user: &str, event_type: &str) -> Result<Vec<String>> {
+        self.ids(format!("/api/events?user_id={user}&type={event_type}&limit={PAGE_EVENTS}")).await
+    }
+
+    /// How many rejections the program keeps.
+    pub async fn rejection_count(&self) -> Result<usize> {
+        Ok(self.ids(format!("/api/rejections?limit={PAGE_EVENTS}")).await?.len())
+    }
+
+    /// The ids of a whole list, page by page.
+    async fn ids(&self, mut path: String) -> Result<Vec<String>> {
         let mut ids = Vec::new();
-        let mut path = format!("/api/events?user_id={user}&type={event_type}&limit={PAGE_EVENTS}");
         let first = path.len();
         for _ in 0..PAGES_MAX {
             let answer = self.call("GET", &path, None).await?;
@@ -86,7 +101,7 @@ impl Api {
             path.push_str("&cursor=");
             path.extend(url::form_urlencoded::byte_serialize(cursor.as_bytes()));
         }
-        bail!("more than {PAGES_MAX} pages of events")
+        bail!("more than {PAGES_MAX} pages")
     }
 
     /// SQL statements that the store has run so far, or `None` where the program does not count them.
@@ -94,6 +109,19 @@ impl Api {
         let (status, body) = self.request("GET", "/metrics", None).await?;
         ensure!(status == 200, "GET /metrics answered {status}");
         Ok(sum_of_samples(&String::from_utf8_lossy(&body), "waystation_store_statements_total"))
+    }
+
+    /// How often one statement has run so far.
+    pub async fn statements(&self, name: &str) -> Result<f64> {
+        let (status, body) = self.request("GET", "/metrics", None).await?;
+        ensure!(status == 200, "GET /metrics answered {status}");
+        let sample = format!("waystation_store_statements_total{{statement=\"{name}\"}}");
+        Ok(sum_of_samples(&String::from_utf8_lossy(&body), &sample).unwrap_or(0.0))
+    }
+
+    /// Publishes one event or a batch.
+    pub async fn publish(&self, body: &Value) -> Result<()> {
+        self.call("POST", "/api/events", Some(body)).await.map(drop)
     }
 
     async fn call(&self, method: &str, path: &str, json: Option<&Value>) -> Result<Value> {

@@ -3,11 +3,11 @@
 //! A load generator that shares two cores with the server it loads must cost little: one write and one read
 //! per request, one buffer per connection, nothing allocated once warm.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// More header fields than any answer of ours has.
 const HEADER_FIELDS_MAX: usize = 32;
@@ -34,6 +34,15 @@ pub struct Response<'a> {
 impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| format!("connect to {address}"))?;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, incoming: Vec::with_capacity(BUFFER_BYTES) })
+    }
+
+    /// From an address of this machine's own, such as 127.3.2.1.
+    pub async fn open_from(source: IpAddr, address: SocketAddr) -> Result<Self> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::new(source, 0)).with_context(|| format!("bind to {source}"))?;
+        let stream = socket.connect(address).await.with_context(|| format!("connect to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, incoming: Vec::with_capacity(BUFFER_BYTES) })
     }

@@ -32,3 +32,4 @@ pub mod program;
 pub mod receiver;
 pub mod scratch;
 pub mod signature;
+pub mod socket;

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, Rlimit};
 use serde::Serialize;
 
 /// What a number must be read beside.
@@ -53,6 +54,14 @@ pub fn cpu_time(process_id: u32) -> Result<Duration> {
         .map(|ticks| ticks.parse::<u64>())
         .sum::<Result<u64, _>>()?;
     Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
+/// Lets this process, and those it starts, open as many files as the system allows them: each socket is one.
+pub fn raise_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    // Where it cannot be raised the sockets that are too many will tell.
+    let _as_it_was = rustix::process::setrlimit(Resource::Nofile, raised);
 }
 
 fn kibibytes(table: &str, name: &str) -> Result<u64> {

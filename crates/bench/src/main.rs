@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use bench::machine::raise_file_limit;
 use bench::measure::{self, Options};
 use bench::scratch::Scratch;
 use bench::{bare, interrupt};
@@ -49,6 +50,7 @@ fn run(command: &Command) -> Result<()> {
 }
 
 async fn bench(options: &Options) -> Result<()> {
+    raise_file_limit();
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build of the benchmark: neither its rates nor its ratios mean anything");
     }

@@ -39,7 +39,7 @@ const LOG_LINES_SHOWN: usize = 40;
 pub struct Launch {
     binary: PathBuf,
     arguments: Vec<OsString>,
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(String, String)>,
     directory: PathBuf,
     pub address: SocketAddr,
 }
@@ -88,7 +88,14 @@ impl Launch {
         // Absolute, because the program runs in a directory of its own.
         let binary =
             fs::canonicalize(binary).with_context(|| format!("no binary at {}", binary.display()))?;
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Ok(Self { binary, arguments, environment, directory: directory.to_owned(), address })
+    }
+
+    /// The same, with one more setting.
+    pub fn with(mut self, name: String, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     /// Starts the process and waits until it says that it is ready.

@@ -138,6 +138,15 @@ impl ErrorCode {
         Self::Status,
     ];
 
+    /// What fails here or is called off, and says nothing of the endpoint.
+    pub const OURS: [Self; 3] = [Self::Transform, Self::Lapsed, Self::Cancelled];
+
+    /// Whether it is one of [`ErrorCode::OURS`].
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        Self::OURS.contains(&self)
+    }
+
     /// The code as it is written.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
-use crate::attempt::{ErrorCode, Outcome, Verdict};
+use crate::attempt::{Outcome, Verdict};
 use crate::limits::{RETRY_AFTER_SECONDS_MAX, TIMEOUT_SECONDS_MAX};
 
 /// How an endpoint has been answering since it last answered well.
@@ -72,12 +72,10 @@ pub struct Rules {
     pub cool_down_first: Duration,
     /// How long it is left alone at most.
     pub cool_down_max: Duration,
-    /// How long there may be nothing but failure before its subscription is deactivated.
-    pub deactivate_after: Duration,
 }
 
 impl Default for Rules {
-    /// 10 failures; 5 s, doubling up to 5 min; 5 days.
+    /// 10 failures; 5 s, doubling up to 5 min.
     fn default() -> Self {
         Self {
             // More than the retries of one delivery: one that the endpoint cannot digest must not stop the others.
@@ -85,8 +83,6 @@ impl Default for Rules {
             cool_down_first: Duration::from_secs(5),
             // Also the longest that a healed endpoint waits for us to notice.
             cool_down_max: Duration::from_secs(5 * 60),
-            // A long weekend, and time to read one's mail after it.
-            deactivate_after: Duration::from_secs(5 * 24 * 3_600),
         }
     }
 }
@@ -190,8 +186,7 @@ impl Health {
         let unharmed = Trouble { since: now, failures: 0, openings: 0, gate: Gate::All };
         let trouble = self.trouble.get_or_insert(unharmed);
         trouble.failures = trouble.failures.saturating_add(1);
-        let opened = trouble.open_if_due(asked, rules, now);
-        if now.since(trouble.since) > rules.deactivate_after { Change::Deactivate } else { opened }
+        trouble.open_if_due(asked, rules, now)
     }
 }
 
@@ -233,14 +228,11 @@ fn is_ahead(end: Timestamp, now: Timestamp) -> bool {
 
 /// Whether it was the endpoint that made the outcome, rather than one of ours.
 fn tells_of_the_endpoint(outcome: &Outcome) -> bool {
-    use ErrorCode::{Cancelled, Lapsed, Transform};
-    let is_ours = matches!(
-        outcome,
-        Outcome::Failed { code: Cancelled | Lapsed | Transform, .. }
-            | Outcome::Unsendable { .. }
-            | Outcome::Skipped
-    );
-    !is_ours
+    match outcome {
+        Outcome::Failed { code, .. } => !code.is_ours(),
+        Outcome::Unsendable { .. } | Outcome::Skipped => false,
+        Outcome::Answered { .. } | Outcome::Completed | Outcome::Reported { .. } => true,
+    }
 }
 
 #[cfg(test)]
@@ -248,12 +240,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::attempt::ErrorCode;
 
     const RULES: Rules = Rules {
         failures_to_open: 3,
         cool_down_first: Duration::from_secs(5),
         cool_down_max: Duration::from_secs(60),
-        deactivate_after: Duration::from_secs(1_000),
     };
 
     fn at(seconds: i64) -> Timestamp {
@@ -354,14 +346,9 @@ mod tests {
     }
 
     #[test]
-    fn a_410_deactivates_at_once_and_failures_when_they_have_lasted() {
+    fn a_410_deactivates_at_once() {
         assert_eq!(Health::default().settle(&answer(410), &RULES, at(0)), Change::Deactivate);
-        let mut health = Health::default();
-        assert_eq!(health.settle(&answer(500), &RULES, at(0)), Change::None);
-        assert_eq!(health.settle(&answer(500), &RULES, at(1_000)), Change::None);
-        assert_eq!(health.settle(&answer(500), &RULES, at(1_001)), Change::Deactivate);
-        assert_eq!(health.failing_since(), Some(at(0)));
-        assert_eq!(Rules::default().deactivate_after, Duration::from_secs(432_000));
+        assert_eq!(Health::default().settle(&answer(404), &RULES, at(0)), Change::None);
     }
 
     #[test]
@@ -402,19 +389,18 @@ mod tests {
 
     fn any_rules() -> impl Strategy<Value = Rules> {
         let span = |range: std::ops::Range<u64>| range.prop_map(Duration::from_secs);
-        (0..6_u32, span(0..30), span(0..1_000_000), span(0..3_000)).prop_map(
-            |(failures_to_open, cool_down_first, cool_down_max, deactivate_after)| Rules {
+        (0..6_u32, span(0..30), span(0..1_000_000)).prop_map(
+            |(failures_to_open, cool_down_first, cool_down_max)| Rules {
                 failures_to_open,
                 cool_down_first,
                 cool_down_max,
-                deactivate_after,
             },
         )
     }
 
     proptest! {
         #[test]
-        fn whatever_happens_there_is_a_next_attempt_and_success_closes_and_lasting_failure_deactivates(
+        fn whatever_happens_there_is_a_next_attempt_and_success_closes_and_410_deactivates(
             rules in any_rules(), steps in proptest::collection::vec(any_step(), 1..80),
         ) {
             let (mut health, mut now) = (Health::default(), at(0));
@@ -433,9 +419,8 @@ mod tests {
                             prop_assert_eq!(health.admit(now), Admission::Attempt);
                         } else if !is_ours {
                             failures += 1;
-                            let lasted = now.since(*since.get_or_insert(now));
-                            let is_over = outcome.status() == Some(410) || lasted > rules.deactivate_after;
-                            prop_assert_eq!(change == Change::Deactivate, is_over);
+                            since.get_or_insert(now);
+                            prop_assert_eq!(change == Change::Deactivate, outcome.status() == Some(410));
                         }
                         prop_assert!(!is_ours || change == Change::None);
                     }

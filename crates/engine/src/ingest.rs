@@ -113,9 +113,11 @@ impl Intake {
             }
         };
         // The log routes what it commits, so that both happen under one set of subscriptions.
-        let events = inbound.iter().map(|inbound| event(provider, user, inbound, request, now));
+        let owners = self.owners(provider, user, &inbound).await?;
+        let events = inbound.iter().zip(&owners);
+        let events = events.map(|(inbound, owner)| event(provider, owner.as_ref(), inbound, request, now));
         let kept = self.log.append(draft(events.collect())).await?;
-        let kept = self.recur(provider, user, &inbound, request, events_of(kept)?).await?;
+        let kept = self.recur(provider, &owners, &inbound, request, events_of(kept)?).await?;
         Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
     }
 
@@ -153,16 +155,40 @@ impl Intake {
         provider.confirm(query, &[]).map(|confirmation| confirmation.reply)
     }
 
-    /// Keeps what turns out to be a further event about something known: known by its id, and from another time.
-    async fn recur(
+    /// Whose each event is: the user in the address, else whoever has connected the account, else the one whom the
+    /// provider names.
+    async fn owners(
         &self,
         provider: &dyn Provider,
         user: Option<&UserId>,
         inbound: &[InboundEvent],
+    ) -> Result<Vec<Option<UserId>>, NotKept> {
+        let mut owners = Vec::with_capacity(inbound.len());
+        for inbound in inbound {
+            owners.push(match (user, &inbound.owner) {
+                (Some(user), _) => Some(user.clone()),
+                (None, Owner::Path) => None,
+                (None, Owner::Account { id, user }) => {
+                    // Of several who have connected it the first counts.
+                    let connected = self.store.connections_to(provider.name(), id).await?;
+                    connected.into_iter().next().map_or_else(|| user.clone(), |c| Some(c.connection.user_id))
+                }
+            });
+        }
+        Ok(owners)
+    }
+
+    /// Keeps what turns out to be a further event about something known: known by its id, and from another time.
+    async fn recur(
+        &self,
+        provider: &dyn Provider,
+        owners: &[Option<UserId>],
+        inbound: &[InboundEvent],
         request: &RawRequest,
         mut kept: Vec<KeptEvent>,
     ) -> Result<Vec<KeptEvent>, NotKept> {
-        for (inbound, kept) in inbound.iter().zip(&mut kept).filter(|(_, kept)| !kept.is_new) {
+        let repeats = inbound.iter().zip(owners).zip(&mut kept).filter(|(_, kept)| !kept.is_new);
+        for ((inbound, owner), kept) in repeats {
             let Some(recurrence) = &inbound.recurrence else { continue };
             let first = self.store.event(kept.id).await?;
             if first.is_some_and(|first| Some(first.event.occurred_at) != inbound.occurred_at) {
@@ -171,7 +197,7 @@ impl Intake {
                     dedupe_id: recurrence.dedupe_id.clone(),
                     ..inbound.clone()
                 };
-                let event = event(provider, user, &recurring, request, self.clock.now());
+                let event = event(provider, owner.as_ref(), &recurring, request, self.clock.now());
                 *kept = events_of(self.log.append(draft(vec![event])).await?)?.remove(0);
             }
         }
@@ -204,28 +230,18 @@ fn draft(events: Vec<(Arc<Event>, Option<DedupeKey>)>) -> Draft {
     Draft { events, idempotency: None, owed: Owed::ToWhoWantsThem }
 }
 
-/// The user in the address, else the one whom the provider names.
-fn owner(user: Option<&UserId>, owner: &Owner) -> Option<UserId> {
-    match (user, owner) {
-        (Some(user), _) => Some(user.clone()),
-        (None, Owner::Account { user, .. }) => user.clone(),
-        (None, Owner::Path) => None,
-    }
-}
-
 fn event(
     provider: &dyn Provider,
-    user: Option<&UserId>,
+    owner: Option<&UserId>,
     inbound: &InboundEvent,
     request: &RawRequest,
     now: Timestamp,
 ) -> (Arc<Event>, Option<DedupeKey>) {
-    let user = owner(user, &inbound.owner);
-    let dedupe_key = DedupeKey::new(provider.name(), user.as_ref(), &inbound.dedupe_id);
+    let dedupe_key = DedupeKey::new(provider.name(), owner, &inbound.dedupe_id);
     let event = Event {
         id: EventId::new(now, &mut chance::rng()),
         event_type: inbound.event_type.clone(),
-        user_id: user,
+        user_id: owner.cloned(),
         source: provider.name().to_owned(),
         provider: Some(provider.name().to_owned()),
         occurred_at: inbound.occurred_at.unwrap_or(now),

@@ -38,6 +38,12 @@ struct Former {
 }
 
 impl SigningKeys {
+    /// This secret alone.
+    #[must_use]
+    pub const fn shared(secret: Secret) -> Self {
+        Self { newest: SigningKey::Secret(secret), former: Vec::new() }
+    }
+
     /// A fresh key of the wanted kind, with none before it.
     pub fn generate(signing: Signing, rng: &mut impl rand::CryptoRng) -> Self {
         Self { newest: SigningKey::generate(signing, rng), former: Vec::new() }

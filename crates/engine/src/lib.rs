@@ -6,11 +6,13 @@
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`sources`] (the same for senders without a route of
 //! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`deliver`] (how they
-//! get there), [`lease`] (how workers fetch them), [`recover`] (how they are sent once more), [`maintain`] (what happens
-//! by itself), [`rejections`] (what was refused), [`news`] (what is told of all that).
+//! get there), [`lease`] (how workers fetch them), [`realtime`] (how browsers follow), [`recover`] (how they are sent once
+//! more), [`maintain`] (what happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that),
+//! [`connections`] (users' accounts at providers, whose tokens stay fresh).
 
 pub mod chance;
 pub mod clock;
+pub mod connections;
 pub mod deliver;
 pub mod documents;
 pub mod ingest;

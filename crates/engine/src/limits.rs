@@ -76,6 +76,12 @@ pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].
 pub const SWEEP_EVERY_AT_MOST: Duration = Duration::from_secs(60);
 
+/// Subscriptions that are deactivated in one go since they have failed for too long.
+pub const DEACTIVATED_AT_ONCE_MAX: u32 = 100;
+
+/// The longest time between two looks for them; the shortest is [`DUE_POLL_EVERY`].
+pub const DEACTIVATED_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+
 /// The shortest and the longest time between two looks at what is watched. Each asks the store what waits.
 pub const ALERTS_LOOKED_AT_AT_LEAST_EVERY: Duration = Duration::from_millis(200);
 /// See [`ALERTS_LOOKED_AT_AT_LEAST_EVERY`].
@@ -167,3 +173,100 @@ pub const JOBS_POLL_EVERY: Duration = Duration::from_secs(1);
 
 /// The longest that a job rests between two steps. It rests as long as its last step took, so that others get to write.
 pub const JOB_RESTS_MAX: Duration = Duration::from_millis(500);
+
+/// Bytes of a frame that a client sends, and so of a message of a WebSocket.
+pub const FRAME_BYTES_MAX: usize = 64 * 1_024;
+
+/// How long a client may take to say `hello`.
+pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// Events that are kept in memory for those who stream them, and their bytes. One who is further behind reads the store.
+pub const TAIL_EVENTS_MAX: usize = 4_096;
+/// See [`TAIL_EVENTS_MAX`].
+pub const TAIL_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Events that the tail takes from the store at once.
+pub const TAIL_EVENTS_PER_READ: u32 = 512;
+
+/// How often the end of a log is looked at that others write to: they do not say when they have. So late is an event at
+/// another node than the one it came in at.
+pub const TAIL_POLL_SHARED_EVERY: Duration = Duration::from_millis(100);
+
+/// How often it is looked at when nobody else writes. Whoever does says so; this stands behind it.
+pub const TAIL_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// Events that are sent on one connection together.
+pub const BATCH_EVENTS_MAX: usize = 64;
+
+/// Bytes of the data of events that are sent together, unless the first alone has more. So much is held for a client that
+/// does not read.
+pub const BATCH_BYTES_MAX: usize = 256 * 1_024;
+
+/// Connections that read from the store at once. The store serves others as well.
+pub const BACKLOG_READS_MAX: usize = 4;
+
+/// How long a client may leave what it was sent unread once its buffers, and the system's, are full.
+pub const SLOW_AFTER: Duration = Duration::from_secs(5);
+
+/// How long the last frame of a client that has not read waits for it to read after all. It costs a few bytes.
+pub const SLOW_LINGERS: Duration = Duration::from_secs(20);
+
+/// How long a connection stays after its last frame, for the client to read it and to close.
+pub const PARTING_TAKES: Duration = Duration::from_secs(4);
+
+/// How often the keys are looked at that live connections rest on. With the time that a key is believed at the door it
+/// stays below the five seconds that are promised.
+pub const REVOKED_LOOKED_AT_EVERY: Duration = Duration::from_millis(1_500);
+
+/// The time over which a server that stops sends its connections away, for each of them and at most. If all came back at
+/// once, the next server would not have a quiet start.
+pub const LEAVING_SPREAD_EACH: Duration = Duration::from_millis(1);
+/// See [`LEAVING_SPREAD_EACH`].
+pub const LEAVING_SPREAD_MAX: Duration = Duration::from_secs(4);
+
+/// How long a user who has left counts as present: a page that is loaded again is no coming and going.
+pub const PRESENCE_LINGERS: Duration = Duration::from_secs(5);
+
+/// How often a user's typing in one conversation is passed on.
+pub const TYPING_EVERY: Duration = Duration::from_secs(1);
+
+/// Conversations in which somebody types. What is more is not passed on.
+pub const TYPING_MAX: usize = 10_000;
+
+/// Whispers that a room remembers. Whoever is further behind misses the oldest.
+pub const WHISPERS_MAX: usize = 32;
+
+/// How often it is looked whether somebody's absence, or typing, is to be told now.
+pub const EPHEMERA_EVERY: Duration = Duration::from_millis(250);
+
+/// Bytes of a conversation's id, and of a key, that a client names.
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+
+/// How long a client's key stands for what was sent under it.
+pub const CLIENT_KEY_LASTS: Duration = Duration::from_secs(24 * 3_600);
+
+/// Bytes of an answer from a provider's API. A page of full e-mails is the largest that is asked for.
+pub const API_ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+/// Bytes of an answer with tokens, or with who somebody is.
+pub const TOKEN_ANSWER_BYTES_MAX: usize = 256 * 1_024;
+
+/// How long one call to a provider's API may take.
+pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a claimed task is left to its claimant: a call, and the writes around it, and as much again.
+pub const TASK_CLAIM_LASTS: Duration = Duration::from_secs(60);
+
+/// Refreshes of one provider that a node has under way at once. Few, since those are lost that are under way when a node
+/// dies; a thousand take a minute even where each takes half a second.
+pub const REFRESHES_AT_ONCE_MAX: usize = 8;
+
+/// How long an application's refreshes rest once its provider does not know it. Somebody has to change the configuration,
+/// which starts the program anew.
+pub const APPLICATION_RESTS: Duration = Duration::from_secs(600);
+
+/// How long a user may take to answer whether they grant access.
+pub const AUTHORIZATION_TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// Bytes of a token. Microsoft's are the longest, some 4 KiB.
+pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;

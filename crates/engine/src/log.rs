@@ -23,6 +23,7 @@ use crate::deliver::{Deliverer, Job};
 use crate::limits::{
     APPEND_TIMEOUT, APPENDS_PER_COMMIT_MAX, APPENDS_WAITING_MAX, CLAIM_LASTS, COMMIT_BYTES_MAX,
 };
+use crate::realtime::Advance;
 use crate::routes::{Route, RouteTable, Routes};
 
 /// Events of one request that are to be kept together.
@@ -75,11 +76,12 @@ impl Log {
         routes: Arc<RouteTable>,
         deliverer: Deliverer,
         clock: Arc<dyn Clock>,
+        advance: Advance,
         stopping: CancellationToken,
     ) -> (Self, Committer) {
         let (drafts, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
         let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, stopping });
-        (Self { drafts }, Committer { inbox, store, routes, deliverer, clock })
+        (Self { drafts }, Committer { inbox, store, routes, deliverer, clock, advance })
     }
 
     /// Keeps `draft` and answers once it is durable.
@@ -104,6 +106,8 @@ pub(crate) struct Committer {
     routes: Arc<RouteTable>,
     deliverer: Deliverer,
     clock: Arc<dyn Clock>,
+    /// Tells those who follow the log.
+    advance: Advance,
 }
 
 #[derive(Debug)]
@@ -156,6 +160,7 @@ impl Committer {
             let appends: Vec<Append> = drafts.iter().map(|draft| self.route(draft, &routes, now)).collect();
             match self.store.append(&appends, routes.version, now).await {
                 Ok(Appended::Durable(kept)) => {
+                    self.advance.tell();
                     self.hand_on(appends, &kept);
                     return Ok(kept);
                 }

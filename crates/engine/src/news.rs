@@ -9,7 +9,8 @@ use domain::alert::{Alert, State};
 use domain::delivery::Delivery;
 use domain::event::{DedupeKey, Json};
 use domain::subscription::Subscription;
-use domain::{Event, EventId, EventType, Timestamp, UserId};
+use domain::{Connection, Event, EventId, EventType, Timestamp, UserId};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -52,14 +53,29 @@ impl News {
         Self { event_type: "delivery.failed", user_id: delivery.owner_id.clone(), id, data }
     }
 
-    /// A subscription gets nothing any more, because its endpoint is gone.
-    pub(crate) fn deactivated(subscription: &Subscription) -> Self {
-        Self::of_subscription("subscription.deactivated", subscription, subscription.updated_at)
+    /// A subscription gets nothing any more.
+    pub(crate) fn deactivated(subscription: &Subscription, why: Why) -> Self {
+        let mut news =
+            Self::of_subscription("subscription.deactivated", subscription, subscription.updated_at);
+        news.data["reason"] = json!(why);
+        news
     }
 
     /// An endpoint that was taken for dead answers again.
     pub(crate) fn recovered(subscription: &Subscription, now: Timestamp) -> Self {
         Self::of_subscription("subscription.recovered", subscription, now)
+    }
+
+    /// A grant is dead: its user has to authorise the connection again. A grant dies once.
+    pub(crate) fn needs_reauth(connection: &Connection) -> Self {
+        let data = json!({
+            "connection_id": connection.id,
+            "provider": connection.provider,
+            "reason": connection.state_reason,
+        });
+        let id = format!("{} {}", connection.id, connection.authorized_at.as_micros());
+        let user_id = Some(connection.user_id.clone());
+        Self { event_type: "connection.needs_reauth", user_id, id, data }
     }
 
     /// A subscription's attempts fail, drag on or repeat too often, or no longer do.
@@ -119,7 +135,7 @@ impl News {
         (self.event_type, self.data)
     }
 
-    fn draft(&self, now: Timestamp) -> Draft {
+    pub(crate) fn draft(&self, now: Timestamp) -> Draft {
         let user = self.user_id.as_ref();
         let dedupe_key = DedupeKey::new(self.event_type, user, &self.id);
         let event = Event {
@@ -139,6 +155,16 @@ impl News {
             owed: Owed::ToWhoWantsThem,
         }
     }
+}
+
+/// Why a subscription was deactivated.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Why {
+    /// Its endpoint has said that it is.
+    Gone,
+    /// It did nothing but fail for too long.
+    Failing,
 }
 
 /// Where news is brought.

@@ -10,16 +10,19 @@ use store::{Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
-    BEAT_EVERY, COMMITS_AT_ONCE, IDLE_CONNECTION_KEPT, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+    BEAT_EVERY, COMMITS_AT_ONCE, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT,
+    SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
 };
 use crate::log::Log;
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
+use crate::realtime::{Advance, Conversations, Hub, NoConversations};
 use crate::recover::{Recovery, Runner};
 use crate::rejections::Rejections;
 use crate::routes::RouteTable;
@@ -40,8 +43,14 @@ pub struct Settings {
     pub transforms: transform::Program,
     /// How long things are kept.
     pub ages: Ages,
+    /// How long an endpoint may do nothing but fail before its subscription is deactivated.
+    pub deactivate_after: Duration,
+    /// How connections are looked after.
+    pub care: Care,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
+    /// How long a stream is silent at the most.
+    pub heartbeat: Duration,
 }
 
 /// Why the engine did not start.
@@ -68,10 +77,14 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Users' accounts at providers.
+    pub connections: Arc<Connections>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
     pub recovery: Recovery,
+    /// Live streams.
+    pub hub: Arc<Hub>,
     /// Who is owed what.
     pub routes: Arc<RouteTable>,
     /// What is kept.
@@ -126,11 +139,13 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
             Arc::clone(&routes),
             deliverer.clone(),
             Arc::clone(&clock),
+            advance.clone(),
             supervisor.stopping(),
         );
         let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
@@ -180,6 +195,21 @@ impl Engine {
         let sources = Arc::new(sources.await?);
         supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
 
+        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let streams = (settings.heartbeat, conversations);
+        let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
+
+        let connections = Arc::new(Connections::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            client.clone(),
+            log.clone(),
+            settings.provider_settings.clone(),
+            settings.care,
+        ));
+        connections.keep_fresh(&supervisor);
+
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
             Arc::clone(&clock),
@@ -192,6 +222,12 @@ impl Engine {
 
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
         supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
+        let (failing, span) = (deliverer.clone(), settings.deactivate_after);
+        let often = (span / 10).clamp(DUE_POLL_EVERY, DEACTIVATED_AT_MOST_EVERY);
+        supervisor.repeat("deactivate what fails for good", often, move || {
+            let failing = failing.clone();
+            async move { failing.deactivate_failing(span).await }
+        });
         let look_every = observer.look_every();
         supervisor.repeat_with(
             "watch",
@@ -206,9 +242,9 @@ impl Engine {
             sweeper.sweep().await;
         });
 
-        let (connections, since_start) = (client.clone(), Arc::clone(&clock));
+        let (idle, since_start) = (client.clone(), Arc::clone(&clock));
         supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
-            connections.close_idle(since_start.elapsed());
+            idle.close_idle(since_start.elapsed());
             std::future::ready(())
         });
 
@@ -225,8 +261,10 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            connections,
             rejections,
             recovery,
+            hub,
             routes,
             store,
             vault,

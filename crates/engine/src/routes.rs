@@ -11,6 +11,7 @@ use domain::{Event, SubscriptionId, UserId};
 use http::{HeaderValue, Uri};
 use serde_json::Value;
 use store::{RoutesVersion, Store, StoreError, StoredSubscription};
+use tokio::sync::Mutex;
 
 use crate::deliver::Shape;
 use crate::keys::SigningKeys;
@@ -166,6 +167,8 @@ impl Routes {
 #[derive(Debug)]
 pub struct RouteTable {
     current: ArcSwap<Routes>,
+    /// Held by who reads them all: of many who would, one does it for all.
+    reading: Mutex<()>,
     store: Arc<dyn Store>,
     vault: Vault,
 }
@@ -177,7 +180,7 @@ impl RouteTable {
     /// The store cannot be read.
     pub async fn load(store: Arc<dyn Store>, vault: Vault) -> Result<Self, StoreError> {
         let routes = Routes::new(&vault, store.routes().await?, None);
-        Ok(Self { current: ArcSwap::from_pointee(routes), store, vault })
+        Ok(Self { current: ArcSwap::from_pointee(routes), reading: Mutex::default(), store, vault })
     }
 
     /// The routes as last read. They may be stale: whoever appends by them is told so.
@@ -198,11 +201,15 @@ impl RouteTable {
         }
     }
 
-    /// Reads all subscriptions again.
+    /// Reads all subscriptions again, unless somebody else has while this waited for its turn.
     ///
     /// # Errors
     /// The store cannot be read; the routes stay as they were.
     pub async fn reload(&self) -> Result<(), StoreError> {
+        let _turn = self.reading.lock().await;
+        if self.store.routes_version().await? == self.current().version {
+            return Ok(());
+        }
         let stored = self.store.routes().await?;
         let routes = Arc::new(Routes::new(&self.vault, stored, Some(&self.current())));
         // Two readings may end in either order; the later version wins.

@@ -1,5 +1,7 @@
 //! Accounts of users at providers: how they are connected, and what they are called.
 
+use std::fmt;
+
 use domain::Timestamp;
 
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
@@ -55,6 +57,12 @@ pub trait Connectable: Sync {
     /// The account's id in the one spelling that counts.
     fn account_id(&self, text: &str) -> String {
         text.to_owned()
+    }
+}
+
+impl fmt::Debug for dyn Connectable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -346,6 +346,24 @@ mod tests {
         assert_eq!(check(&settings(), &format!("bearer {token}"), "{}", NOW), Ok(()));
     }
 
+    /// Google's own sample. Its certificate is not published, so only its claims are read.
+    #[test]
+    fn the_claims_that_google_shows_are_read() {
+        let sample = json!({
+            "aud": "https://example.com", "azp": "113774264463038321964", "sub": "113774264463038321964",
+            "email": "gae-gcp@appspot.gserviceaccount.com", "email_verified": true,
+            "iat": 1_550_182_335, "exp": 1_550_185_935, "iss": "https://accounts.google.com",
+        });
+        let claims: Claims = serde_json::from_value(sample).unwrap();
+        let account = ["gae-gcp@appspot.gserviceaccount.com".to_owned()];
+        let check = |audience: &str, at| {
+            claims.check(&account, &[audience.to_owned()], Timestamp::from_seconds(at))
+        };
+        assert_eq!(check("https://example.com", 1_550_182_335), Ok(()));
+        assert_eq!(check("https://example.com", 1_550_185_935), Err(Refusal::Expired));
+        assert_eq!(check("https://example.org", 1_550_182_335), Err(Refusal::WrongClaim("audience")));
+    }
+
     #[test]
     fn each_claim_must_be_right() {
         for (claim, value, refusal) in [

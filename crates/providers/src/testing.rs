@@ -1,5 +1,8 @@
 //! What the tests of all providers share, and what must hold for each of them.
 
+mod acme;
+mod fixtures;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -158,8 +161,13 @@ impl Issuer {
 mod laws {
     use proptest::prelude::*;
 
+    use super::acme::Acme;
     use super::*;
-    use crate::ALL;
+
+    /// Every provider, and the one of the recipe: what must hold for them holds for whoever follows it.
+    fn all() -> impl Iterator<Item = &'static dyn Provider> {
+        crate::ALL.iter().copied().chain([&Acme as &dyn Provider])
+    }
 
     /// Header names that any provider looks at, and a few values that get far.
     const NAMES: &[&str] = &[
@@ -243,8 +251,8 @@ mod laws {
                 Some((HeaderName::from_static(name), HeaderValue::from_bytes(&value).ok()?))
             });
             let request = RawRequest { headers: headers.collect(), body: body.into(), inflated: None };
-            for provider in ALL {
-                let settings = secrets(*provider, &["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]);
+            for provider in all() {
+                let settings = secrets(provider, &["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]);
                 let known = Known { settings: &settings, keys: None };
                 let now = Timestamp::from_micros(now);
                 prop_assert!(provider.verify(&request, &known, now).is_err());
@@ -258,7 +266,7 @@ mod laws {
         #[test]
         fn no_query_makes_a_provider_panic(query in ".{0,200}") {
             let asked = [crate::Asked { topic: query.clone(), wish: crate::Wish::Subscribe }];
-            for provider in ALL {
+            for provider in all() {
                 let _ = provider.confirm(&query, &asked);
             }
         }
@@ -267,7 +275,7 @@ mod laws {
     #[test]
     fn each_path_and_setting_is_there_once() {
         let mut seen = std::collections::HashSet::new();
-        for provider in ALL {
+        for provider in all() {
             assert!(provider.paths().iter().all(|path| seen.insert(*path) && path.starts_with('/')));
             assert!(provider.settings().iter().all(|setting| seen.insert(setting.environment)));
             assert!(
@@ -298,14 +306,28 @@ mod laws {
         }
     }
 
+    #[test]
+    fn the_recipe_for_a_provider_is_what_these_tests_have_compiled() {
+        let recipe = include_str!("../../../CONTRIBUTING.md");
+        let file = recipe.split("```rust\n//! Acme").nth(1).and_then(|rest| rest.split("```").next());
+        let file = format!("//! Acme{}", file.expect("the recipe shows a file"));
+        assert_eq!(file, include_str!("testing/acme.rs"));
+        let line = recipe.split("providers! {\n").nth(1).and_then(|rest| rest.split('}').next());
+        let line = line.expect("the recipe shows a line");
+        assert!(line.contains("    acme::Acme,\n"));
+        // All other lines that it shows are there already.
+        let lib = include_str!("lib.rs");
+        assert!(line.lines().filter(|line| !line.contains("acme")).all(|line| lib.contains(line)), "{line}");
+    }
+
     /// What YouTube sends is no JSON, so its examples are of what becomes of it.
     #[test]
     fn every_example_is_read_as_its_type() {
-        for provider in ALL.iter().filter(|provider| provider.name() != "youtube") {
+        for provider in all().filter(|provider| provider.name() != "youtube") {
             for known in provider.event_types() {
                 let word = known.event_type.split('.').nth(1).unwrap();
                 let headers = [("x-github-event", word), ("x-github-delivery", "1"), ("webhook-id", "1")];
-                let event = event_of(*provider, &headers, &known.example).unwrap();
+                let event = event_of(provider, &headers, &known.example).unwrap();
                 assert_eq!(event.event_type.as_str(), known.event_type);
             }
         }
@@ -313,7 +335,7 @@ mod laws {
 
     #[test]
     fn every_example_is_an_object_and_every_type_a_type_of_its_provider() {
-        for provider in ALL {
+        for provider in all() {
             let mut seen = std::collections::HashSet::new();
             for known in provider.event_types() {
                 let event_type: domain::EventType = known.event_type.parse().unwrap();

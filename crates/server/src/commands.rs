@@ -2,12 +2,20 @@
 //! [`perform`].
 
 mod check;
+mod deliveries;
+mod events;
+mod jobs;
 mod keys;
+mod listen;
 mod migrate;
+mod replay;
 mod send;
 mod sender;
 mod serve;
+mod server;
 mod sign;
+mod subscriptions;
+mod table;
 mod token;
 mod verify;
 
@@ -36,6 +44,9 @@ Examples:
   waystation                                             serve on 127.0.0.1:8400, with the data in ./waystation-data
   waystation check --config production.toml              what would it run with?
   waystation keys create --name worker --user alice      a key that can touch nothing but Alice's things
+  waystation deliveries list --status failed             the dead letters
+  waystation replay sub_… --since 2h --only missing      send what a subscriber never got
+  waystation listen --forward http://127.0.0.1:3000      every event of a running server, to a program on this machine
   waystation sign github --secret S --body push.json     the headers that GitHub would send with this body";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +57,12 @@ enum Command {
     Keys(keys::Args),
     Token(token::Args),
     Send(send::Args),
+    Listen(Box<listen::Args>),
+    Subscriptions(subscriptions::Args),
+    Deliveries(deliveries::Args),
+    Events(events::Args),
+    Replay(replay::Args),
+    Jobs(jobs::Args),
     Sign(sign::Args),
     Verify(verify::Args),
 }
@@ -98,6 +115,12 @@ async fn perform(command: Command) -> Result<()> {
         Command::Keys(args) => keys::run(&args, &load(&args.flags())?).await,
         Command::Token(args) => token::run(&args, &load(&args.flags())?).await,
         Command::Send(args) => send::run(&args, &load(&args.flags())?).await,
+        Command::Listen(args) => listen::run(&args, &load(&args.flags())?).await,
+        Command::Subscriptions(args) => subscriptions::run(&args, &load(&args.flags())?).await,
+        Command::Deliveries(args) => deliveries::run(&args, &load(&args.flags())?).await,
+        Command::Events(args) => events::run(&args, &load(&args.flags())?).await,
+        Command::Replay(args) => replay::run(&args, &load(&args.flags())?).await,
+        Command::Jobs(args) => jobs::run(&args, &load(&args.flags())?).await,
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
     }

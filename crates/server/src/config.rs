@@ -22,7 +22,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use providers::{Provider, SettingKind, Settings};
+use providers::{SettingKind, Settings};
 
 pub(crate) use database_url::DatabaseUrl;
 pub(crate) use duration::Duration;
@@ -37,7 +37,6 @@ pub(crate) use secret::{Secret, SecretKey, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Config {
     /// Where to serve.
     pub(crate) listen: SocketAddr,
@@ -55,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) alerts: Alerts,
     pub(crate) realtime: Realtime,
     pub(crate) portal: Portal,
+    pub(crate) connections: Connections,
     pub(crate) providers: Providers,
     settings: Vec<Setting>,
 }
@@ -82,6 +82,8 @@ pub(crate) struct Api {
 pub(crate) struct Delivery {
     /// Networks that are delivered to although they are private, and over plain HTTP too.
     pub(crate) allow_hosts: Vec<IpNet>,
+    /// How long an endpoint may do nothing but fail.
+    pub(crate) deactivate_after: Duration,
 }
 
 /// How long things are kept.
@@ -114,7 +116,6 @@ pub(crate) struct Alerts {
 
 /// Live streams.
 #[derive(Debug)]
-#[expect(dead_code, reason = "nothing is streamed yet; the key is checked all the same")]
 pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
 }
@@ -126,7 +127,15 @@ pub(crate) struct Portal {
     pub(crate) allowed_origins: Origins,
 }
 
-/// What providers' requests are checked against.
+/// Users' accounts at providers.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    pub(crate) refresh_every_seconds: NonZeroU32,
+    /// How long before they expire tokens are refreshed.
+    pub(crate) refresh_ahead_seconds: NonZeroU32,
+}
+
+/// What providers' requests are checked against, and what their APIs are called with.
 #[derive(Debug)]
 pub(crate) struct Providers(BTreeMap<&'static str, Settings>);
 
@@ -158,13 +167,18 @@ impl Config {
             base_url: read.optional("base_url"),
             inbound: Inbound::read(&mut read),
             api: Api { rate_limit_per_minute: read.value("api.rate_limit_per_minute", at_least_one(6_000)) },
-            delivery: Delivery { allow_hosts: read.value("delivery.allow_hosts", Vec::new()) },
+            delivery: Delivery {
+                allow_hosts: read.value("delivery.allow_hosts", Vec::new()),
+                // A long weekend, and time to read one's mail after it.
+                deactivate_after: read.value("delivery.deactivate_after", Duration::from_days(5)),
+            },
             retention: Retention::read(&mut read),
             alerts: Alerts::read(&mut read),
             realtime: Realtime {
                 heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
             },
             portal: Portal { allowed_origins: read.value("portal.allowed_origins", Origins::default()) },
+            connections: Connections::read(&mut read),
             providers: Providers::read(&mut read),
             settings: Vec::new(),
         };
@@ -214,6 +228,23 @@ impl Retention {
     }
 }
 
+impl Connections {
+    fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            refresh_every_seconds: read.value("connections.refresh_every_seconds", at_least_one(300)),
+            refresh_ahead_seconds: read.value("connections.refresh_ahead_seconds", at_least_one(600)),
+        }
+    }
+
+    pub(crate) fn care(&self) -> engine::connections::Care {
+        let span = |seconds: NonZeroU32| std::time::Duration::from_secs(seconds.get().into());
+        engine::connections::Care {
+            refresh_every: span(self.refresh_every_seconds),
+            refresh_ahead: span(self.refresh_ahead_seconds),
+        }
+    }
+}
+
 impl Alerts {
     fn read(read: &mut Reader<'_>) -> Self {
         Self {
@@ -241,7 +272,15 @@ impl Alerts {
 
 impl Providers {
     fn read(read: &mut Reader<'_>) -> Self {
-        Self(providers::ALL.iter().map(|provider| (provider.name(), settings(read, *provider))).collect())
+        let mut all: BTreeMap<_, Settings> = BTreeMap::new();
+        for (provider, of_provider) in provider_settings() {
+            let settings = all.remove(provider).unwrap_or_default();
+            all.insert(
+                provider,
+                of_provider.iter().fold(settings, |all, one| set(read, provider, *one, all)),
+            );
+        }
+        Self(all)
     }
 
     /// By provider, what is set. Where a required setting is not, nothing it sends is believed.
@@ -250,20 +289,20 @@ impl Providers {
     }
 }
 
-fn settings(read: &mut Reader<'_>, provider: &dyn Provider) -> Settings {
-    provider.settings().iter().fold(Settings::default(), |settings, setting| {
-        let key = provider_key(provider.name(), *setting);
-        let texts = match setting.kind {
-            SettingKind::Secret | SettingKind::Credential => {
-                read.optional::<Secrets>(&key).map(Secrets::reveal)
-            }
-            SettingKind::Required | SettingKind::Optional => {
-                read.optional::<Texts>(&key).map(|texts| texts.0)
-            }
-            SettingKind::Default(text) => Some(read.value(&key, Texts(vec![text.to_owned()])).0),
-        };
-        settings.with(setting.key, texts.unwrap_or_default())
-    })
+/// By provider: what it is believed by, and then what it is called with.
+fn provider_settings() -> impl Iterator<Item = (&'static str, &'static [providers::Setting])> {
+    let inbound = providers::ALL.iter().map(|provider| (provider.name(), provider.settings()));
+    inbound.chain(providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings())))
+}
+
+fn set(read: &mut Reader<'_>, provider: &str, setting: providers::Setting, settings: Settings) -> Settings {
+    let key = provider_key(provider, setting);
+    let texts = match setting.kind {
+        SettingKind::Secret | SettingKind::Credential => read.optional::<Secrets>(&key).map(Secrets::reveal),
+        SettingKind::Required | SettingKind::Optional => read.optional::<Texts>(&key).map(|texts| texts.0),
+        SettingKind::Default(text) => Some(read.value(&key, Texts(vec![text.to_owned()])).0),
+    };
+    settings.with(setting.key, texts.unwrap_or_default())
 }
 
 fn provider_key(provider: &str, setting: providers::Setting) -> String {

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,8 +19,9 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::problem::Problem;
@@ -42,7 +44,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
     grace: Duration,
 ) -> bool {
-    let open = GracefulShutdown::new();
+    let open = Open::default();
     let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
@@ -54,7 +56,27 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    tokio::time::timeout(grace, open.shutdown()).await.is_ok()
+    open.stopping.cancel();
+    open.connections.close();
+    tokio::time::timeout(grace, open.connections.wait()).await.is_ok()
+}
+
+/// The connections that are open, as far as they are HTTP: one that has become a WebSocket is its stream's.
+#[derive(Debug, Default)]
+struct Open {
+    stopping: CancellationToken,
+    connections: TaskTracker,
+}
+
+/// Closes a connection whose client reads no more, and to whom nothing more can be said. It is with each request.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HangUp(CancellationToken);
+
+impl HangUp {
+    /// Closes it, whatever is still to be sent.
+    pub(crate) fn now(&self) {
+        self.0.cancel();
+    }
 }
 
 /// A client that has gone before it was accepted is its own affair; anything else will not pass at once.
@@ -66,31 +88,45 @@ async fn pause_after(error: &std::io::Error) {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the graceful shutdown waits for each of these tasks")]
-fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, open: &GracefulShutdown) {
+fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, open: &Open) {
     // Answers are small, and each is written at once.
     let _slower = stream.set_nodelay(true);
-    let service = service_fn(move |request| handle(router.clone(), peer, request));
+    let hang_up = HangUp::default();
+    let of_connection = (peer, hang_up.clone());
+    let service = service_fn(move |request| handle(router.clone(), of_connection.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = open.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, %error, "a connection broke off");
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let stopping = open.stopping.clone();
+    open.connections.spawn(async move {
+        let ended = async {
+            let mut connection = pin!(connection);
+            tokio::select! {
+                ended = &mut connection => return ended,
+                () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            connection.await
+        };
+        tokio::select! {
+            ended = ended => if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "a connection broke off");
+            },
+            () = hang_up.0.cancelled() => {}
         }
     });
 }
 
 async fn handle(
     mut router: Router,
-    peer: SocketAddr,
+    (peer, hang_up): (SocketAddr, HangUp),
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(hang_up);
     match AssertUnwindSafe(router.call(request)).catch_unwind().await {
         Ok(answer) => answer,
         Err(_panic) => Ok(Problem::internal().into_response()),

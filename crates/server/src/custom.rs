@@ -103,12 +103,7 @@ async fn try_receive(
         request.body = inflated;
         received = Box::pin(sources.receive(source, request)).await;
     }
-    received.map_err(|refused| {
-        if let Refused::Unverified(refusal) = &refused {
-            tracing::warn!(source = %source.id, %refusal, "a request was not believed");
-        }
-        refused.into()
-    })
+    Ok(received?)
 }
 
 fn check_address(source: &Source, address: IpAddr) -> Result<()> {

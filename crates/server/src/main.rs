@@ -17,6 +17,7 @@ mod limit;
 mod metrics;
 mod pages;
 mod problem;
+mod realtime;
 mod receive;
 mod reject;
 mod router;

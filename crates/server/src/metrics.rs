@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+use engine::realtime::Figures;
 use engine::rejections::Rejections;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -29,7 +30,7 @@ struct RefusedLabels {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(streams: &Figures) -> Self {
         let mut registry = Registry::with_prefix("waystation");
         let events = Family::default();
         registry.register(
@@ -39,6 +40,7 @@ impl Metrics {
         );
         let refused = Family::default();
         registry.register("refused", "Requests that were refused at the door, by reason", refused.clone());
+        streams.register(&mut registry);
         Self { registry, events, refused }
     }
 

@@ -38,7 +38,9 @@ use crate::receive::Accepted;
         (name = "Subscriptions", description = "Who wants which events, and where they go."),
         (name = "Deliveries", description = "What is owed, and how it went."),
         (name = "Jobs", description = "Work on many deliveries that goes on for a while."),
+        (name = "Connections", description = "Users' accounts at providers."),
         (name = "Queues", description = "What workers pull."),
+        (name = "Realtime", description = "Live streams of events, and what clients send."),
         (name = "Access", description = "Keys and tokens. For the admin key alone."),
         (name = "Operation", description = "Looking after it."),
     )

@@ -5,12 +5,14 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
+use engine::connections::{NotAuthorized, NotConnected, WhyNot};
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use providers::api::CallFailure;
 use providers::{Refusal, scheme};
 use serde::Serialize;
 use store::StoreError;
@@ -101,6 +103,12 @@ impl Problem {
     pub(crate) fn foreign_origin() -> Self {
         let detail = "a browser's session may only be used from this server's own pages";
         Self::new(StatusCode::FORBIDDEN, "foreign_origin", detail)
+    }
+
+    /// A request that should have been one for a WebSocket.
+    pub(crate) fn upgrade_required() -> Self {
+        let detail = "this address is for WebSockets (version 13)";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", detail)
     }
 
     /// A token that names types opens streams of them, and nothing that would show more.
@@ -249,6 +257,47 @@ impl From<sources::Refused> for Problem {
             sources::Refused::Unreadable(unreadable) => Self::bad_request(unreadable.to_string()),
             sources::Refused::NoDocument(_) => Self::unverifiable(),
             sources::Refused::NotKept(not_kept) => not_kept.into(),
+        }
+    }
+}
+
+impl From<NotConnected> for Problem {
+    fn from(error: NotConnected) -> Self {
+        match error {
+            NotConnected::NoAccount => Self::invalid(vec![FieldProblem {
+                field: "account_id".to_owned(),
+                message: error.to_string(),
+            }]),
+            NotConnected::NoIdentity(CallFailure::TokenRefused(_) | CallFailure::Refused(_)) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "token_refused", error.to_string())
+            }
+            NotConnected::NoIdentity(_) => {
+                Self::new(StatusCode::BAD_GATEWAY, "provider_unavailable", error.to_string())
+            }
+            NotConnected::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotAuthorized> for Problem {
+    fn from(error: NotAuthorized) -> Self {
+        let code = match error {
+            NotAuthorized::NoOAuth(_) => "no_oauth",
+            NotAuthorized::NoApplication(_) => "no_application",
+        };
+        Self::conflict(code, error.to_string())
+    }
+}
+
+impl From<WhyNot> for Problem {
+    fn from(why: WhyNot) -> Self {
+        match why {
+            WhyNot::BadState => Self::new(StatusCode::BAD_REQUEST, "invalid_state", why.to_string()),
+            WhyNot::Denied(_) => Self::new(StatusCode::FORBIDDEN, "access_denied", why.to_string()),
+            WhyNot::NoTokens(_) => Self::new(StatusCode::BAD_GATEWAY, "no_tokens", why.to_string()),
+            WhyNot::NotAuthorized(error) => error.into(),
+            WhyNot::NotConnected(error) => error.into(),
+            WhyNot::Store(error) => error.into(),
         }
     }
 }

@@ -134,12 +134,7 @@ async fn try_receive(
         request.body = inflated;
         ingested = Box::pin(intake.ingest(provider, user.as_ref(), request)).await;
     }
-    ingested.map_err(|refused| {
-        if let Refused::Unverified(refusal) = &refused {
-            tracing::warn!(provider = provider.name(), %refusal, "a request was not believed");
-        }
-        refused.into()
-    })
+    Ok(ingested?)
 }
 
 /// The user in the address.

@@ -53,6 +53,8 @@ pub(crate) fn note(app: &App, visit: &Visit<'_>, reason: &'static str, detail: &
 }
 
 fn rejection(app: &App, visit: &Visit<'_>, reason: &str, detail: &str) -> Rejection {
+    // A flood must not fill the log either: it tells of what is kept.
+    tracing::warn!(source = visit.source, address = %visit.address, reason, detail, "a request was refused");
     let now = app.engine.clock.now();
     let body = visit.body;
     Rejection {

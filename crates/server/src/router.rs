@@ -13,14 +13,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, deliveries, events, health, jobs, keys, preview, publish, queues, recovery, rejections,
-    rotation, sessions, sources, subscriptions, trial,
+    catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
+    recovery, rejections, rotation, sessions, sources, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
 use crate::limit::tell_standing;
 use crate::pages;
 use crate::problem::Problem;
+use crate::realtime;
 use crate::receive::{confirm, receive};
 
 /// All routes, and the document that describes them.
@@ -61,11 +62,21 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))
         .routes(routes!(jobs::cancel_job))
+        // Connections
+        .routes(routes!(connections::list_connections, connections::create_connection))
+        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(oauth::start_authorization))
+        .routes(routes!(oauth::finish_authorization))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))
         .routes(routes!(queues::fail_event))
         .routes(routes!(queues::extend_lease))
+        // Realtime
+        .routes(routes!(realtime::open_socket))
+        .routes(routes!(realtime::open_events))
+        .routes(routes!(realtime::open_messages))
+        .routes(routes!(realtime::send_frame))
         // Access
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))

@@ -300,7 +300,7 @@ fn every_command_explains_itself() {
     let help = run(&["--help"], "");
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
     assert!(help.stdout.contains("Examples:"));
-    for command in ["serve", "check", "migrate", "keys", "token", "send", "sign", "verify"] {
+    for command in ["serve", "check", "migrate", "keys", "token", "send", "listen", "sign", "verify"] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}");
         assert_eq!(run(&[command, "--help"], "").code, 0, "{command}");
     }

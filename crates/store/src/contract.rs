@@ -1,6 +1,7 @@
 //! The contract: what every store can do, and what each thing means.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
@@ -30,6 +31,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Events after `after` in the order of the log, at most `limit`. What is not returned and lies before the last
     /// position that is returned will never appear: a reader cannot step over a late commit.
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
+
+    /// [`Store::read_log`] of one user's events alone.
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>>;
+
+    /// The highest position that an event has been removed from; [`Position::START`] while none has. Whoever reads on from
+    /// below it may be missing something.
+    async fn removed_to(&self) -> Result<Position>;
 
     /// The position of the newest event; [`Position::START`] while there is none.
     async fn head(&self) -> Result<Position>;
@@ -65,7 +73,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// delivered is then delivered again. A crash of this program takes nothing back.
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>>;
 
-    /// Deliveries whose claim has passed its deadline, or is held by `dead`.
+    /// Deliveries whose claim has passed its deadline, or is held by `dead`; the earliest deadline first.
     async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>>;
 
     /// One delivery.
@@ -102,6 +110,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes a subscription; false where there is none. Its open deliveries are cancelled, its history stays.
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool>;
+
+    /// The active subscriptions that are called and have done nothing but fail for longer than `span`, from the first
+    /// failure since they last succeeded, or were switched on or off, to the latest; at most `limit`. What fails on our
+    /// side ([`ErrorCode::OURS`](domain::attempt::ErrorCode::OURS)) begins no such span.
+    async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>>;
 
     /// How a subscription's deliveries have ended so far.
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
@@ -540,13 +553,30 @@ pub struct Fence {
     pub status: Status,
     /// Who holds it, if it is claimed.
     pub holder: Option<String>,
+    /// Until when, where that matters.
+    pub deadline: Option<Timestamp>,
 }
 
 impl Fence {
     /// Nobody else has touched `delivery`.
     #[must_use]
     pub fn of(delivery: &Delivery) -> Self {
-        Self { status: delivery.status(), holder: delivery.claimed().map(|claim| claim.holder.to_text()) }
+        let holder = delivery.claimed().map(|claim| claim.holder.to_text());
+        Self { status: delivery.status(), holder, deadline: None }
+    }
+
+    /// Nobody else has touched `delivery`, nor has who holds it been given more time.
+    #[must_use]
+    pub fn with_deadline(delivery: &Delivery) -> Self {
+        Self { deadline: delivery.claimed().map(|claim| claim.deadline), ..Self::of(delivery) }
+    }
+
+    /// Whether `delivery` is as the decision found it.
+    pub(crate) fn holds_for(&self, delivery: &Delivery) -> bool {
+        let now = Self::with_deadline(delivery);
+        self.status == now.status
+            && self.holder == now.holder
+            && (self.deadline.is_none() || self.deadline == now.deadline)
     }
 }
 
@@ -585,6 +615,8 @@ pub struct Statistics {
     pub last_success_at: Option<Timestamp>,
     /// When an attempt last failed.
     pub last_failure_at: Option<Timestamp>,
+    /// When the first attempt failed at the endpoint since one last succeeded.
+    pub failing_since: Option<Timestamp>,
 }
 
 /// An event type that somebody has described.
@@ -704,10 +736,10 @@ pub struct StoredJob {
 }
 
 /// When something is due for a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
     /// What.
-    pub kind: &'static str,
+    pub kind: String,
     /// When; `None`: not at all. What is remembered for it then goes.
     pub at: Option<Timestamp>,
 }

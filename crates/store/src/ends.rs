@@ -17,10 +17,12 @@ pub(crate) struct Ends {
     pub(crate) last_delivery_at: Option<Timestamp>,
     pub(crate) last_success_at: Option<Timestamp>,
     pub(crate) last_failure_at: Option<Timestamp>,
+    /// When attempts failed at the endpoint.
+    blamed_at: Vec<Timestamp>,
 }
 
 impl Ends {
-    const fn none(subscription_id: SubscriptionId) -> Self {
+    fn none(subscription_id: SubscriptionId) -> Self {
         Self {
             subscription_id,
             successful: 0,
@@ -29,11 +31,12 @@ impl Ends {
             last_delivery_at: None,
             last_success_at: None,
             last_failure_at: None,
+            blamed_at: Vec::new(),
         }
     }
 
     /// `count` deliveries were called off together.
-    pub(crate) const fn cancelled(subscription_id: SubscriptionId, count: i64) -> Self {
+    pub(crate) fn cancelled(subscription_id: SubscriptionId, count: i64) -> Self {
         Self { cancelled: count, ..Self::none(subscription_id) }
     }
 
@@ -58,11 +61,18 @@ impl Ends {
             _ => {}
         }
         let failed = change.attempt.as_ref().filter(|attempt| attempt.error_code.is_some());
-        self.last_failure_at =
-            self.last_failure_at.max(failed.map(|attempt| attempt.at.plus(attempt.duration)));
+        let failed_at = failed.map(|attempt| attempt.at.plus(attempt.duration));
+        self.last_failure_at = self.last_failure_at.max(failed_at);
+        let is_blamed = failed.and_then(|attempt| attempt.error_code).is_some_and(|code| !code.is_ours());
+        self.blamed_at.extend(failed_at.filter(|_| is_blamed));
     }
 
-    const fn is_nothing(&self) -> bool {
+    /// The first failure after the last success, as far as this batch knows.
+    pub(crate) fn failing_since(&self) -> Option<Timestamp> {
+        self.blamed_at.iter().copied().filter(|at| Some(*at) > self.last_success_at).min()
+    }
+
+    fn is_nothing(&self) -> bool {
         self.successful == 0
             && self.failed == 0
             && self.cancelled == 0

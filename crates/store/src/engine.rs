@@ -1,5 +1,7 @@
 //! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::delivery::{Claim, Delivery};
@@ -76,6 +78,18 @@ impl<E: Engine> Store for SqlStore<E> {
             events.retain(|event| event.position <= end);
         }
         Ok(events)
+    }
+
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        let mut events = log::read_of(&self.0, user, after, limit).await?;
+        if let Some(end) = self.0.durable_end() {
+            events.retain(|event| event.position <= end);
+        }
+        Ok(events)
+    }
+
+    async fn removed_to(&self) -> Result<Position> {
+        log::removed_to(&self.0).await
     }
 
     async fn head(&self) -> Result<Position> {
@@ -156,6 +170,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         self.0.delete_subscription(id, now).await
+    }
+
+    async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
+        subscriptions::failing_for(&self.0, span, limit).await
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {

@@ -13,6 +13,7 @@ mod subscriptions;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
@@ -46,6 +47,8 @@ struct Data {
     positions: BTreeMap<EventId, Position>,
     /// The last that was given out.
     last_position: i64,
+    /// The highest that was removed.
+    removed_to: i64,
     kept_under: BTreeMap<DedupeKey, EventId>,
     idempotency: BTreeMap<DedupeKey, Idempotency>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -111,6 +114,14 @@ impl Store for Model {
         Ok(self.data("read_log").read_log(after, limit))
     }
 
+    async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        Ok(self.data("read_log_of").read_log_of(user, after, limit))
+    }
+
+    async fn removed_to(&self) -> Result<Position> {
+        Ok(Position(self.data("removed_to").removed_to))
+    }
+
     async fn head(&self) -> Result<Position> {
         Ok(self.data("head").head())
     }
@@ -141,7 +152,9 @@ impl Store for Model {
 
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
-        Ok(changes.iter().map(|change| data.change(change)).collect())
+        let written: Vec<_> = changes.iter().map(|change| data.change(change)).collect();
+        data.note_failures(changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change));
+        Ok(written)
     }
 
     async fn lapsed(&self, dead: Option<NodeId>, now: Timestamp, limit: u32) -> Result<Vec<Delivery>> {
@@ -191,6 +204,10 @@ impl Store for Model {
 
     async fn delete_subscription(&self, id: SubscriptionId, now: Timestamp) -> Result<bool> {
         Ok(self.data("delete_subscription").delete_subscription(id, now))
+    }
+
+    async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
+        Ok(self.data("failing_for").failing_for(span, limit))
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {

@@ -201,28 +201,35 @@ fn unexpected() -> StoreError {
 pub(crate) struct Select {
     text: String,
     args: Vec<Value>,
+    has_conditions: bool,
 }
 
 impl Select {
     /// Begins with `SELECT … FROM …`.
     pub(crate) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), args: Vec::new() }
+        Self { text: text.to_owned(), args: Vec::new(), has_conditions: false }
     }
 
     /// Adds `condition`, such as `status =`, for a value that is there.
     pub(crate) fn and(mut self, condition: &str, value: Option<impl Into<Value>>) -> Self {
         if let Some(value) = value {
-            let word = if self.args.is_empty() { "WHERE" } else { "AND" };
             self.args.push(value.into());
-            self.text += &format!("\n{word} {condition} ${}", self.args.len());
+            let place = self.args.len();
+            self.add(&format!("{condition} ${place}"));
         }
         self
     }
 
-    /// Adds a condition without a value, after one that had one.
-    pub(crate) fn and_so(mut self, condition: &str) -> Self {
-        self.text += &format!("\nAND {condition}");
+    /// Adds `condition`, which holds its value itself: an index that is there for that value alone serves nothing else.
+    pub(crate) fn and_fixed(mut self, condition: Option<impl AsRef<str>>) -> Self {
+        condition.into_iter().for_each(|condition| self.add(condition.as_ref()));
         self
+    }
+
+    fn add(&mut self, condition: &str) {
+        let word = if self.has_conditions { "AND" } else { "WHERE" };
+        self.has_conditions = true;
+        self.text += &format!("\n{word} {condition}");
     }
 
     /// Makes the statement as it is.

@@ -14,6 +14,7 @@ mod ci;
 mod debian;
 mod dev;
 mod front;
+mod fuzz;
 mod interrupt;
 mod nextest;
 mod postgres;
@@ -45,6 +46,8 @@ enum Task {
     Test(test::Options),
     /// The benchmark, on release binaries and a PostgreSQL set up as in production
     Bench(bench::Options),
+    /// The fuzz targets, a minute each: finds are saved in fuzz/artifacts
+    Fuzz(fuzz::Options),
     /// A development server that restarts when its sources change
     Dev,
     /// What continuous integration runs: a strict check, then the tests, then a summary
@@ -69,6 +72,7 @@ fn perform(task: Task) -> Result<()> {
         Task::Check(options) => check::run(options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Dev => dev::run(),
         Task::Ci => ci::run(),
         Task::Postgres => postgres::run(),

@@ -27,6 +27,12 @@ enum Mode {
         #[arg(long, default_value_t = 1000)]
         count: usize,
     },
+    /// Instead, follow live streams that break off, under kills and stops; on PostgreSQL on two nodes
+    Streams {
+        /// How many times a client breaks off
+        #[arg(long, default_value_t = 1000)]
+        breaks: usize,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -34,6 +40,7 @@ async fn main() -> ExitCode {
     let command = Command::parse();
     let trial = match command.mode {
         Some(Mode::Disconnects { count }) => Trial::Disconnects { count },
+        Some(Mode::Streams { breaks }) => Trial::Streams { breaks },
         None => Trial::Kills { rounds: command.rounds },
     };
     exit_code(run(&command.options, trial).await)

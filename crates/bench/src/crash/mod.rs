@@ -1,12 +1,13 @@
 //! Tries to make the program lose an event, and compares ledgers to see whether it did.
 //!
-//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`client`] sends and [`book`] writes
+//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`streams`] is for those who follow, [`client`] sends and [`book`] writes
 //! down, [`verdict`] compares.
 
 mod book;
 mod client;
 mod disconnects;
 mod kills;
+mod streams;
 mod verdict;
 mod world;
 
@@ -21,6 +22,7 @@ use crate::scratch::Scratch;
 pub enum Trial {
     Kills { rounds: usize },
     Disconnects { count: usize },
+    Streams { breaks: usize },
 }
 
 /// Runs the trial; an error is a violation or a trial that could not be carried through, and then the data
@@ -32,6 +34,7 @@ pub async fn run(options: &Options, trial: Trial) -> Result<()> {
     let tried = until_interrupted(async {
         match trial {
             Trial::Kills { rounds } => Box::pin(kills::run(options, &scratch, seed, rounds)).await,
+            Trial::Streams { breaks } => Box::pin(streams::run(options, &scratch, seed, breaks)).await,
             Trial::Disconnects { count } => Box::pin(disconnects::run(options, &scratch, seed, count)).await,
         }
     })

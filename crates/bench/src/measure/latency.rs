@@ -20,8 +20,31 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const MICROSECONDS_MAX: u64 = 60_000_000;
 
 pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
-    let pushes = Arc::new(Pushes::prepare(site.launch.address, USER, GITHUB_SECRET, rand::random()));
-    let endpoint = Endpoint::open(&site.api, USER, 64).await?;
+    let latency = of_one_endpoint(site, USER).await?;
+    progress(site.engine, &format!("latency over {} events measured", latency.from_accept.len()));
+    Ok(rows(site, &latency))
+}
+
+/// How long events took to an endpoint.
+pub(super) struct Latency {
+    from_accept: Histogram<u64>,
+    from_send: Histogram<u64>,
+}
+
+impl Latency {
+    pub(super) fn from_accept_ms(&self, quantile: f64) -> f64 {
+        milliseconds(&self.from_accept, quantile)
+    }
+}
+
+fn milliseconds(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    histogram.value_at_quantile(quantile) as f64 / 1000.0
+}
+
+/// Sends to a new endpoint of `user`'s, which is healthy, and waits until all has arrived.
+pub(super) async fn of_one_endpoint(site: &Site<'_>, user: &str) -> Result<Latency> {
+    let pushes = Arc::new(Pushes::prepare(site.launch.address, user, GITHUB_SECRET, rand::random()));
+    let endpoint = Endpoint::open(&site.api, user, 64).await?;
     let load = |lasting: Duration| Load {
         address: site.launch.address,
         pushes: Arc::clone(&pushes),
@@ -39,8 +62,7 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let from_accept = spread(counted, arrival, |event| event.answered_at)?;
     let from_send = spread(counted, arrival, |event| event.sent_at)?;
     endpoint.close().await?;
-    progress(site.engine, &format!("latency over {} events measured", counted.len()));
-    Ok(rows(site, &from_accept, &from_send))
+    Ok(Latency { from_accept, from_send })
 }
 
 /// An event may reach the subscriber before its sender has read the answer; that counts as no time at all.
@@ -58,18 +80,17 @@ fn spread(
     Ok(histogram)
 }
 
-fn rows(site: &Site<'_>, from_accept: &Histogram<u64>, from_send: &Histogram<u64>) -> Vec<Row> {
+fn rows(site: &Site<'_>, latency: &Latency) -> Vec<Row> {
     let (key, name) = (site.engine.key(), site.engine.name());
     let row = |percentile: &str, quantile: f64, target: f64| {
-        let milliseconds = |histogram: &Histogram<u64>| histogram.value_at_quantile(quantile) as f64 / 1000.0;
         Row::new(
             format!("accept_to_received_{percentile}_ms_{key}"),
             format!("accept to received at {RATE_PER_SECOND}/s, {percentile}, {name}"),
-            milliseconds(from_accept),
+            latency.from_accept_ms(quantile),
             "ms",
         )
         .target(Target::AtMost(target))
-        .note(format!("from send {:.2} ms", milliseconds(from_send)))
+        .note(format!("from send {:.2} ms", milliseconds(&latency.from_send, quantile)))
     };
     vec![row("p50", 0.5, 1.5), row("p99", 0.99, 5.0)]
 }

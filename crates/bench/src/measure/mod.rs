@@ -4,11 +4,17 @@ mod arrivals;
 mod cost;
 mod deliver;
 mod endpoint;
+mod fanout;
 mod fill;
+mod flood;
 mod footprint;
 mod ingest;
 mod latency;
+mod neighbour;
+mod prune;
 pub mod report;
+mod sockets;
+mod workers;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +46,18 @@ pub struct Options {
     /// Store this many events first
     #[arg(long, value_name = "EVENTS", default_value_t = 0)]
     pub stored: u64,
+    /// How many deliveries wait for the dead endpoint
+    #[arg(long, value_name = "DELIVERIES", default_value_t = 100_000)]
+    pub waiting: u64,
+    /// How many old events there are to remove
+    #[arg(long, value_name = "EVENTS", default_value_t = 1_000_000)]
+    pub old: u64,
+    /// How many events the workers drain
+    #[arg(long, value_name = "EVENTS", default_value_t = 50_000)]
+    pub pulled: u64,
+    /// How many subscriptions want one event
+    #[arg(long, value_name = "SUBSCRIPTIONS", default_value_t = 1_000)]
+    pub fanout: u64,
     /// How long each phase lasts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub seconds: u64,
@@ -53,6 +71,9 @@ pub struct Options {
     /// directory]
     #[arg(long, value_name = "DIRECTORY")]
     pub scratch: Option<PathBuf>,
+    /// How many sockets are held
+    #[arg(long, default_value_t = 19_000)]
+    pub sockets: usize,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -73,6 +94,18 @@ pub enum Part {
     Deliver,
     /// From accepted to received, at a steady rate
     Latency,
+    /// A good sender's p99 beside a flood of forged requests, and what the flood leaves on disk
+    Flood,
+    /// A healthy endpoint's latency beside a dead one with many deliveries waiting
+    Dead,
+    /// Ingest while what is old is removed
+    Prune,
+    /// Workers that drain a queue together
+    Workers,
+    /// One event to many subscriptions
+    Fanout,
+    /// Live streams: held, fan-out, broadcast, resumed
+    Sockets,
     /// Memory, cold start, size of the binary
     Idle,
 }
@@ -130,7 +163,8 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
         footprint.push(footprint::memory_at_rest(site).await?);
     }
     if site.options.stored > 0 {
-        fill::fill(site, site.options.stored).await?;
+        let events = fill::Published::of_many_users();
+        fill::publish(site.engine, site.launch.address, events, site.options.stored).await?;
     }
     if wants(Part::Ingest) {
         rows.extend(ingest::measure(site).await?);
@@ -140,6 +174,24 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
     }
     if wants(Part::Latency) {
         rows.extend(latency::measure(site).await?);
+    }
+    if wants(Part::Dead) {
+        rows.extend(neighbour::measure(site).await?);
+    }
+    if wants(Part::Workers) {
+        rows.extend(workers::measure(site).await?);
+    }
+    if wants(Part::Fanout) {
+        rows.extend(fanout::measure(site).await?);
+    }
+    if wants(Part::Prune) {
+        rows.extend(prune::measure(site).await?);
+    }
+    if wants(Part::Flood) {
+        rows.extend(flood::measure(site).await?);
+    }
+    if wants(Part::Sockets) {
+        rows.extend(sockets::measure(site).await?);
     }
     if wants(Part::Idle) && !rows.is_empty() {
         footprint.push(footprint::memory_after_load(site).await?);

@@ -286,3 +286,51 @@ fn names_are_written_as_they_are_read() {
         assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
     }
 }
+
+/// An endpoint that fails for good, on a clock that is moved to each time it is due: the gaps, in milliseconds.
+fn gaps_until_given_up(policy: &RetryPolicy, seed: u64) -> Vec<u64> {
+    let subscription = subscription(policy.natural_count());
+    let (mut delivery, mut rng) = (owed(&subscription), SmallRng::seed_from_u64(seed));
+    let (mut now, mut gaps) = (Timestamp::from_seconds(0), Vec::new());
+    loop {
+        let early = Timestamp::from_micros(now.as_micros() - 1);
+        let claim = claim(false, now, &mut rng);
+        assert!(gaps.is_empty() || delivery.claim(claim.clone(), early).is_err(), "not before it is due");
+        delivery.claim(claim, now).unwrap();
+        match delivery.settle(&answered(500), policy, now, &mut rng).unwrap() {
+            Settled::Retrying(due_at) => {
+                gaps.push(due_at.since(now).as_millis() as u64);
+                now = due_at;
+            }
+            settled => {
+                assert_eq!(settled, Settled::Failed);
+                assert_eq!(usize::from(delivery.attempt_count), gaps.len() + 1);
+                return gaps;
+            }
+        }
+    }
+}
+
+#[test]
+fn each_policy_keeps_its_gaps_until_it_gives_up() {
+    let hour = 3_600;
+    let standard = [5, 300, 1_800, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour];
+    let policies: [(RetryPolicy, &[u64]); 3] = [
+        (RetryPolicy::Exponential, &[2, 4, 8]),
+        (RetryPolicy::Conversation, &[4, 8, 10]),
+        (RetryPolicy::Standard, &standard),
+    ];
+    for (policy, seconds) in policies {
+        for seed in 0..50 {
+            let gaps = gaps_until_given_up(&policy, seed);
+            assert_eq!(gaps.len(), seconds.len(), "{policy:?}");
+            for (gap, seconds) in gaps.iter().zip(seconds) {
+                let most = seconds * 1_100;
+                assert!(
+                    (seconds * 1_000..=most).contains(gap),
+                    "{policy:?}: {gap} ms for {seconds} s, seed {seed}"
+                );
+            }
+        }
+    }
+}

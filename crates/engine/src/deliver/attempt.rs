@@ -7,7 +7,7 @@ use domain::attempt::{Attempt, ErrorCode, Outcome};
 use domain::delivery::Delivery;
 use domain::limits::{ERROR_BYTES_MAX, RESPONSE_EXCERPT_BYTES_MAX};
 use domain::retry::parse_retry_after;
-use domain::{Event, Timestamp};
+use domain::{DeliveryId, Event, Timestamp};
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -19,7 +19,7 @@ use super::content::Content;
 use super::lanes::Job;
 use super::transforms::Transforms;
 use crate::clock::Clock;
-use crate::keys::SigningKey;
+use crate::keys::{SigningKey, SigningKeys};
 use crate::limits::{RESPONSE_BYTES_MAX, RESPONSE_HEADERS_KEPT_MAX};
 use crate::routes::{Endpoint, Route};
 
@@ -166,6 +166,18 @@ pub fn headers(
     now: Timestamp,
     content: &Content,
 ) -> HeaderMap {
+    signed_headers(&route.keys, delivery.id, event, now, content)
+}
+
+/// The same under `keys`, whoever's they are.
+#[must_use]
+pub fn signed_headers(
+    keys: &SigningKeys,
+    delivery: DeliveryId,
+    event: &Event,
+    now: Timestamp,
+    content: &Content,
+) -> HeaderMap {
     let mut headers = unsigned_headers(event, content);
     let (id, seconds, body) = (event.id.to_string(), now.as_seconds(), &content.body);
     let mut set = |name: HeaderName, value: String| {
@@ -174,13 +186,13 @@ pub fn headers(
             headers.insert(name, value);
         }
     };
-    let signatures: Vec<_> = route.keys.at(now).map(|key| key.sign(&id, seconds, body)).collect();
+    let signatures: Vec<_> = keys.at(now).map(|key| key.sign(&id, seconds, body)).collect();
     set(WEBHOOK_SIGNATURE, signatures.join(" "));
-    if let SigningKey::Secret(secret) = &route.keys.newest {
+    if let SigningKey::Secret(secret) = &keys.newest {
         set(X_WEBHOOK_SIGNATURE, format!("sha256={}", secret.sign_body(body)));
     }
     set(WEBHOOK_TIMESTAMP, seconds.to_string());
-    set(X_WEBHOOK_DELIVERY, delivery.id.to_string());
+    set(X_WEBHOOK_DELIVERY, delivery.to_string());
     headers
 }
 

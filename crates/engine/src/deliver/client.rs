@@ -55,13 +55,17 @@ impl Client {
         let resolver = TokioResolver::builder_tokio()
             .and_then(hickory_resolver::ResolverBuilder::build)
             .map_err(|error| Failure::new(ErrorCode::Dns, format!("no resolver: {error}")))?;
+        Ok(Self::over(resolver, guard))
+    }
+
+    fn over(resolver: TokioResolver, guard: Guard) -> Self {
         let guarded = Guarded { resolver: Arc::new(resolver), guard };
         let connector = hyper_rustls::HttpsConnectorBuilder::new()
             .with_webpki_roots()
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded.clone());
-        Ok(Self { connector, guarded, idle: Idle::default() })
+        Self { connector, guarded, idle: Idle::default() }
     }
 
     /// Sends a request and answers with the head of the response, and the connection that the rest of it comes over.
@@ -201,5 +205,129 @@ impl tower::Service<Uri> for Guarded {
 
     fn call(&mut self, url: Uri) -> Self::Future {
         Box::pin(self.clone().connect(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::FutureExt as _;
+    use hickory_resolver::config::{
+        ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+    };
+    use rustls::CertificateError::{Expired, NotValidForName, UnknownIssuer};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, UdpSocket};
+
+    use super::*;
+
+    const PUBLIC: Ipv4Addr = Ipv4Addr::new(93, 184, 216, 34);
+
+    /// A client whose names are resolved by a server that answers each question with the next of `answers`, and how many
+    /// there were.
+    async fn client_that_is_told(answers: Vec<Ipv4Addr>, guard: Guard) -> (Client, Arc<AtomicUsize>) {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let serving = async move {
+            let mut query = [0; 512];
+            while let Ok((_, from)) = socket.recv_from(&mut query).await {
+                let reply = reply(&query, || {
+                    let index = count.fetch_add(1, Ordering::Relaxed);
+                    answers[index.min(answers.len() - 1)]
+                });
+                let _gone = socket.send_to(&reply, from).await;
+            }
+        };
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        tokio::spawn(serving);
+        let mut connection = ConnectionConfig::udp();
+        connection.port = port;
+        let server = NameServerConfig::new(Ipv4Addr::LOCALHOST.into(), true, vec![connection]);
+        let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+        let mut resolver = TokioResolver::builder_with_config(config, Default::default());
+        let options: &mut ResolverOpts = resolver.options_mut();
+        options.cache_size = 0;
+        options.use_hosts_file = ResolveHosts::Never;
+        (Client::over(resolver.build().unwrap(), guard), asked)
+    }
+
+    /// An answer to a question for an IPv4 address; to any other, that there is none (RFC 1035, section 4).
+    fn reply(query: &[u8], address: impl FnOnce() -> Ipv4Addr) -> Vec<u8> {
+        let end_of_name = 12 + query[12..].iter().position(|&byte| byte == 0).unwrap();
+        let question = &query[12..end_of_name + 5];
+        let is_v4 = query[end_of_name + 1..end_of_name + 3] == [0, 1];
+        let mut reply = query[..2].to_vec();
+        reply.extend([0x81, 0x80, 0, 1, 0, is_v4.into(), 0, 0, 0, 0]);
+        reply.extend_from_slice(question);
+        if is_v4 {
+            reply.extend([0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
+            reply.extend(address().octets());
+        }
+        reply
+    }
+
+    fn url(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_after_the_check_gains_nothing() {
+        let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = inside.local_addr().unwrap().port();
+        let (client, _) = client_that_is_told(vec![PUBLIC, Ipv4Addr::LOCALHOST], Guard::default()).await;
+        let url = url(&format!("https://rebinds.example:{port}/"));
+        client.check(&url).await.unwrap();
+        let failure = client.connect(&url).await.err().unwrap();
+        assert_eq!(failure.code, ErrorCode::BlockedAddress, "{failure}");
+        assert!(inside.accept().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_address_that_was_checked_is_the_one_connected_to() {
+        let inside = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = inside.local_addr().unwrap().port();
+        let guard = Guard::new(vec!["127.0.0.1/32".parse().unwrap()]);
+        let answers = vec![Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 0, 0, 1)];
+        let (client, asked) = client_that_is_told(answers, guard).await;
+        let url = url(&format!("http://rebinds.example:{port}/"));
+        assert!(client.connect(&url).await.is_ok());
+        assert_eq!(
+            asked.load(Ordering::Relaxed),
+            1,
+            "nobody asks again between the check and the connection"
+        );
+        let failure = client.connect(&url).await.err().unwrap();
+        assert_eq!(failure.code, ErrorCode::BlockedAddress, "and each connection is checked");
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_that_does_not_speak_tls_is_told_from_one_that_breaks_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = url(&format!("https://{}/", listener.local_addr().unwrap()));
+        let plain = async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _hello = stream.read(&mut [0; 1_024]).await;
+            let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        };
+        let client = Client::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()])).unwrap();
+        let (connected, ()) = tokio::join!(client.connect(&url), plain);
+        assert_eq!(connected.err().unwrap().code, ErrorCode::Tls);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_certificate_is_named() {
+        let named = [Expired, NotValidForName, UnknownIssuer].map(|error| {
+            let error = rustls::Error::InvalidCertificate(error);
+            let said = error.to_string();
+            let failure = explain(&std::io::Error::other(error));
+            assert_eq!(failure.code, ErrorCode::Tls);
+            assert!(failure.message.ends_with(&said), "{failure}");
+            failure.message
+        });
+        assert!(named[0] != named[1] && named[1] != named[2] && named[0] != named[2], "{named:?}");
     }
 }

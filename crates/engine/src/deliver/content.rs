@@ -50,6 +50,12 @@ pub struct Content {
 }
 
 impl Content {
+    /// The event as it is.
+    #[must_use]
+    pub fn plain(event: &Event) -> Self {
+        Self { body: body(event), headers: HeaderMap::new() }
+    }
+
     /// What a subscriber who wants this shape is sent for `event`: the same bytes on each attempt. `None` where its
     /// transform has nothing to send.
     ///

@@ -1,4 +1,4 @@
-//! Small documents from elsewhere: through the guard, without redirects, and bounded in size and time.
+//! Small documents from elsewhere, and providers' APIs: through the guard, without redirects, and bounded in size and time.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, HOST, HeaderMap, HeaderValue, USER_AGE
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use providers::api::{ApiAnswer, ApiCall};
 
 use super::client::{Client, Failure, explain};
 use crate::routes::Endpoint;
@@ -48,6 +49,64 @@ impl Client {
         let max_age = max_age(response.headers());
         let body = connection.drive(read(response.into_body(), bytes_max)).await?;
         Ok(Page { body, max_age })
+    }
+}
+
+/// Why a provider's API gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum NoAnswer {
+    /// Nothing was sent.
+    #[error("{0}")]
+    NotSent(Failure),
+    /// It was sent, or part of it; nobody knows what became of it.
+    #[error("{0}")]
+    Lost(Failure),
+}
+
+impl Client {
+    /// Makes a call to a provider's API. Any status is an answer.
+    ///
+    /// # Errors
+    /// There is none, or none within the time, or it is longer than `bytes_max`.
+    pub async fn call(
+        &self,
+        call: ApiCall,
+        bytes_max: usize,
+        within: Duration,
+    ) -> Result<ApiAnswer, NoAnswer> {
+        let Some(endpoint) = Endpoint::parse(&call.url) else {
+            let failure = Failure::new(ErrorCode::Connect, format!("{call:?} goes nowhere"));
+            return Err(NoAnswer::NotSent(failure));
+        };
+        let answered = tokio::time::timeout(within, self.answer_to(&endpoint, call, bytes_max)).await;
+        answered
+            .unwrap_or_else(|_| {
+                let message = format!("no whole answer came within {} seconds", within.as_secs());
+                Err(Failure::new(ErrorCode::Timeout, message))
+            })
+            .map_err(|failure| match failure.code {
+                ErrorCode::Dns | ErrorCode::Connect | ErrorCode::Tls | ErrorCode::BlockedAddress => {
+                    NoAnswer::NotSent(failure)
+                }
+                _ => NoAnswer::Lost(failure),
+            })
+    }
+
+    async fn answer_to(
+        &self,
+        endpoint: &Endpoint,
+        call: ApiCall,
+        bytes_max: usize,
+    ) -> Result<ApiAnswer, Failure> {
+        let mut request = Request::new(Full::new(call.body));
+        *request.method_mut() = call.method;
+        *request.uri_mut() = endpoint.path.clone();
+        *request.headers_mut() = call.headers;
+        request.headers_mut().insert(HOST, endpoint.host.clone());
+        let (mut connection, response) = self.send(endpoint, request).await?;
+        let (head, body) = response.into_parts();
+        let body = connection.drive(read(body, bytes_max)).await?;
+        Ok(ApiAnswer { status: head.status, headers: head.headers, body })
     }
 }
 

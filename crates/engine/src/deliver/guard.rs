@@ -61,7 +61,9 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, ..] = address.segments();
     match a {
         // Translated addresses are as public as the address inside.
-        0x0064 if b == 0xff9b => embedded(address, 12).is_some_and(is_public_v4),
+        0x0064 if b == 0xff9b && is_well_known_translation(address) => {
+            embedded(address, 12).is_some_and(is_public_v4)
+        }
         0x2002 => embedded(address, 2).is_some_and(is_public_v4),
         // Tunnels and documentation.
         0x2001 if b < 0x0200 || b == 0x0db8 => false,
@@ -69,6 +71,11 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         // Of the rest only 2000::/3 is given out at all.
         _ => a & 0xe000 == 0x2000,
     }
+}
+
+/// `64:ff9b::/96` (RFC 6052). What else begins so is for a network's own use (RFC 8215).
+fn is_well_known_translation(address: Ipv6Addr) -> bool {
+    address.segments()[2..6] == [0; 4]
 }
 
 fn embedded(address: Ipv6Addr, at: usize) -> Option<Ipv4Addr> {
@@ -127,6 +134,14 @@ mod tests {
             "2001::1",
             "fec0::1",
             "::127.0.0.1",
+            "::ffff:0:127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "64:ff9b:1::8.8.8.8",
+            "2002:a00:1::",
+            "2001:0:53aa:64c::1",
+            "100::1",
+            "5f00::1",
         ] {
             assert!(!admits(address, &[], true), "{address}");
         }

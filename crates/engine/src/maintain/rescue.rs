@@ -122,7 +122,9 @@ impl Rescuer {
 
 /// A worker's lease that lapsed was an attempt. Of a node that died nobody knows whether it had begun.
 fn expired(mut delivery: Delivery, now: Timestamp) -> Option<Change> {
-    let (from, lease, trigger) = (Fence::of(&delivery), delivery.lease(), delivery.attempt_trigger());
+    // Who has just been given more time keeps it.
+    let (from, lease, trigger) =
+        (Fence::with_deadline(&delivery), delivery.lease(), delivery.attempt_trigger());
     delivery.expire(now).ok()?;
     let error = Some(("the lease lapsed before the worker said how it went".to_owned(), ErrorCode::Lapsed));
     let attempt = lease.map(|lease| pulled_attempt(&delivery, &lease, trigger, error, now));

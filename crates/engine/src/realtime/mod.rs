@@ -1,7 +1,151 @@
-//! Live streams of the log.
+//! Live streams: the same log, as browsers tail it.
+//!
+//! A connection holds a cursor and nothing else. One task follows the log, keeps its newest events in memory, and wakes
+//! whoever they concern; each connection then reads on from where it is, from that tail or, when it is further behind, from
+//! the store. Live is replay with an empty backlog: there is no queue for a connection that could overflow, no moment at
+//! which it is handed from one to the other, and nothing that it could miss, here or at another node.
+//!
+//! Read in this order: [`scope`] (what may be shown), [`frame`] (what is said), [`session`] (the life of a stream, without
+//! any I/O), [`tail`] and [`follow`] (the log in memory), [`stream`] (one connection), [`ephemera`] (what is passed on
+//! and not kept), [`send`] (what clients do), [`revoke`].
 
 mod cursor;
+mod ephemera;
+mod follow;
+mod frame;
+mod metrics;
+mod revoke;
 mod scope;
+mod send;
+mod session;
+mod stream;
+mod tail;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use store::Store;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 pub use cursor::{Cursor, NotACursor};
+pub use ephemera::{PRESENCE, TYPING, Whisper};
+pub(crate) use follow::Advance;
+pub use frame::{Ack, Bye, Frame, From, Hello, Lost, Refusal, Send};
+pub use metrics::Figures;
 pub use scope::{Grant, Scope};
+pub use send::{Conversations, Desk, NoConversations, SOURCE, UNAVAILABLE};
+pub use session::Moment;
+pub use stream::{Gate, Gone, Heard, Wire};
+pub use tail::Entry;
+
+use self::ephemera::Rooms;
+use self::follow::Follower;
+use self::revoke::Keys;
+use crate::chance;
+use crate::clock::Clock;
+use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, REVOKED_LOOKED_AT_EVERY};
+use crate::log::Log;
+use crate::supervise::Supervisor;
+
+/// All live streams of this node.
+#[derive(Debug)]
+pub struct Hub {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    heartbeat: Duration,
+    follower: Follower,
+    rooms: Arc<Rooms>,
+    keys: Arc<Keys>,
+    /// What clients send.
+    pub desk: Desk,
+    /// What is counted.
+    pub figures: Arc<Figures>,
+    /// Turns at reading the store.
+    backlog_reads: Semaphore,
+    closing: CancellationToken,
+    open: TaskTracker,
+}
+
+/// A connection's place in the hub, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    hub: Arc<Hub>,
+    connection: u64,
+    _open: TaskTrackerToken,
+}
+
+impl Hub {
+    /// A hub of no connections yet, and the tasks behind it. It is silent for `heartbeat` at the most.
+    pub(crate) fn start(
+        store: &Arc<dyn Store>,
+        clock: &Arc<dyn Clock>,
+        log: Log,
+        (heartbeat, conversations): (Duration, Arc<dyn Conversations>),
+        advance: Advance,
+        supervisor: &Supervisor,
+    ) -> Arc<Self> {
+        let (rooms, figures) = (Arc::new(Rooms::default()), Arc::new(Figures::default()));
+        let hub = Arc::new(Self {
+            store: Arc::clone(store),
+            clock: Arc::clone(clock),
+            heartbeat,
+            follower: Follower::new(
+                Arc::clone(store),
+                Arc::clone(clock),
+                Arc::clone(&rooms),
+                advance,
+                Arc::clone(&figures),
+                supervisor.stopping(),
+            ),
+            keys: Arc::new(Keys::new(Arc::clone(store))),
+            desk: Desk::new(log, Arc::clone(clock), Arc::clone(&rooms), conversations),
+            rooms,
+            figures,
+            backlog_reads: Semaphore::new(BACKLOG_READS_MAX),
+            closing: CancellationToken::new(),
+            open: TaskTracker::new(),
+        });
+        supervisor.keep_with(
+            "follow the log",
+            Arc::clone(&hub),
+            |hub| async move { hub.follower.run().await },
+        );
+        supervisor.repeat_with("look at keys", REVOKED_LOOKED_AT_EVERY, Arc::clone(&hub), |hub| async move {
+            hub.keys.look().await;
+        });
+        supervisor.repeat_with("tell who has gone", EPHEMERA_EVERY, Arc::clone(&hub), |hub| async move {
+            hub.rooms.tell_due(hub.clock.elapsed());
+        });
+        hub
+    }
+
+    /// Sends all connections away, not all at one instant.
+    pub fn close(&self) {
+        self.open.close();
+        self.closing.cancel();
+    }
+
+    /// Ends once all connections have, after [`Hub::close`].
+    pub async fn closed(&self) {
+        self.open.wait().await;
+    }
+}
+
+impl Place {
+    fn take(hub: &Arc<Hub>) -> Self {
+        hub.figures.connections.inc();
+        hub.follower.join();
+        Self { hub: Arc::clone(hub), connection: chance::rng().random(), _open: hub.open.token() }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.hub.follower.leave();
+        self.hub.figures.connections.dec();
+    }
+}

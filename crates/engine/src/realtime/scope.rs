@@ -92,4 +92,11 @@ impl Scope {
             .iter()
             .any(|types| matches!(types, TypePattern::Exactly(exactly) if exactly.as_str() == name))
     }
+
+    /// The same for a newer grant of the same user.
+    pub(crate) fn renewed(&self, grant: &Grant) -> Result<Self, Forbidden> {
+        let renewed = grant.scope(self.user.clone(), self.wanted.clone())?;
+        // One who saw everything must not be left with less under the same stream, nor one user with more.
+        if renewed.user == self.user { Ok(renewed) } else { Err(Forbidden) }
+    }
 }

@@ -39,6 +39,11 @@ impl<T> Said<T> {
         }
     }
 
+    /// What it says, if it says something.
+    pub(crate) fn value(self) -> Option<T> {
+        self.map(Some).or(None)
+    }
+
     /// The same about something else.
     pub(crate) fn map<U>(self, as_other: impl FnOnce(T) -> U) -> Said<U> {
         match self {

@@ -1,13 +1,15 @@
 //! The API, a file for each subject. A handler loads, acts and answers; what it may touch comes as an argument.
 
 pub(crate) mod catalogue;
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod fields;
 pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod keys;
-mod list;
+pub(crate) mod list;
+pub(crate) mod oauth;
 mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;

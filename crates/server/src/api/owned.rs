@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use domain::delivery::Delivery;
 use http::request::Parts;
-use store::{Logged, StoredJob, StoredSource, StoredSubscription};
+use store::{Logged, StoredConnection, StoredJob, StoredSource, StoredSubscription};
 
 use crate::access::Bearer;
 use crate::app::App;
@@ -33,6 +33,10 @@ pub(crate) struct OwnedSource(pub(crate) StoredSource);
 /// A job of the bearer's.
 #[derive(Debug)]
 pub(crate) struct OwnedJob(pub(crate) StoredJob);
+
+/// A connection of the bearer's.
+#[derive(Debug)]
+pub(crate) struct OwnedConnection(pub(crate) StoredConnection);
 
 /// The id in the path. A text that is no id names nothing.
 async fn id<T: std::str::FromStr>(parts: &mut Parts, app: &Arc<App>, what: &str) -> Result<T> {
@@ -97,6 +101,19 @@ impl FromRequestParts<Arc<App>> for OwnedJob {
         let id = id(parts, app, "job").await?;
         let stored = app.engine.store.job(id).await?.ok_or_else(|| Problem::not_found("job"))?;
         access.check(stored.job.owner_id.as_ref())?;
+        Ok(Self(stored))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedConnection {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "connection").await?;
+        let stored = app.engine.store.connection(id).await?;
+        let stored = stored.ok_or_else(|| Problem::not_found("connection"))?;
+        access.check(Some(&stored.connection.user_id))?;
         Ok(Self(stored))
     }
 }

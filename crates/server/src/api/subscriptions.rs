@@ -103,8 +103,9 @@ pub(crate) struct ShownStatistics {
 
 impl From<Statistics> for ShownStatistics {
     fn from(statistics: Statistics) -> Self {
-        let Statistics { total, successful, failed, last_delivery_at, last_success_at, last_failure_at } =
-            statistics;
+        let Statistics {
+            total, successful, failed, last_delivery_at, last_success_at, last_failure_at, ..
+        } = statistics;
         Self { total, successful, failed, last_delivery_at, last_success_at, last_failure_at }
     }
 }

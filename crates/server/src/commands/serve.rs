@@ -10,6 +10,7 @@ use engine::clock::{Clock, SystemClock};
 use engine::deliver::Guard;
 use engine::vault::Vault;
 use engine::{Engine, Settings};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,6 +53,7 @@ impl Args {
 }
 
 pub(super) async fn run(config: Config) -> Result<()> {
+    raise_file_limit();
     // The port first: when it is taken, nothing else has happened.
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; is something else there? --listen takes another", config.listen)
@@ -71,16 +73,37 @@ pub(super) async fn run(config: Config) -> Result<()> {
     Ok(())
 }
 
+/// Opens as many files as the system allows: each connection is one, and shells hand on a low limit for the sake of
+/// programs that this is none of.
+fn raise_file_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, limit.current, "the limit of open files stays as it is");
+    }
+}
+
 async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App> {
     let provider_settings: HashMap<_, _> =
         config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
     tell_who_is_refused(&provider_settings);
+    let deactivate_after = config.delivery.deactivate_after.as_std();
     let guard = Guard::new(config.delivery.allow_hosts);
     let transforms =
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
-    let (ages, alerts) = (config.retention.ages(), config.alerts.rules());
-    let settings = Settings { provider_settings, guard, rejections_kept_for, transforms, ages, alerts };
+    let (ages, alerts, care) = (config.retention.ages(), config.alerts.rules(), config.connections.care());
+    let heartbeat = Duration::from_secs(config.realtime.heartbeat_seconds.get().into());
+    let settings = Settings {
+        provider_settings,
+        guard,
+        rejections_kept_for,
+        transforms,
+        ages,
+        deactivate_after,
+        alerts,
+        heartbeat,
+        care,
+    };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);
@@ -90,18 +113,24 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
     let base_url = config.base_url.as_ref().map(ToString::to_string);
     let portal_policy = pages::portal_policy(&config.portal.allowed_origins.0)?;
-    let (inbound, metrics) = (config.inbound, Metrics::new());
+    let (inbound, metrics) = (config.inbound, Metrics::new(&engine.hub.figures));
     Ok(App { engine, doorkeeper, limits, inbound, metrics, portal_policy, base_url })
 }
 
+/// One line for all of them: somebody who has just begun has set none.
 fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {
-    for provider in providers::ALL {
-        let is_set =
-            |key| settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty());
-        for setting in provider.settings().iter().filter(|s| s.is_required() && !is_set(s.key)) {
-            let (name, setting) = (provider.name(), setting.environment);
-            tracing::info!("{name}: {setting} is not set, so every request is refused; set it to receive");
-        }
+    let is_set = |provider: &dyn providers::Provider, key: &str| {
+        settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty())
+    };
+    let missing = providers::ALL.iter().filter_map(|provider| {
+        let required = provider.settings().iter().filter(|setting| setting.is_required());
+        let missing = required.filter(|setting| !is_set(*provider, setting.key));
+        let names: Vec<_> = missing.map(|setting| setting.environment).collect();
+        (!names.is_empty()).then(|| format!("{} ({})", provider.name(), names.join(", ")))
+    });
+    let missing: Vec<_> = missing.collect();
+    if !missing.is_empty() {
+        tracing::info!("every request of these is refused until these are set: {}", missing.join("; "));
     }
 }
 
@@ -146,18 +175,22 @@ async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output =
         let app = Arc::clone(&forgetting);
         async move { app.limits.forget_idle() }
     });
-    // Workers that wait for events are sent home first: they would hold up the end.
+    // Workers that wait for events, and streams, are sent home first: they would hold up the end.
     let stop = async {
         stop.await;
         app.engine.queues.close();
+        app.engine.hub.close();
     };
     if !connections::serve(listener, router, stop, REQUESTS_GRACE).await {
         tracing::warn!("some requests did not end in time");
     }
+    if tokio::time::timeout(REQUESTS_GRACE, app.engine.hub.closed()).await.is_err() {
+        tracing::warn!("some streams did not end in time");
+    }
 }
 
 /// Ends at SIGINT or SIGTERM.
-fn stop_signal() -> Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     Ok(async move {

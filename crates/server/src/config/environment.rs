@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::provider_key;
+use super::{provider_key, provider_settings};
 
 const PREFIX: &str = "WAYSTATION_";
 
@@ -47,9 +47,11 @@ pub(super) fn variables(env: &BTreeMap<String, String>) -> Vec<Variable> {
 
 /// Names that stand for a key besides its own. Of several for one key the last counts.
 fn short_names() -> impl Iterator<Item = (&'static str, String)> {
-    let of_providers = providers::ALL.iter().flat_map(|provider| {
-        let settings = provider.settings().iter();
-        settings.map(|setting| (setting.environment, provider_key(provider.name(), *setting)))
+    let of_providers = provider_settings().flat_map(|(provider, settings)| {
+        settings.iter().flat_map(move |setting| {
+            let names = [Some(setting.environment), setting.also.filter(|also| *also != setting.environment)];
+            names.into_iter().flatten().map(move |name| (name, provider_key(provider, *setting)))
+        })
     });
     [("API_URL", "base_url".to_owned()), ("WEBHOOK_BASE_URL", "base_url".to_owned())]
         .into_iter()

@@ -69,6 +69,7 @@ fn everything_has_a_default() {
     inbound.trusted_proxy_depth 0
     api.rate_limit_per_minute 6000
     delivery.allow_hosts []
+    delivery.deactivate_after "5d"
     retention.events "30d"
     retention.by_type ""
     retention.deliveries "30d"
@@ -82,6 +83,8 @@ fn everything_has_a_default() {
     alerts.backlog 1000
     realtime.heartbeat_seconds 25
     portal.allowed_origins []
+    connections.refresh_every_seconds 300
+    connections.refresh_ahead_seconds 600
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -92,6 +95,36 @@ fn everything_has_a_default() {
     providers.unipile.webhook_secret null
     providers.discord.public_key null
     providers.youtube.webhook_secret null
+    providers.github.client_id null
+    providers.github.client_secret null
+    providers.github.authorize_url "https://github.com/login/oauth/authorize"
+    providers.github.token_url "https://github.com/login/oauth/access_token"
+    providers.github.api_base "https://api.github.com"
+    providers.slack.client_id null
+    providers.slack.client_secret null
+    providers.slack.authorize_url "https://slack.com/oauth/v2/authorize"
+    providers.slack.token_url "https://slack.com/api/oauth.v2.access"
+    providers.slack.api_base "https://slack.com"
+    providers.gmail.client_id null
+    providers.gmail.client_secret null
+    providers.gmail.authorize_url "https://accounts.google.com/o/oauth2/v2/auth"
+    providers.gmail.token_url "https://oauth2.googleapis.com/token"
+    providers.gmail.api_base "https://gmail.googleapis.com"
+    providers.discord.client_id null
+    providers.discord.client_secret null
+    providers.discord.authorize_url "https://discord.com/oauth2/authorize"
+    providers.discord.token_url "https://discord.com/api/oauth2/token"
+    providers.discord.api_base "https://discord.com"
+    providers.youtube.client_id null
+    providers.youtube.client_secret null
+    providers.youtube.authorize_url "https://accounts.google.com/o/oauth2/v2/auth"
+    providers.youtube.token_url "https://oauth2.googleapis.com/token"
+    providers.youtube.api_base "https://youtube.googleapis.com"
+    providers.spotify.client_id null
+    providers.spotify.client_secret null
+    providers.spotify.authorize_url "https://accounts.spotify.com/authorize"
+    providers.spotify.token_url "https://accounts.spotify.com/api/token"
+    providers.spotify.api_base "https://api.spotify.com"
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
     assert!(secrets_of(&config, "github").is_empty());
@@ -131,6 +164,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH", "3", json!(3)),
         ("WAYSTATION_API__RATE_LIMIT_PER_MINUTE", "4", json!(4)),
         ("WAYSTATION_DELIVERY__ALLOW_HOSTS", "127.0.0.0/8", json!(["127.0.0.0/8"])),
+        ("WAYSTATION_DELIVERY__DEACTIVATE_AFTER", "3d", json!("3d")),
         ("WAYSTATION_RETENTION__EVENTS", "1d", json!("1d")),
         ("WAYSTATION_RETENTION__BY_TYPE", "github.*=7d,a.b=1h", json!("github.*=7d, a.b=1h")),
         ("WAYSTATION_RETENTION__DELIVERIES", "2h", json!("2h")),
@@ -148,6 +182,8 @@ fn every_key_has_its_variable() {
             "https://a.test, http://b.test:81/",
             json!(["https://a.test", "http://b.test:81"]),
         ),
+        ("WAYSTATION_CONNECTIONS__REFRESH_EVERY_SECONDS", "6", json!(6)),
+        ("WAYSTATION_CONNECTIONS__REFRESH_AHEAD_SECONDS", "7", json!(7)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (
@@ -166,6 +202,36 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__UNIPILE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__DISCORD__PUBLIC_KEY", "v_public_key", json!("v_public_key")),
         ("WAYSTATION_PROVIDERS__YOUTUBE__WEBHOOK_SECRET", "v_webhook_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__GITHUB__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__GITHUB__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__GITHUB__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__GITHUB__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__GITHUB__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__SLACK__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__SLACK__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__SLACK__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__SLACK__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__SLACK__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__GMAIL__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__GMAIL__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__GMAIL__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__GMAIL__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__GMAIL__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__DISCORD__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__DISCORD__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__DISCORD__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__SPOTIFY__CLIENT_ID", "v_client_id", json!("v_client_id")),
+        ("WAYSTATION_PROVIDERS__SPOTIFY__CLIENT_SECRET", "v_client_secret", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__SPOTIFY__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
+        ("WAYSTATION_PROVIDERS__SPOTIFY__TOKEN_URL", "v_token_url", json!("v_token_url")),
+        ("WAYSTATION_PROVIDERS__SPOTIFY__API_BASE", "v_api_base", json!("v_api_base")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();
@@ -186,6 +252,15 @@ fn short_names_stand_for_longer_ones() {
     assert_eq!(base(&names[..1]), "http://alias");
     assert_eq!(base(&names[..2]), "http://short");
     assert_eq!(base(&names), "http://full");
+
+    let google = from_env(&[("GOOGLE_CLIENT_ID", "g"), ("GMAIL_AUTHORIZE_URL", "http://a")]).unwrap();
+    let set = |provider, key| {
+        let (_, settings) = google.providers.by_name().find(|(name, _)| *name == provider).unwrap();
+        settings.first(key).map(str::to_owned).unwrap_or_default()
+    };
+    assert_eq!((set("gmail", "client_id"), set("youtube", "client_id")), ("g".to_owned(), "g".to_owned()));
+    assert_eq!(set("gmail", "authorize_url"), "http://a");
+    assert_ne!(set("youtube", "authorize_url"), "http://a");
 
     let secrets = [("GITHUB_WEBHOOK_SECRET", "007"), ("SLACK_SIGNING_SECRET", "[a, b]")];
     let config = from_env(&secrets).unwrap();

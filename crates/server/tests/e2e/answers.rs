@@ -106,6 +106,37 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
+async fn what_an_answer_holds_beyond_its_length_is_not_the_next_answer() {
+    let world = World::start(Engine::Sqlite).await;
+    world.subscribe(&json!({ "retry_count": 0, "max_concurrency": 1 })).await;
+    for _ in 0..3 {
+        world.receiver.then(Reply::Excess);
+        let id = world.publish(&json!({})).await;
+        let attempts = world.attempts_when(&id, "success").await;
+        assert_eq!(
+            (&attempts[0]["response_status"], &attempts[0]["response_body"]),
+            (&json!(200), &json!("ok"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_none_of_ours() {
+    let mut proxy = Receiver::start().await;
+    let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    let url = format!("http://{}", proxy.address);
+    let mut world = World::start_with(Engine::Sqlite, |launch| {
+        names.iter().fold(launch, |launch, name| launch.env(name, &url))
+    })
+    .await;
+    world.subscribe(&json!({})).await;
+    let id = world.publish(&json!({})).await;
+    assert_eq!(world.receiver.next().await.id(), id);
+    world.delivery_when(&id, "success").await;
+    assert!(proxy.rest().is_empty());
+}
+
+#[tokio::test]
 async fn an_endpoint_that_is_not_there_is_told_from_a_name_that_is_not() {
     let world = World::start(Engine::Sqlite).await;
     // Nobody listens on the lowest port, and nobody is called `.invalid` (RFC 6761).

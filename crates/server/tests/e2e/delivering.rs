@@ -219,3 +219,46 @@ async fn a_delivery_that_is_called_off_is_not_tried_again() {
     assert_eq!(history.len(), 3, "the history stays");
     assert!(world.receiver.rest().is_empty());
 }
+
+/// The one story that waits for the real schedule.
+#[tokio::test]
+async fn a_receiver_that_fails_three_times_gets_it_after_2_4_and_8_seconds_more() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let subscription = world.subscribe(&json!({})).await;
+    for status in [500, 502, 404] {
+        world.receiver.then(Reply::Status(status));
+    }
+    let id = world.publish(&json!({})).await;
+    let mut due = Vec::new();
+    for number in 1..=3 {
+        world.receiver.next().await;
+        let delivery = until("the attempt is written down", || async {
+            let delivery = world.delivery_when(&id, "retrying").await;
+            (delivery["attempt_count"] == number).then_some(delivery)
+        });
+        due.push(millis(&delivery.await["next_attempt_at"]));
+    }
+    world.receiver.next().await;
+    let attempts = world.attempts_when(&id, "success").await;
+    assert_eq!(attempts.len(), 4);
+    for ((tried, next), (due, gap)) in
+        attempts.iter().zip(&attempts[1..]).zip(due.iter().zip([2_000, 4_000, 8_000]))
+    {
+        let ended = millis(&tried["at"]) + tried["duration_ms"].as_f64().unwrap() as i64;
+        let waited = due - ended;
+        // Jitter adds a tenth at the most; the rest is what it took to take the answer in, on a busy machine.
+        assert!((gap - 1..gap * 11 / 10 + 1_500).contains(&waited), "{waited} ms for {gap} ms");
+        assert!(millis(&next["at"]) >= *due, "{attempts:?}");
+    }
+    let triggers: Vec<_> = attempts.iter().map(|attempt| attempt["trigger"].as_str().unwrap()).collect();
+    assert_eq!(triggers, ["initial", "automatic", "automatic", "automatic"]);
+    let statistics = world.admin().get(&subscription.path()).await.ok()["statistics"].clone();
+    let counts = [&statistics["total"], &statistics["successful"], &statistics["failed"]];
+    assert_eq!(counts, [&json!(1), &json!(1), &json!(0)]);
+    assert!(statistics["last_failure_at"].as_str() < statistics["last_success_at"].as_str(), "{statistics}");
+    assert!(world.receiver.rest().is_empty());
+}
+
+fn millis(time: &serde_json::Value) -> i64 {
+    domain::Timestamp::parse(time.as_str().unwrap()).unwrap().as_millis()
+}

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::support::client::Request;
 use crate::support::database::Engine;
+use crate::support::program::Launch;
 use crate::support::sender::now_seconds;
 use crate::support::until;
 use crate::support::world::World;
@@ -20,7 +21,7 @@ const ACCOUNT: &str = "push@way.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://hooks.example.com/api/webhooks/gmail";
 
 /// Stands in for Google: signs tokens, and publishes its key under a name.
-struct Issuer {
+pub(crate) struct Issuer {
     key: RsaKeyPair,
     address: SocketAddr,
     page: Arc<Mutex<Published>>,
@@ -35,7 +36,7 @@ struct Published {
 }
 
 impl Issuer {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let key =
             RsaKeyPair::from_pkcs8(include_bytes!("../../../providers/src/testing/issuer.pk8")).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -46,7 +47,7 @@ impl Issuer {
     }
 
     /// Publishes the key by that name, and no other.
-    fn publish(&self, name: &str) {
+    pub(crate) fn publish(&self, name: &str) {
         let ring::rsa::PublicKeyComponents { n, e } =
             ring::rsa::PublicKeyComponents::<Vec<u8>>::from(self.key.public());
         let [n, e] = [n, e].map(|number| URL_SAFE_NO_PAD.encode(number));
@@ -64,17 +65,19 @@ impl Issuer {
     }
 
     async fn world(&self) -> World {
-        World::start_with(Engine::Sqlite, |launch| {
-            launch
-                .env("GOOGLE_PUBSUB_SERVICE_ACCOUNT", ACCOUNT)
-                .env("GOOGLE_PUBSUB_AUDIENCE", AUDIENCE)
-                .env("GOOGLE_JWKS_URL", &format!("http://{}/certs", self.address))
-        })
-        .await
+        World::start_with(Engine::Sqlite, |launch| self.known_to(launch)).await
     }
 
-    /// A notice with a token that is signed with the key of that name.
-    fn notice(&self, key: &str, message: &str, claims: &[(&str, Value)]) -> Request {
+    /// A server that believes it.
+    pub(crate) fn known_to(&self, launch: Launch) -> Launch {
+        launch
+            .env("GOOGLE_PUBSUB_SERVICE_ACCOUNT", ACCOUNT)
+            .env("GOOGLE_PUBSUB_AUDIENCE", AUDIENCE)
+            .env("GOOGLE_JWKS_URL", &format!("http://{}/certs", self.address))
+    }
+
+    /// A token that is signed with the key of that name, and says this beside the usual.
+    pub(crate) fn bearer(&self, key: &str, claims: &[(&str, Value)]) -> String {
         let now = now_seconds();
         let mut all = json!({
             "iss": "https://accounts.google.com", "aud": AUDIENCE, "email": ACCOUNT, "email_verified": true,
@@ -89,15 +92,18 @@ impl Issuer {
         let mut signature = vec![0; self.key.public().modulus_len()];
         let random = ring::rand::SystemRandom::new();
         self.key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).unwrap();
+        format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// A notice with a token that is signed with the key of that name.
+    fn notice(&self, key: &str, message: &str, claims: &[(&str, Value)]) -> Request {
         let data =
             STANDARD.encode(json!({ "emailAddress": "user@example.com", "historyId": 9_876 }).to_string());
         let body = json!({
             "message": { "data": data, "messageId": message, "publishTime": "2026-11-21T09:30:00.125Z" },
             "subscription": "projects/P/subscriptions/S",
         });
-        Request::post("/api/webhooks/gmail")
-            .header("authorization", &format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
-            .json(&body)
+        Request::post("/api/webhooks/gmail").header("authorization", &self.bearer(key, claims)).json(&body)
     }
 }
 
@@ -116,6 +122,19 @@ async fn publish(listener: TcpListener, page: Arc<Mutex<Published>>) {
         };
         let _gone = stream.write_all(answer.as_bytes()).await;
     }
+}
+
+#[tokio::test]
+async fn a_notice_is_that_users_who_has_connected_the_mailbox() {
+    let issuer = Issuer::start().await;
+    issuer.publish("key-1");
+    let world = issuer.world().await;
+    let connection = json!({ "user_id": "alice", "provider": "gmail", "account_id": "User@Example.com" });
+    world.admin().post("/api/connections", &connection).await.ok();
+    world.program.anyone().send(issuer.notice("key-1", "1", &[])).await.ok();
+    let events = world.admin().list("/api/events?user_id=alice").await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["type"], "gmail.notification");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use crate::support::world::{World, subscribe};
 on_each_database! {
     a_dead_endpoint_is_left_alone_and_gets_all_once_it_answers
     an_endpoint_that_is_gone_is_told_of
+    nothing_but_failure_deactivates_though_the_server_is_killed_meanwhile
 }
 
 /// Failures in a row after which an endpoint is taken for dead.
@@ -65,5 +66,25 @@ async fn an_endpoint_that_is_gone_is_told_of(engine: Engine) {
     let news = told.next().await.json();
     assert_eq!((&news["type"], &news["user_id"]), (&json!("subscription.deactivated"), &json!("alice")));
     assert_eq!(news["data"]["subscription_id"], Value::from(subscription.id.as_str()));
+    assert_eq!(news["data"]["reason"], "gone");
     assert_eq!(world.admin().get(&subscription.path()).await.ok()["is_active"], false);
+}
+
+async fn nothing_but_failure_deactivates_though_the_server_is_killed_meanwhile(engine: Engine) {
+    let mut world =
+        World::start_with(engine, |launch| launch.env("WAYSTATION_DELIVERY__DEACTIVATE_AFTER", "1s")).await;
+    let mut told = Receiver::start().await;
+    subscribe(&world.admin(), &told, &json!({ "event_types": ["subscription.deactivated"] })).await;
+    world.receiver.always(Reply::Status(500));
+    let subscription = world.subscribe(&json!({ "retry_policy": [2, 3_600] })).await;
+    let id = world.publish(&json!({})).await;
+    world.delivery_when(&id, "retrying").await;
+    world.program.kill().await;
+    world.program = world.launch.start().await;
+    let news = told.next().await.json();
+    assert_eq!(news["data"]["subscription_id"], json!(subscription.id));
+    assert_eq!(news["data"]["reason"], "failing");
+    assert_eq!(world.delivery_when(&id, "held").await["attempt_count"], 2);
+    let shown = world.admin().patch(&subscription.path(), &json!({ "is_active": true })).await.ok();
+    assert_eq!(shown["is_active"], true);
 }

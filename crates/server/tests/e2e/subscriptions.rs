@@ -93,6 +93,18 @@ async fn addresses_that_may_not_be_called_are_refused_with_the_way_out() {
         "[::ffff:127.0.0.1]",
         "0x7f.1",
         "0",
+        "127.1",
+        "2130706433",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "localhost.",
+        "[::ffff:7f00:1]",
+        "[0:0:0:0:0:ffff:a00:1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::1]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
     ] {
         urls.push(format!("https://{host}/hook"));
     }

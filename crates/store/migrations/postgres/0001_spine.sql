@@ -28,7 +28,17 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE UNIQUE INDEX events_dedupe_key ON events (dedupe_key) WHERE dedupe_key IS NOT NULL;
 CREATE INDEX events_user ON events (user_id, id);
+-- A stream of one user's that is behind reads on from where it was.
+CREATE INDEX events_user_log ON events (user_id, position);
 CREATE INDEX events_type ON events (event_type, id);
+
+-- In one row: the highest position that an event has been removed from. A stream that is below it may have missed something.
+-- It is apart from the head of the log, which every append must move.
+CREATE TABLE log_removed (
+    only_row BIGINT PRIMARY KEY CHECK (only_row = 1),
+    position BIGINT NOT NULL
+);
+INSERT INTO log_removed VALUES (1, 0);
 
 CREATE TABLE idempotency (
     key        BYTEA PRIMARY KEY,
@@ -70,8 +80,13 @@ CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, plac
 CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
+-- Lists of what is rare, which would else walk past all that is not.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
-CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
+CREATE INDEX deliveries_failed_of ON deliveries (subscription_id, id) WHERE status = 'failed';
+CREATE INDEX deliveries_retrying ON deliveries (id) WHERE status = 'retrying';
+CREATE INDEX deliveries_cancelled ON deliveries (id) WHERE status = 'cancelled';
+CREATE INDEX deliveries_held ON deliveries (id) WHERE status = 'held';
+CREATE INDEX deliveries_held_of ON deliveries (subscription_id, status) WHERE status = 'held';
 CREATE INDEX deliveries_event ON deliveries (event_id);
 CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
@@ -114,8 +129,12 @@ CREATE TABLE subscription_statistics (
     cancelled        BIGINT NOT NULL,
     last_delivery_at BIGINT,
     last_success_at  BIGINT,
-    last_failure_at  BIGINT
+    last_failure_at  BIGINT,
+    -- When the first attempt failed at the endpoint since one last succeeded.
+    failing_since    BIGINT
 );
+CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
+    WHERE failing_since IS NOT NULL;
 
 CREATE TABLE nodes (
     id   UUID PRIMARY KEY,

@@ -27,6 +27,8 @@ CREATE TABLE events (
 -- Ids begin with the time of receipt, so these serve every list by time as well.
 CREATE UNIQUE INDEX events_id ON events (id);
 CREATE INDEX events_user ON events (user_id, id);
+-- A stream of one user's that is behind reads on from where it was.
+CREATE INDEX events_user_log ON events (user_id, position);
 CREATE INDEX events_type ON events (event_type, id);
 
 -- Where the event of each dedupe key is. The newest keys are not here yet: the writer has them in memory, and moves them in
@@ -35,6 +37,14 @@ CREATE TABLE dedupe_keys (
     key      BLOB PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- In one row: the highest position that an event has been removed from. A stream that is below it may have missed something.
+-- It is apart from the head of the log, which every append must move.
+CREATE TABLE log_removed (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    position INTEGER NOT NULL
+) STRICT;
+INSERT INTO log_removed VALUES (1, 0);
 
 CREATE TABLE idempotency (
     key        BLOB PRIMARY KEY,
@@ -74,8 +84,13 @@ CREATE INDEX deliveries_lines ON deliveries (subscription_id, ordering_key, plac
 CREATE INDEX deliveries_waiting_in_line ON deliveries (subscription_id, next_attempt_at)
     WHERE ordering_key IS NOT NULL AND status IN ('pending', 'retrying');
 CREATE INDEX deliveries_processing ON deliveries (claim_deadline, subscription_id) WHERE status = 'processing';
+-- Lists of what is rare, which would else walk past all that is not.
 CREATE INDEX deliveries_failed ON deliveries (id) WHERE status = 'failed';
-CREATE INDEX deliveries_held ON deliveries (subscription_id) WHERE status = 'held';
+CREATE INDEX deliveries_failed_of ON deliveries (subscription_id, id) WHERE status = 'failed';
+CREATE INDEX deliveries_retrying ON deliveries (id) WHERE status = 'retrying';
+CREATE INDEX deliveries_cancelled ON deliveries (id) WHERE status = 'cancelled';
+CREATE INDEX deliveries_held ON deliveries (id) WHERE status = 'held';
+CREATE INDEX deliveries_held_of ON deliveries (subscription_id, status) WHERE status = 'held';
 CREATE INDEX deliveries_event ON deliveries (event_id);
 CREATE INDEX deliveries_subscription ON deliveries (subscription_id, id);
 CREATE INDEX deliveries_owner ON deliveries (owner_id, id) WHERE owner_id IS NOT NULL;
@@ -118,8 +133,12 @@ CREATE TABLE subscription_statistics (
     cancelled        INTEGER NOT NULL,
     last_delivery_at INTEGER,
     last_success_at  INTEGER,
-    last_failure_at  INTEGER
+    last_failure_at  INTEGER,
+    -- When the first attempt failed at the endpoint since one last succeeded.
+    failing_since    INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
+    WHERE failing_since IS NOT NULL;
 
 CREATE TABLE nodes (
     id   BLOB PRIMARY KEY,

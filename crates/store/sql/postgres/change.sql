@@ -3,9 +3,10 @@
 WITH change AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
-                         $15::bytea[])
+                         $15::bytea[], $16::bigint[])
         AS change (id, from_status, from_holder, status, next_attempt_at, claimed_by, claim_deadline, attempt_count,
-                   max_attempts, lapses, cause, completed_at, response_status, error, ordering_key)
+                   max_attempts, lapses, cause, completed_at, response_status, error, ordering_key,
+                   from_deadline)
 ),
 written AS (
     UPDATE deliveries
@@ -18,6 +19,7 @@ written AS (
     WHERE deliveries.id = change.id
       AND deliveries.status = change.from_status
       AND deliveries.claimed_by IS NOT DISTINCT FROM change.from_holder
+      AND (change.from_deadline IS NULL OR deliveries.claim_deadline = change.from_deadline)
     RETURNING deliveries.id, deliveries.subscription_id, change.from_status, change.status, change.completed_at
 ),
 tried AS (
@@ -25,25 +27,34 @@ tried AS (
         (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body, error,
          error_code)
     SELECT attempt.*
-    FROM unnest($16::uuid[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[], $22::text[],
-                $23::bytea[], $24::text[], $25::text[])
+    FROM unnest($17::uuid[], $18::bigint[], $19::bigint[], $20::text[], $21::bigint[], $22::bigint[], $23::text[],
+                $24::bytea[], $25::text[], $26::text[])
         AS attempt (delivery_id, number, at, cause, duration_us, response_status, response_headers, response_body,
                     error, error_code)
     JOIN written ON written.id = attempt.delivery_id
     ON CONFLICT (delivery_id, number) DO NOTHING
-    RETURNING delivery_id, CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at
+    RETURNING delivery_id, CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at,
+              CASE WHEN error_code <> ALL($27::text[]) THEN at + duration_us END AS blamed_at
+),
+-- A success ends a span of failures that began before it, and a failure from before the last success begins none.
+ended AS (
+    SELECT written.*, failed_at, blamed_at,
+           max(written.completed_at) FILTER (WHERE status = 'success') OVER (PARTITION BY subscription_id) AS succeeded_at
+    FROM written LEFT JOIN tried ON tried.delivery_id = written.id
 ),
 counted AS (
     INSERT INTO subscription_statistics
-        (subscription_id, successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at)
+        (subscription_id, successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at,
+         failing_since)
     SELECT subscription_id,
            count(*) FILTER (WHERE status = 'success'),
            count(*) FILTER (WHERE status = 'failed') - count(*) FILTER (WHERE from_status = 'failed'),
            count(*) FILTER (WHERE status = 'cancelled') - count(*) FILTER (WHERE from_status = 'cancelled'),
            max(completed_at) FILTER (WHERE status IN ('success', 'failed')),
            max(completed_at) FILTER (WHERE status = 'success'),
-           max(failed_at)
-    FROM written LEFT JOIN tried ON tried.delivery_id = written.id
+           max(failed_at),
+           min(blamed_at) FILTER (WHERE succeeded_at IS NULL OR blamed_at > succeeded_at)
+    FROM ended
     GROUP BY subscription_id
     ORDER BY subscription_id
     ON CONFLICT (subscription_id) DO UPDATE SET
@@ -52,6 +63,11 @@ counted AS (
         cancelled = subscription_statistics.cancelled + excluded.cancelled,
         last_delivery_at = greatest(subscription_statistics.last_delivery_at, excluded.last_delivery_at),
         last_success_at = greatest(subscription_statistics.last_success_at, excluded.last_success_at),
-        last_failure_at = greatest(subscription_statistics.last_failure_at, excluded.last_failure_at)
+        last_failure_at = greatest(subscription_statistics.last_failure_at, excluded.last_failure_at),
+        failing_since = coalesce(
+            CASE WHEN subscription_statistics.failing_since <= excluded.last_success_at THEN NULL
+                 ELSE subscription_statistics.failing_since END,
+            CASE WHEN excluded.failing_since <= subscription_statistics.last_success_at THEN NULL
+                 ELSE excluded.failing_since END)
 )
 SELECT id FROM written

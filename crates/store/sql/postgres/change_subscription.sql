@@ -5,6 +5,12 @@ WITH changed AS (
 moved AS (
     UPDATE log SET routes_version = routes_version + 1 FROM changed
 ),
+-- Switched on or off, it begins anew. What it was is still seen: all of this looks at the moment before.
+forgiven AS (
+    UPDATE subscription_statistics SET failing_since = NULL
+    FROM changed JOIN subscriptions AS before ON before.id = changed.id
+    WHERE subscription_statistics.subscription_id = changed.id AND before.is_active <> $5
+),
 held AS (
     UPDATE deliveries SET status = 'held', next_attempt_at = NULL
     FROM changed

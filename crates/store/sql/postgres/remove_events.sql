@@ -4,7 +4,11 @@ WITH gone AS (
     WHERE id = ANY($1::uuid[])
       AND NOT EXISTS (SELECT FROM deliveries
                       WHERE event_id = events.id AND status IN ('pending', 'processing', 'retrying', 'held'))
-    RETURNING id
+    RETURNING id, position
+),
+noted AS (
+    UPDATE log_removed SET position = (SELECT max(gone.position) FROM gone)
+    WHERE position < (SELECT max(gone.position) FROM gone)
 ),
 owed AS (
     DELETE FROM deliveries USING gone WHERE deliveries.event_id = gone.id RETURNING deliveries.id

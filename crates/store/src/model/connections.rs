@@ -7,11 +7,14 @@ use crate::{Due, KeyDigest, Page, StoredConnection, Task};
 
 impl Data {
     pub(super) fn create_connection(&mut self, stored: &StoredConnection, due: &[Due]) -> bool {
-        let account = |stored: &StoredConnection| {
-            let connection = &stored.connection;
-            (connection.provider.clone(), connection.account_id.clone(), connection.user_id.clone())
+        let new = &stored.connection;
+        let is_same = |known: &StoredConnection| {
+            let known = &known.connection;
+            known.account_id == new.account_id
+                && known.user_id == new.user_id
+                && known.provider == new.provider
         };
-        if self.connections.values().any(|known| account(known) == account(stored)) {
+        if self.connections.values().any(is_same) {
             return false;
         }
         self.connections.insert(stored.connection.id, stored.clone());
@@ -62,7 +65,7 @@ impl Data {
 
     fn move_tasks(&mut self, id: ConnectionId, due: &[Due]) {
         for due in due {
-            let key = (due.kind.to_owned(), id.to_string());
+            let key = (due.kind.clone(), id.to_string());
             let Some(at) = due.at else {
                 self.tasks.remove(&key);
                 continue;

@@ -10,7 +10,7 @@ use domain::{DeliveryId, EventId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use super::{Data, paged};
 use crate::{
-    Change, Claimed, DeliveryFilter, Fence, Lane, Owed, Page, RoutesVersion, Statistics, StoredJob, Waiting,
+    Change, Claimed, DeliveryFilter, Lane, Owed, Page, RoutesVersion, Statistics, StoredJob, Waiting,
 };
 
 impl Data {
@@ -80,7 +80,7 @@ impl Data {
 
     pub(super) fn change(&mut self, change: &Change) -> bool {
         let Some(current) = self.deliveries.get_mut(&change.to.id) else { return false };
-        if Fence::of(current) != change.from {
+        if !change.from.holds_for(current) {
             return false;
         }
         let statistics = self.statistics.entry(current.subscription_id).or_default();
@@ -91,6 +91,22 @@ impl Data {
             self.attempts.entry(key).or_insert_with(|| attempt.clone());
         }
         true
+    }
+
+    /// A batch is in no particular order: what has succeeded in it counts first.
+    pub(super) fn note_failures<'c>(&mut self, written: impl Iterator<Item = &'c Change>) {
+        for change in written {
+            let statistics = self.statistics.entry(change.to.subscription_id).or_default();
+            if statistics.failing_since <= statistics.last_success_at {
+                statistics.failing_since = None;
+            }
+            let attempt = change.attempt.as_ref();
+            let failed = attempt.filter(|attempt| attempt.error_code.is_some_and(|code| !code.is_ours()));
+            let failed_at = failed.map(|attempt| attempt.at.plus(attempt.duration));
+            if let Some(at) = failed_at.filter(|&at| Some(at) > statistics.last_success_at) {
+                statistics.failing_since = Some(statistics.failing_since.map_or(at, |since| since.min(at)));
+            }
+        }
     }
 
     pub(super) fn owe(
@@ -129,7 +145,9 @@ impl Data {
             None => claim.deadline <= now,
         };
         let lapsed = self.deliveries.values().filter(|delivery| delivery.claimed().is_some_and(has_lapsed));
-        lapsed.take(limit as usize).cloned().collect()
+        let mut lapsed: Vec<_> = lapsed.collect();
+        lapsed.sort_by_key(|delivery| (delivery.claimed().map(|claim| claim.deadline), delivery.id));
+        lapsed.into_iter().take(limit as usize).cloned().collect()
     }
 
     pub(super) fn deliveries(&self, filter: &DeliveryFilter, page: &Page<DeliveryId>) -> Vec<Delivery> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
-use domain::{Event, EventId, Timestamp};
+use domain::{Event, EventId, Timestamp, UserId};
 
 use super::{Data, paged};
 use crate::{
@@ -63,6 +63,13 @@ impl Data {
             .take(limit as usize)
             .map(|(&position, event)| Logged { position, event: Arc::clone(event) })
             .collect()
+    }
+
+    pub(super) fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Vec<Logged> {
+        let mut later = self.read_log(after, u32::MAX);
+        later.retain(|logged| logged.event.user_id.as_ref() == Some(user));
+        later.truncate(limit as usize);
+        later
     }
 
     pub(super) fn event(&self, id: EventId) -> Option<Logged> {

@@ -51,6 +51,7 @@ impl Data {
         owed.into_iter().for_each(|id| _ = self.remove_delivery(id));
         self.kept_under.retain(|_, kept| *kept != id);
         self.positions.remove(&id);
+        self.removed_to = self.removed_to.max(position.0);
         self.log.remove(&position).is_some()
     }
 

@@ -1,6 +1,9 @@
 //! Who wants which events.
 
+use std::time::Duration;
+
 use domain::delivery::Delivery;
+use domain::subscription::Target;
 use domain::{SubscriptionId, Timestamp, UserId};
 
 use super::{Data, paged};
@@ -46,8 +49,12 @@ impl Data {
         if current.revision != changed.revision {
             return false;
         }
+        let is_switched = current.subscription.is_active != changed.subscription.is_active;
         *current = StoredSubscription { revision: changed.revision + 1, ..changed.clone() };
         self.routes_version += 1;
+        if let Some(statistics) = self.statistics.get_mut(&id).filter(|_| is_switched) {
+            statistics.failing_since = None;
+        }
         for delivery in self.deliveries_of(id) {
             if changed.subscription.holds() {
                 delivery.hold();
@@ -56,6 +63,23 @@ impl Data {
             }
         }
         true
+    }
+
+    pub(super) fn failing_for(&self, span: Duration, limit: u32) -> Vec<SubscriptionId> {
+        let is_called = |id: &SubscriptionId| {
+            let known = self.subscriptions.get(id).map(|stored| &stored.subscription);
+            known.is_some_and(|known| known.is_active && matches!(known.target, Target::Push { .. }))
+        };
+        let mut failing: Vec<_> = self
+            .statistics
+            .iter()
+            .filter_map(|(&id, statistics)| {
+                Some((statistics.failing_since?, statistics.last_failure_at?, id))
+            })
+            .filter(|(since, until, id)| until.since(*since) > span && is_called(id))
+            .collect();
+        failing.sort_unstable();
+        failing.into_iter().map(|(.., id)| id).take(limit as usize).collect()
     }
 
     pub(super) fn delete_subscription(&mut self, id: SubscriptionId, now: Timestamp) -> bool {

@@ -32,6 +32,72 @@ async fn every_statement_prepares() {
     }
 }
 
+/// Enough that an index is worth its while: hardly any delivery is in one of the rarer statuses.
+const MANY: &str = "
+    INSERT INTO events (position, id, event_type, source, occurred_at, received_at, data)
+    SELECT n, md5(n::text)::uuid, 'a.b' || n % 50, 'api', n, n, '1' FROM generate_series(1, 10000) AS n;
+    INSERT INTO deliveries (id, event_id, event_type, owner_id, subscription_id, status, attempt_count, max_attempts,
+                            lapses, cause, created_at, next_attempt_at, claim_deadline, claimed_by)
+    SELECT md5('d' || n)::uuid, md5(n::text)::uuid, 'a.b', 'u' || n % 50, md5('s' || n % 50)::uuid, status, 1, 4, 0,
+           'initial', n, CASE WHEN status IN ('pending', 'retrying') THEN n END,
+           CASE WHEN status = 'processing' THEN n END, CASE WHEN status = 'processing' THEN 'x' || n END
+    FROM (SELECT n, CASE WHEN n % 100 > 5 THEN 'success' ELSE
+                    ('{pending,retrying,held,failed,cancelled,processing}'::text[])[n % 100 + 1] END AS status
+          FROM generate_series(1, 10000) AS n) AS many;
+    INSERT INTO attempts (delivery_id, number, at, cause, duration_us)
+    SELECT id, 1, 1, 'initial', 1 FROM deliveries;
+    ANALYZE events; ANALYZE deliveries; ANALYZE attempts;
+    SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+#[tokio::test]
+async fn no_statement_walks_through_all_events_deliveries_or_attempts() {
+    let url = fresh_database().await;
+    drop(PostgresStore::open(&url).await.unwrap());
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(MANY).execute(&mut connection).await.unwrap();
+    let partial = "SELECT indexname::text FROM pg_indexes WHERE indexdef LIKE '% WHERE %'";
+    let partial: Vec<String> = sqlx::query_scalar(partial).fetch_all(&mut connection).await.unwrap();
+    let own = write::STATEMENTS.iter().copied().cloned().chain([HEAD]).map(|statement| (statement, false));
+    for (statement, may_walk) in crate::tables::served_by_indexes().into_iter().chain(own) {
+        let plan = plan(&mut connection, statement.text()).await;
+        let mut walks = Vec::new();
+        look_for_walks(&plan[0]["Plan"], &partial, &mut walks);
+        assert!(may_walk || walks.is_empty(), "{} {walks:?}\n{}\n{plan:#}", statement.name, statement.text());
+    }
+}
+
+/// How the server would run a statement whose parameters it does not know.
+async fn plan(connection: &mut PgConnection, statement: &str) -> serde_json::Value {
+    async fn run(connection: &mut PgConnection, text: String) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(connection).await.unwrap();
+    }
+    run(connection, format!("PREPARE explained AS {statement}")).await;
+    let count = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'explained'";
+    let count: i32 = sqlx::query_scalar(count).fetch_one(&mut *connection).await.unwrap();
+    let nulls = vec!["NULL"; count as usize].join(", ");
+    let arguments = if count == 0 { String::new() } else { format!("({nulls})") };
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE explained{arguments}");
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(explain)).fetch_one(&mut *connection).await.unwrap();
+    run(connection, "DEALLOCATE explained".to_owned()).await;
+    let text: &str = sqlx::Row::try_get_raw(&row, 0).unwrap().as_str().unwrap();
+    serde_json::from_str(text).unwrap()
+}
+
+/// The steps that read a large table from end to end, or along an index without a condition on it.
+fn look_for_walks(step: &serde_json::Value, partial: &[String], walks: &mut Vec<String>) {
+    let text = |name: &str| step[name].as_str().unwrap_or_default();
+    let is_large = ["events", "deliveries", "attempts"].contains(&text("Relation Name"));
+    let is_narrow = partial.iter().any(|index| index == text("Index Name"));
+    let is_along_an_index =
+        text("Node Type").starts_with("Index") && step["Index Cond"].is_null() && !is_narrow;
+    if is_large && (text("Node Type") == "Seq Scan" || is_along_an_index) {
+        walks.push(format!("{} of {} {}", text("Node Type"), text("Relation Name"), text("Index Name")));
+    }
+    for step in step["Plans"].as_array().into_iter().flatten() {
+        look_for_walks(step, partial, walks);
+    }
+}
+
 /// An append that is begun first and committed last: what a reader must wait for.
 async fn begin_append(store: &PostgresStore, event: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut transaction = store.0.pool.begin().await.unwrap();

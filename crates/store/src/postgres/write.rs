@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use const_format::str_replace;
-use domain::attempt::Attempt;
+use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
@@ -306,6 +306,7 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
         .bind(column!(changes, change => change.to.response_status.map(i64::from)))
         .bind(column!(changes, change => change.to.error.as_deref()))
         .bind(column!(changes, change => ordering_key_bytes(&change.to)))
+        .bind(column!(changes, change => change.from.deadline.map(Timestamp::as_micros)))
 }
 
 fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
@@ -320,6 +321,7 @@ fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
         .bind(column!(attempts, attempt => attempt.response_body.as_deref()))
         .bind(column!(attempts, attempt => attempt.error.as_deref()))
         .bind(column!(attempts, attempt => attempt.error_code.map(|code| code.as_str())))
+        .bind(ErrorCode::OURS.map(ErrorCode::as_str).to_vec())
 }
 
 pub(super) async fn create_subscription(

@@ -21,6 +21,9 @@ statements! {
     // The head of the log is its newest event, or this: it must not fall when that event goes.
     KEEP_HEAD = "keep_head"
         "UPDATE log SET position = max(position, (SELECT coalesce(max(position), 0) FROM events))";
+    NOTE_REMOVED = "note_removed"
+        "UPDATE log_removed SET position = max(position,
+             (SELECT coalesce(max(position), 0) FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1))))";
     REMOVABLE = "removable"
         "SELECT id, dedupe_key FROM events
          WHERE id IN (SELECT unhex(value) FROM json_each($1))
@@ -54,7 +57,7 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
     }
     transaction.desk.run(&KEEP_HEAD, [])?;
     let removed = json_array(gone.iter().copied());
-    for statement in [&REMOVE_TRIED, &REMOVE_OWED, &REMOVE_KEYS, &REMOVE_EVENTS] {
+    for statement in [&NOTE_REMOVED, &REMOVE_TRIED, &REMOVE_OWED, &REMOVE_KEYS, &REMOVE_EVENTS] {
         transaction.desk.run(statement, [removed.clone()])?;
     }
     transaction.commit()?;

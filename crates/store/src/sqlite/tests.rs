@@ -21,6 +21,36 @@ fn every_statement_prepares() {
     }
 }
 
+#[test]
+fn no_statement_walks_through_all_events_deliveries_or_attempts() {
+    let connection = connect(Path::new(":memory:")).unwrap();
+    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD]);
+    let all = crate::tables::served_by_indexes().into_iter().chain(own.map(|statement| (statement, false)));
+    let partial = column(
+        &connection,
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'",
+        0,
+    );
+    for (statement, may_walk) in all {
+        let plan = column(&connection, &format!("EXPLAIN QUERY PLAN {}", statement.text()), 3);
+        for step in &plan {
+            let words: Vec<&str> = step.split(' ').collect();
+            let is_walk = matches!(words[..], ["SCAN", "events" | "deliveries" | "attempts" | "known", ..]);
+            let is_narrow = words.iter().any(|word| partial.iter().any(|index| index == word));
+            let is_history = words.contains(&"deliveries_subscription")
+                && ["waiting", "overdue", "statistics"].contains(&statement.name);
+            assert!(!is_history, "{}: all that it ever had: {plan:#?}", statement.name);
+            assert!(!is_walk || is_narrow || may_walk, "{}: {plan:#?}\n{}", statement.name, statement.text());
+        }
+    }
+}
+
+/// A column of what a statement answers; its parameters are null.
+fn column(connection: &rusqlite::Connection, statement: &str, index: usize) -> Vec<String> {
+    let mut prepared = connection.prepare(statement).unwrap();
+    prepared.raw_query().mapped(|row| row.get(index)).collect::<Result<_, _>>().unwrap()
+}
+
 /// As small as it can be: then a few thousand events pass through many generations.
 const GENERATION: usize = 128;
 

@@ -57,6 +57,10 @@ statements! {
         "UPDATE removed_sources SET revisions = revisions + 1 + (SELECT revision FROM sources WHERE id = $1)
          WHERE EXISTS (SELECT 1 FROM sources WHERE id = $1)";
     DELETE_SOURCE = "delete_source" "DELETE FROM sources WHERE id = $1";
+    FORGIVE = "forgive"
+        "UPDATE subscription_statistics SET failing_since = NULL
+         WHERE subscription_id = $1 AND EXISTS (SELECT 1 FROM subscriptions
+                                               WHERE id = $1 AND is_active <> $2 AND revision = $3)";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
@@ -88,7 +92,7 @@ static INSERT_DELIVERIES: MultiRow = MultiRow::new(
 static CHANGE_DELIVERIES: MultiRow = MultiRow::new(
     "change_deliveries",
     include_str!("../../sql/sqlite/change_deliveries.sql"),
-    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 );
 static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
     "insert_attempts",
@@ -96,7 +100,7 @@ static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
     "(?,?,?,?,?,?,?,?,?,?)",
 );
 static COUNT_ENDS: MultiRow =
-    MultiRow::new("count_ends", include_str!("../../sql/sqlite/count_ends.sql"), "(?,?,?,?,?,?,?)");
+    MultiRow::new("count_ends", include_str!("../../sql/sqlite/count_ends.sql"), "(?,?,?,?,?,?,?,?)");
 
 #[cfg(test)]
 pub(super) static MULTI_ROW: [&MultiRow; 6] =
@@ -413,7 +417,8 @@ fn bind_change(change: &Change, row: &mut Binder<'_, '_>) {
         .bind(to.completed_at.map(Timestamp::as_micros))
         .bind(to.response_status.map(i64::from))
         .bind(to.error.as_deref())
-        .bind(ordering_key_bytes(to));
+        .bind(ordering_key_bytes(to))
+        .bind(change.from.deadline.map(Timestamp::as_micros));
 }
 
 fn bind_attempt(attempt: &Attempt, row: &mut Binder<'_, '_>) {
@@ -436,7 +441,8 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.cancelled)
         .bind(ends.last_delivery_at.map(Timestamp::as_micros))
         .bind(ends.last_success_at.map(Timestamp::as_micros))
-        .bind(ends.last_failure_at.map(Timestamp::as_micros));
+        .bind(ends.last_failure_at.map(Timestamp::as_micros))
+        .bind(ends.failing_since().map(Timestamp::as_micros));
 }
 
 /// Adds a subscription, with the job that owes it what came in before.
@@ -464,6 +470,9 @@ pub(super) fn change_subscription(
 ) -> Result<bool> {
     let end = desk.log.take();
     let transaction = desk.begin()?;
+    // Before the change, which says what it was.
+    let forgive = args![Value::id(stored.subscription.id), stored.subscription.is_active, stored.revision];
+    transaction.desk.run(&FORGIVE, forgive)?;
     let exists = transaction.desk.run(&CHANGE_SUBSCRIPTION, tables::subscriptions::update_args(stored)?)? > 0;
     if exists {
         let id = Value::id(stored.subscription.id);

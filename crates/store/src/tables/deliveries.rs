@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use const_format::formatcp;
 use domain::attempt::Attempt;
-use domain::delivery::Delivery;
+use domain::delivery::{Delivery, Status};
 use domain::{DeliveryId, EventType, NodeId, SubscriptionId, Timestamp};
 
 use crate::rows::{ATTEMPT, DELIVERY};
@@ -69,27 +69,23 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
 }
 
-macro_rules! due {
-    ($which:literal) => {
-        concat!(
-            "SELECT * FROM (SELECT event_type FROM deliveries
-             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND next_attempt_at <= $2 AND ",
-            $which,
-            " ORDER BY next_attempt_at LIMIT $3) AS due"
-        )
-    };
-}
-
-/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one.
+/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one. What stands in a line has an
+/// index of its own.
 const OVERDUE: Statement = Statement::new(
     "overdue",
-    concat!(
-        "SELECT event_type, count(*) FROM (SELECT * FROM (",
-        due!("ordering_key IS NULL"),
-        " UNION ALL ",
-        due!("ordering_key IS NOT NULL"),
-        ") AS either LIMIT $3) AS due GROUP BY event_type ORDER BY event_type"
-    ),
+    "SELECT event_type, count(*)
+     FROM (SELECT event_type
+           FROM (SELECT * FROM (SELECT event_type, next_attempt_at FROM deliveries
+                                WHERE subscription_id = $1 AND status IN ('pending', 'retrying')
+                                  AND ordering_key IS NULL AND next_attempt_at <= $2
+                                ORDER BY next_attempt_at LIMIT $3) AS alone
+                 UNION ALL
+                 SELECT * FROM (SELECT event_type, next_attempt_at FROM deliveries
+                                WHERE subscription_id = $1 AND status IN ('pending', 'retrying')
+                                  AND ordering_key IS NOT NULL AND next_attempt_at <= $2
+                                ORDER BY next_attempt_at LIMIT $3) AS in_line) AS both_kinds
+           ORDER BY next_attempt_at LIMIT $3) AS due
+     GROUP BY event_type ORDER BY event_type",
 );
 
 pub(crate) async fn overdue(
@@ -106,14 +102,17 @@ pub(crate) async fn overdue(
 const LAPSED_BY_DEADLINE: Statement = Statement::new(
     "lapsed",
     formatcp!(
-        "SELECT {DELIVERY} FROM deliveries WHERE status = 'processing' AND claim_deadline <= $1 ORDER BY id LIMIT $2"
+        "SELECT {DELIVERY} FROM deliveries
+         WHERE status = 'processing' AND claim_deadline <= $1 ORDER BY claim_deadline, id LIMIT $2"
     ),
 );
 
+/// Of what is claimed there is an index, by deadline: it is asked for as if deadlines mattered.
 const LAPSED_BY_NODE: Statement = Statement::new(
     "lapsed_by_node",
     formatcp!(
-        "SELECT {DELIVERY} FROM deliveries WHERE status = 'processing' AND claimed_by = $1 ORDER BY id LIMIT $2"
+        "SELECT {DELIVERY} FROM deliveries
+         WHERE status = 'processing' AND claim_deadline > 0 AND claimed_by = $1 ORDER BY claim_deadline, id LIMIT $2"
     ),
 );
 
@@ -164,12 +163,47 @@ fn select(filter: &DeliveryFilter, page: &Page<DeliveryId>) -> (Statement, Vec<V
         .and("owner_id =", filter.owner_id.as_ref().map(|owner| owner.as_str()))
         .and("subscription_id =", filter.subscription_id.map(Value::id))
         .and("event_id =", filter.event_id.map(Value::id))
-        .and("status =", filter.status.map(|status| status.as_str()))
+        .and_fixed(filter.status.map(has_status))
         .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
         .and("id >=", filter.since.map(first_at))
         .and("id <", filter.until.map(first_at))
         .and("id <", page.before.map(Value::id))
         .newest_first("deliveries", page.limit)
+}
+
+/// What waits is in an index for two statuses.
+const fn has_status(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "status IN ('pending', 'retrying') AND status = 'pending'",
+        Status::Processing => "status = 'processing'",
+        Status::Retrying => "status = 'retrying'",
+        Status::Held => "status = 'held'",
+        Status::Success => "status = 'success'",
+        Status::Failed => "status = 'failed'",
+        Status::Cancelled => "status = 'cancelled'",
+    }
+}
+
+/// Filters that mean few of many: an index must serve them. (What is pending, processing or has arrived is plentiful, or
+/// among the newest: such a list walks along the ids, and so does one of a type alone.)
+#[cfg(test)]
+pub(crate) fn narrow_filters() -> Vec<Statement> {
+    let moment = Timestamp::from_seconds(0);
+    let (subscription_id, event_id) =
+        (Some(SubscriptionId::first_at(moment)), Some(domain::EventId::first_at(moment)));
+    let owner_id = Some("u".parse().expect("a user id"));
+    let none = DeliveryFilter::default();
+    let whose = [
+        DeliveryFilter { owner_id, ..none.clone() },
+        DeliveryFilter { subscription_id, ..none.clone() },
+        DeliveryFilter { event_id, ..none.clone() },
+    ];
+    let rare = [Status::Retrying, Status::Held, Status::Failed, Status::Cancelled];
+    let in_status = |filter: &DeliveryFilter, status| DeliveryFilter { status, ..filter.clone() };
+    let alone = rare.map(|status| in_status(&none, Some(status)));
+    let both = whose.iter().flat_map(|whose| Status::ALL.map(|status| in_status(whose, Some(status))));
+    let filters: Vec<_> = both.chain(alone).chain(whose.clone()).collect();
+    filters.iter().map(|filter| select(filter, &Page::first(1)).0).collect()
 }
 
 /// The filter with everything in it, and with nothing.
@@ -180,7 +214,7 @@ pub(crate) fn any_filter() -> [Statement; 2] {
         owner_id: Some("u".parse().expect("a user id")),
         subscription_id: moment.map(domain::SubscriptionId::first_at),
         event_id: moment.map(domain::EventId::first_at),
-        status: Some(domain::delivery::Status::Failed),
+        status: Some(Status::Failed),
         event_type: Some("a.b".parse().expect("a type")),
         since: moment,
         until: moment,

@@ -185,7 +185,7 @@ fn meant(select: Select, filter: &job::Filter, last: DeliveryId) -> Select {
         .and("event_type =", filter.event_type.as_ref().map(|event_type| event_type.as_str()))
         .and("id >=", filter.since.map(first_at))
         .and("id <", filter.until.map(first_at))
-        .and_so(&format!("status IN ({})", one_of(&filter.statuses)))
+        .and_fixed(Some(format!("status IN ({})", one_of(&filter.statuses))))
 }
 
 /// A list of statuses, written out: an index of some of them serves only a statement that names them.

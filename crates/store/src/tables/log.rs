@@ -1,14 +1,15 @@
 //! Reading the log.
 
 use const_format::formatcp;
-use domain::{EventId, Timestamp};
+use domain::{EventId, Timestamp, UserId};
 
 use crate::rows::EVENT;
 use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Counted, EventCount, EventFilter, Logged, Page, Position, Result};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&READ, &ONE, &COUNT_ALL, &COUNT_OF_USER];
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&READ, &READ_OF, &REMOVED_TO, &ONE, &COUNT_ALL, &COUNT_OF_USER];
 
 const READ: Statement = Statement::new(
     "read_log",
@@ -18,6 +19,28 @@ const READ: Statement = Statement::new(
 pub(crate) async fn read(sql: &impl Sql, after: Position, limit: u32) -> Result<Vec<Logged>> {
     let rows = sql.read(&READ, args![after.0, i64::from(limit)]).await?;
     rows.into_iter().map(|mut row| row.event()).collect()
+}
+
+const READ_OF: Statement = Statement::new(
+    "read_log_of",
+    formatcp!("SELECT {EVENT} FROM events WHERE user_id = $1 AND position > $2 ORDER BY position LIMIT $3"),
+);
+
+pub(crate) async fn read_of(
+    sql: &impl Sql,
+    user: &UserId,
+    after: Position,
+    limit: u32,
+) -> Result<Vec<Logged>> {
+    let rows = sql.read(&READ_OF, args![user.as_str(), after.0, i64::from(limit)]).await?;
+    rows.into_iter().map(|mut row| row.event()).collect()
+}
+
+const REMOVED_TO: Statement = Statement::new("removed_to", "SELECT position FROM log_removed");
+
+pub(crate) async fn removed_to(sql: &impl Sql) -> Result<Position> {
+    let row = sql.read_one(&REMOVED_TO, args![]).await?;
+    Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
 }
 
 const ONE: Statement = Statement::new("event", formatcp!("SELECT {EVENT} FROM events WHERE id = $1"));

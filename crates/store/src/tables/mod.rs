@@ -16,6 +16,18 @@ pub(crate) mod tasks;
 #[cfg(test)]
 use crate::sql::Statement;
 
+/// Statements that must not walk through all events, deliveries or attempts; and whether each may walk along their ids,
+/// as a list does of which little is asked, or what is asked is plentiful.
+#[cfg(test)]
+pub(crate) fn served_by_indexes() -> Vec<(Statement, bool)> {
+    let lists = ["events", "deliveries"];
+    let all = statements().into_iter().map(|statement| {
+        let is_list = lists.contains(&statement.name);
+        (statement, is_list)
+    });
+    all.chain(deliveries::narrow_filters().into_iter().map(|statement| (statement, false))).collect()
+}
+
 /// Every fixed statement, for the test that prepares them on both engines.
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<Statement> {

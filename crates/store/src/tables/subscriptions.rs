@@ -1,5 +1,7 @@
 //! Reading subscriptions.
 
+use std::time::Duration;
+
 use const_format::formatcp;
 use domain::subscription::Target;
 use domain::{SubscriptionId, UserId};
@@ -9,7 +11,7 @@ use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Page, Result, Routes, RoutesVersion, Statistics, StoreError, StoredSubscription};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &ROUTES_VERSION, &STATISTICS];
+pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &ROUTES_VERSION, &STATISTICS, &FAILING_FOR];
 
 const ONE: Statement =
     Statement::new("subscription", formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions WHERE id = $1"));
@@ -101,14 +103,21 @@ fn headless() -> StoreError {
     StoreError::Corrupt("the log has lost its head".to_owned())
 }
 
-/// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else.
+/// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else. They
+/// are asked for by all their columns, or SQLite would walk through all that the subscription ever had; what is under way is
+/// looked through as a whole.
 const STATISTICS: Statement = Statement::new(
     "statistics",
     "SELECT (SELECT count(*) FROM deliveries
-             WHERE subscription_id = $1 AND status IN ('pending', 'retrying'))
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL
+               AND next_attempt_at > 0)
+          + (SELECT count(*) FROM deliveries
+             WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NOT NULL
+               AND next_attempt_at > 0)
           + (SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND status = 'held')
-          + (SELECT count(*) FROM deliveries WHERE subscription_id = $1 AND status = 'processing'),
-            successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at
+          + (SELECT count(CASE WHEN subscription_id = $1 THEN 1 END) FROM deliveries
+             WHERE status = 'processing' AND claim_deadline > 0),
+            successful, failed, cancelled, last_delivery_at, last_success_at, last_failure_at, failing_since
      FROM (SELECT 1 AS one) AS always LEFT JOIN subscription_statistics ON subscription_id = $1",
 );
 
@@ -125,5 +134,22 @@ pub(crate) async fn statistics(sql: &impl Sql, id: SubscriptionId) -> Result<Sta
         last_delivery_at: row.time_or_null()?,
         last_success_at: row.time_or_null()?,
         last_failure_at: row.time_or_null()?,
+        failing_since: row.time_or_null()?,
     })
+}
+
+/// An index holds those alone that fail.
+const FAILING_FOR: Statement = Statement::new(
+    "failing_for",
+    "SELECT subscription_id
+     FROM subscription_statistics JOIN subscriptions ON id = subscription_id
+     WHERE failing_since IS NOT NULL AND last_failure_at - failing_since > $1
+       AND is_active = 1 AND target = 'push'
+     ORDER BY failing_since LIMIT $2",
+);
+
+pub(crate) async fn failing_for(sql: &impl Sql, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
+    let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+    let rows = sql.read(&FAILING_FOR, args![micros, i64::from(limit)]).await?;
+    rows.into_iter().map(|mut row| row.id()).collect()
 }

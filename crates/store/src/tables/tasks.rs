@@ -19,8 +19,8 @@ const REMOVE: Statement = Statement::new("remove_task", "DELETE FROM tasks WHERE
 /// What moves a task of `subject`, or removes it.
 pub(crate) fn move_task(subject: &str, due: &Due) -> (Statement, Vec<Value>) {
     match due.at {
-        Some(at) => (MOVE, args![due.kind, subject, at.as_micros()]),
-        None => (REMOVE, args![due.kind, subject]),
+        Some(at) => (MOVE, args![due.kind.as_str(), subject, at.as_micros()]),
+        None => (REMOVE, args![due.kind.as_str(), subject]),
     }
 }
 

@@ -56,6 +56,7 @@ conformance! {
             what_does_not_exist_is_not_found
             an_append_of_nothing_is_durable
             the_log_is_dense_and_read_in_order
+            the_log_of_a_user_holds_their_events_alone
             a_thousand_events_with_two_deliveries_each_fit_one_append
             a_reader_steps_over_nothing_while_eight_write
         }
@@ -120,6 +121,7 @@ conformance! {
             a_change_is_written_with_its_attempt
             a_change_that_comes_too_late_leaves_nothing
             a_holder_may_change_its_deadline
+            who_was_just_given_more_time_keeps_it
             each_change_of_a_call_counts_by_itself
             every_field_of_a_delivery_is_kept
             every_field_of_an_attempt_is_kept
@@ -134,6 +136,8 @@ conformance! {
             they_follow_a_delivery_through_its_life
             calling_off_is_neither_success_nor_failure
             the_changes_of_one_call_add_up
+            failures_last_until_a_success
+            who_fails_for_too_long_is_found
         }
         deliveries {
             deliveries_are_listed_from_the_newest
@@ -205,6 +209,7 @@ conformance! {
         retention {
             what_is_oldest_is_walked_in_order
             an_event_goes_with_all_that_belongs_to_it
+            it_is_known_up_to_where_events_have_been_removed
             an_event_that_is_still_owed_stays
             no_position_is_given_out_again
             what_comes_again_after_its_event_has_gone_is_new

@@ -44,6 +44,21 @@ pub(crate) async fn execute(url: &str, statements: &str) {
     within(statements, client.batch_execute(statements)).await.unwrap();
 }
 
+/// Every row of every table, as text; bytes are in hexadecimal.
+pub(crate) async fn read_all(url: &str) -> Vec<u8> {
+    let client = connect(url).await;
+    let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'";
+    let mut all = Vec::new();
+    for table in within(tables, client.query(tables, &[])).await.unwrap() {
+        let table: String = table.get(0);
+        let rows = format!("SELECT t::text FROM \"{table}\" t");
+        for row in within(&rows, client.query(&rows, &[])).await.unwrap() {
+            all.extend_from_slice(row.get::<_, String>(0).as_bytes());
+        }
+    }
+    all
+}
+
 async fn connect(url: &str) -> Client {
     let (client, connection) = within("PostgreSQL", tokio_postgres::connect(url, NoTls)).await.unwrap();
     tokio::spawn(connection);

@@ -6,6 +6,7 @@ pub(crate) mod program;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod sender;
+pub(crate) mod stream;
 pub(crate) mod world;
 
 use std::future::Future;

@@ -86,6 +86,11 @@ impl Launch {
         }
     }
 
+    /// Starts a command that goes on until it is told to stop, and is killed when it is dropped.
+    pub(crate) fn begin(&self, arguments: &[&str], stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Child {
+        self.command(arguments).stdin(stdin).stdout(stdout).stderr(stderr).spawn().unwrap()
+    }
+
     /// Starts the server and waits until it says where it is.
     pub(crate) async fn start(&self) -> Program {
         let log = self.directory.join("log.txt");
@@ -145,8 +150,7 @@ impl Program {
 
     /// SIGTERM.
     pub(crate) fn ask_to_stop(&self) {
-        let id = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        kill_process(id.unwrap(), Signal::TERM).unwrap();
+        send(&self.child, Signal::TERM);
     }
 
     /// Waits for its end.
@@ -180,6 +184,11 @@ impl Drop for Program {
             eprintln!("{}", tail(&self.log));
         }
     }
+}
+
+pub(crate) fn send(child: &Child, signal: Signal) {
+    let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    kill_process(id.unwrap(), signal).unwrap();
 }
 
 fn tail(log: &Path) -> String {

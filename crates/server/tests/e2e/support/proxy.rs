@@ -38,6 +38,11 @@ impl Proxy {
         }
     }
 
+    /// Leads elsewhere once it is mended.
+    pub(crate) fn lead_to(&mut self, upstream: String) {
+        self.upstream = upstream;
+    }
+
     pub(crate) async fn mend(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.forwarding = Some(tokio::spawn(forward(listener, self.upstream.clone())));

@@ -42,6 +42,8 @@ pub(crate) enum Reply {
     Flood(u64),
     /// With fewer bytes than were announced, and the end.
     Short,
+    /// With more bytes than were announced, which look like the next answer, and no end.
+    Excess,
 }
 
 #[derive(Debug)]
@@ -199,6 +201,12 @@ async fn answer(stream: &mut TcpStream, reply: Reply) -> std::io::Result<bool> {
             for _ in 0..length / 65_536 {
                 stream.write_all(&[b'.'; 65_536]).await?;
             }
+            Ok(true)
+        }
+        Reply::Excess => {
+            let next = b"HTTP/1.1 500 Not Asked For\r\ncontent-length: 0\r\n\r\n";
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            stream.write_all(&[head.as_slice(), next].concat()).await?;
             Ok(true)
         }
         Reply::Short => {

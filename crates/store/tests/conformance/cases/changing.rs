@@ -7,7 +7,7 @@ use domain::attempt::{Attempt, ErrorCode};
 use domain::delivery::{Delivery, State, Status, Trigger};
 use domain::limits::RESPONSE_EXCERPT_BYTES_MAX;
 use futures::future::join;
-use store::{Change, Store};
+use store::{Change, Fence, Store};
 
 use crate::make::{Make, at, attempt, becomes, by_node, by_worker, change, failed_attempt};
 use crate::steps::{current, owe, owe_and_claim, status, subscribe};
@@ -62,6 +62,24 @@ pub(crate) async fn a_holder_may_change_its_deadline(store: &dyn Store) {
     assert_eq!(current(store, claimed.id).await, extended);
     // The deadline is no part of the fence: whoever holds it still holds it.
     assert_eq!(store.change(&[change(&claimed, succeeded(&claimed))]).await.unwrap(), [true]);
+}
+
+pub(crate) async fn who_was_just_given_more_time_keeps_it(store: &dyn Store) {
+    let make = &mut Make::new();
+    let subscription = subscribe(store, make).await;
+    let found = owe_and_claim(store, make, &subscription).await;
+    let taken_back = || Change {
+        from: Fence::with_deadline(&found),
+        ..change(&found, becomes(&found, State::Pending { due_at: at(61) }, None))
+    };
+    let holder = found.claimed().unwrap().holder.clone();
+    let extended = State::Processing(domain::delivery::Claim { holder, deadline: at(600) });
+    let extended = becomes(&found, extended, None);
+    assert_eq!(store.change(&[change(&found, extended.clone())]).await.unwrap(), [true]);
+    assert_eq!(store.change(&[taken_back()]).await.unwrap(), [false]);
+    assert_eq!(current(store, found.id).await, extended);
+    let lapsed = Change { from: Fence::with_deadline(&extended), ..taken_back() };
+    assert_eq!(store.change(&[lapsed]).await.unwrap(), [true]);
 }
 
 pub(crate) async fn each_change_of_a_call_counts_by_itself(store: &dyn Store) {

@@ -32,7 +32,7 @@ pub(crate) async fn a_connection_comes_back_as_it_was_written(store: &dyn Store)
 pub(crate) async fn an_account_is_connected_once_by_each_user(store: &dyn Store) {
     let make = &mut Make::new();
     let first = make.connection(at(1));
-    let due = [Due { kind: KIND, at: Some(at(1)) }];
+    let due = [Due { kind: KIND.to_owned(), at: Some(at(1)) }];
     assert!(store.create_connection(&first, &due).await.unwrap());
     let mut again = make.connection(at(2));
     again.connection.account_id.clone_from(&first.connection.account_id);
@@ -50,7 +50,7 @@ pub(crate) async fn a_connection_is_changed_on_top_of_what_was_seen(store: &dyn 
     changed.connection.state_reason = Some("invalid_grant".to_owned());
     changed.connection.updated_at = at(5);
     changed.sealed_tokens = vec![1];
-    let due = |second| [Due { kind: KIND, at: Some(at(second)) }];
+    let due = |second| [Due { kind: KIND.to_owned(), at: Some(at(second)) }];
     assert!(store.change_connection(&changed, &due(100)).await.unwrap());
     assert!(!store.change_connection(&changed, &due(1)).await.unwrap(), "that was on top of the first");
     let expected = StoredConnection { revision: stored.revision + 1, ..changed };
@@ -62,7 +62,7 @@ pub(crate) async fn a_removed_connection_takes_its_tasks_along(store: &dyn Store
     let make = &mut Make::new();
     let (kept, removed) = (make.connection(at(1)), make.connection(at(2)));
     for (connection, second) in [(&kept, 50), (&removed, 10)] {
-        let due = [Due { kind: KIND, at: Some(at(second)) }];
+        let due = [Due { kind: KIND.to_owned(), at: Some(at(second)) }];
         assert!(store.create_connection(connection, &due).await.unwrap());
     }
     assert!(store.delete_connection(removed.connection.id).await.unwrap());

@@ -116,8 +116,8 @@ pub(crate) async fn a_claim_lapses_at_its_deadline(store: &dyn Store) {
     let ids = in_states(store, make, states).await;
     assert_eq!(lapsed(store, None, 9, 10).await, []);
     assert_eq!(lapsed(store, None, 10, 10).await, [ids[3]]);
-    assert_eq!(lapsed(store, None, 20, 10).await, [ids[1], ids[3]]);
-    assert_eq!(lapsed(store, None, 99, 2).await, [ids[0], ids[1]], "the oldest delivery first");
+    assert_eq!(lapsed(store, None, 20, 10).await, [ids[3], ids[1]]);
+    assert_eq!(lapsed(store, None, 99, 2).await, [ids[3], ids[1]], "the earliest deadline first");
 }
 
 pub(crate) async fn a_dead_nodes_claims_lapse_at_once(store: &dyn Store) {
@@ -130,8 +130,8 @@ pub(crate) async fn a_dead_nodes_claims_lapse_at_once(store: &dyn Store) {
         State::Processing(by_node(dead, at(5))),
     ];
     let ids = in_states(store, make, states).await;
-    assert_eq!(lapsed(store, Some(dead), 10, 10).await, [ids[0], ids[3]]);
-    assert_eq!(lapsed(store, Some(dead), 10, 1).await, [ids[0]]);
+    assert_eq!(lapsed(store, Some(dead), 10, 10).await, [ids[3], ids[0]], "the earliest deadline first");
+    assert_eq!(lapsed(store, Some(dead), 10, 1).await, [ids[3]]);
     assert_eq!(lapsed(store, Some(make.node()), 10, 10).await, []);
 }
 

@@ -64,6 +64,24 @@ pub(crate) async fn data_and_raw_bytes_come_back_byte_for_byte(store: &dyn Store
     }
 }
 
+pub(crate) async fn the_log_of_a_user_holds_their_events_alone(store: &dyn Store) {
+    let make = &mut Make::new();
+    let owners = [Some("alice"), None, Some("bob"), Some("alice"), Some("alice"), Some("Alice")];
+    let owned = |owner: Option<&str>| owner.map(user);
+    let events = owners.map(|owner| plain(Event { user_id: owned(owner), ..make.event(at(1)) }));
+    keep(store, events.to_vec()).await;
+    let read = async |name, after, limit| {
+        let logged = store.read_log_of(&user(name), Position(after), limit).await.unwrap();
+        assert!(logged.iter().all(|logged| logged.event.user_id == Some(user(name))));
+        logged.iter().map(|logged| logged.position.0).collect::<Vec<_>>()
+    };
+    assert_eq!(read("alice", 0, 9).await, [1, 4, 5]);
+    assert_eq!(read("alice", 1, 1).await, [4]);
+    assert!(read("alice", 5, 9).await.is_empty());
+    assert_eq!(read("bob", 0, 9).await, [3]);
+    assert!(read("carol", 0, 9).await.is_empty());
+}
+
 pub(crate) async fn user_ids_that_look_alike_are_different_users(store: &dyn Store) {
     let make = &mut Make::new();
     let widest = "é".repeat(64);

@@ -55,6 +55,19 @@ pub(crate) async fn an_event_goes_with_all_that_belongs_to_it(store: &dyn Store)
     assert_eq!((statistics.total, statistics.successful), (2, 2), "what has been counted stays counted");
 }
 
+pub(crate) async fn it_is_known_up_to_where_events_have_been_removed(store: &dyn Store) {
+    let make = &mut Make::new();
+    let kept = keep(store, (1..=5).map(|second| plain(make.event(at(second)))).collect()).await;
+    assert_eq!(store.removed_to().await.unwrap(), Position::START);
+    for (removed, highest) in [(&kept[1..2], 2), (&kept[3..4], 4), (&kept[0..1], 4)] {
+        let ids: Vec<EventId> = removed.iter().map(|kept| kept.id).collect();
+        store.remove_events(&ids).await.unwrap();
+        assert_eq!(store.removed_to().await.unwrap(), Position(highest));
+    }
+    assert_eq!(store.remove_events(&[kept[3].id]).await.unwrap(), 0);
+    assert_eq!(store.removed_to().await.unwrap(), Position(4));
+}
+
 pub(crate) async fn an_event_that_is_still_owed_stays(store: &dyn Store) {
     let make = &mut Make::new();
     let subscription = subscribe(store, make).await;

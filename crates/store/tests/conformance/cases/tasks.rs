@@ -22,7 +22,10 @@ async fn due(store: &dyn Store, count: i64) -> Vec<String> {
     for second in 1..=count {
         let connection = make.connection(at(second));
         subjects.push(connection.connection.id.to_string());
-        let due = [Due { kind: KIND, at: Some(at(second)) }, Due { kind: "poll", at: Some(at(0)) }];
+        let due = [
+            Due { kind: KIND.to_owned(), at: Some(at(second)) },
+            Due { kind: "poll".to_owned(), at: Some(at(0)) },
+        ];
         assert!(store.create_connection(&connection, &due).await.unwrap());
     }
     subjects
@@ -75,7 +78,7 @@ pub(crate) async fn a_settled_task_remembers_what_it_was_told(store: &dyn Store)
 
 pub(crate) async fn moving_a_task_takes_it_from_its_claimant(store: &dyn Store) {
     let mut connection = Make::new().connection(at(1));
-    let due = |at| [Due { kind: KIND, at }];
+    let due = |at| [Due { kind: KIND.to_owned(), at }];
     assert!(store.create_connection(&connection, &due(Some(at(1)))).await.unwrap());
     let [task] = claim(store, 10, at(1)).await.try_into().unwrap();
     assert!(store.change_connection(&connection, &due(Some(at(5)))).await.unwrap());

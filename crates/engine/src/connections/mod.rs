@@ -1,0 +1,216 @@
+//! Users' accounts at providers.
+//!
+//! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
+//! (how its tokens stay fresh).
+
+mod oauth;
+mod refresh;
+mod tokens;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use domain::connection::{Granted, Refresh, State};
+use domain::{Connection, ConnectionId, Timestamp, UserId};
+use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use providers::oauth::Application;
+use providers::{Connectable, Settings};
+use store::{Due, Store, StoreError, StoredConnection};
+use tokio::sync::Notify;
+
+use crate::chance;
+use crate::clock::Clock;
+use crate::deliver::{Client, NoAnswer};
+use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
+use crate::log::Log;
+use crate::vault::{DoesNotOpen, Vault};
+
+pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
+pub use tokens::Tokens;
+
+/// How connections are looked after.
+#[derive(Debug, Clone, Copy)]
+pub struct Care {
+    /// The longest time between two looks for tokens that are about to expire; zero: nobody looks by themselves.
+    pub refresh_every: Duration,
+    /// How long before they expire they are refreshed.
+    pub refresh_ahead: Duration,
+}
+
+/// The connections, and what keeps them alive.
+#[derive(Debug)]
+pub struct Connections {
+    store: Arc<dyn Store>,
+    vault: Vault,
+    clock: Arc<dyn Clock>,
+    client: Client,
+    log: Log,
+    /// By provider: what the operator has set.
+    settings: HashMap<&'static str, Settings>,
+    care: Care,
+    /// Rung when something may be due earlier than was known.
+    bell: Notify,
+    /// Applications that their providers do not know, and until when each rests.
+    resting: Mutex<HashMap<&'static str, Timestamp>>,
+}
+
+/// An account that is to be connected.
+#[derive(Debug)]
+pub struct NewConnection {
+    /// Whose.
+    pub user_id: UserId,
+    /// At which provider.
+    pub provider: &'static dyn Connectable,
+    /// The account's own id there; `None`: the provider is asked.
+    pub account_id: Option<String>,
+    /// What opens it.
+    pub tokens: Tokens,
+    /// For what, and until when.
+    pub granted: Granted,
+}
+
+/// Why no connection was made.
+#[derive(Debug, thiserror::Error)]
+pub enum NotConnected {
+    /// The provider did not say whose account it is.
+    #[error("{0}")]
+    NoIdentity(CallFailure),
+    /// There is nothing that could tell whose account it is.
+    #[error("an account_id is needed: without a token the provider cannot be asked whose account it is")]
+    NoAccount,
+    /// It could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Connections {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        vault: Vault,
+        clock: Arc<dyn Clock>,
+        client: Client,
+        log: Log,
+        settings: HashMap<&'static str, Settings>,
+        care: Care,
+    ) -> Self {
+        let (bell, resting) = (Notify::new(), Mutex::default());
+        Self { store, vault, clock, client, log, settings, care, bell, resting }
+    }
+
+    /// Connects an account. One that its user had connected before is authorised again, and keeps its id.
+    ///
+    /// # Errors
+    /// Why it is not connected.
+    pub async fn connect(&self, new: NewConnection) -> Result<StoredConnection, NotConnected> {
+        let account_id = match &new.account_id {
+            Some(id) => new.provider.account_id(id),
+            None => self.identify(new.provider, new.tokens.access_token.as_ref()).await?,
+        };
+        loop {
+            let known = self.store.connections_to(new.provider.name(), &account_id).await?;
+            let known = known.into_iter().find(|known| known.connection.user_id == new.user_id);
+            let saved = match known {
+                Some(known) => self.authorize_again(known, &new).await?,
+                None => self.create(&new, &account_id).await?,
+            };
+            // Somebody else may have been quicker; then there is one now, or it has changed.
+            if let Some(stored) = saved {
+                self.bell.notify_waiters();
+                return Ok(stored);
+            }
+        }
+    }
+
+    async fn create(
+        &self,
+        new: &NewConnection,
+        account_id: &str,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        let now = self.clock.now();
+        let id = ConnectionId::new(now, &mut chance::rng());
+        let mut connection = Connection {
+            id,
+            user_id: new.user_id.clone(),
+            provider: new.provider.name().to_owned(),
+            account_id: account_id.to_owned(),
+            state: State::Pending,
+            state_reason: None,
+            scopes: Vec::new(),
+            expires_at: None,
+            authorized_at: now,
+            refresh: Refresh::default(),
+            last_sync_at: None,
+            created_at: now,
+            updated_at: now,
+        };
+        connection.authorized(new.granted.clone(), now);
+        let due = [self.refresh_due(&connection, &new.tokens)];
+        let stored =
+            StoredConnection { sealed_tokens: new.tokens.seal(&self.vault, id), connection, revision: 1 };
+        Ok(self.store.create_connection(&stored, &due).await?.then_some(stored))
+    }
+
+    async fn authorize_again(
+        &self,
+        mut stored: StoredConnection,
+        new: &NewConnection,
+    ) -> Result<Option<StoredConnection>, StoreError> {
+        let known = Tokens::open(&self.vault, &stored).unwrap_or_default();
+        let tokens = new.tokens.clone().or_refresh_token_of(&known);
+        stored.connection.authorized(new.granted.clone(), self.clock.now());
+        stored.sealed_tokens = tokens.seal(&self.vault, stored.connection.id);
+        let due = [self.refresh_due(&stored.connection, &tokens)];
+        let is_saved = self.store.change_connection(&stored, &due).await?;
+        stored.revision += 1;
+        Ok(is_saved.then_some(stored))
+    }
+
+    /// Removes a connection; false where there is none.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn disconnect(&self, id: ConnectionId) -> Result<bool, StoreError> {
+        self.store.delete_connection(id).await
+    }
+
+    /// What opens the account of `stored`.
+    ///
+    /// # Errors
+    /// It was sealed under another key, or altered.
+    pub fn tokens_of(&self, stored: &StoredConnection) -> Result<Tokens, DoesNotOpen> {
+        Tokens::open(&self.vault, stored)
+    }
+
+    async fn identify(
+        &self,
+        provider: &'static dyn Connectable,
+        token: Option<&Token>,
+    ) -> Result<String, NotConnected> {
+        let settings = self.settings(provider.name());
+        let ask = token.and_then(|token| provider.ask_identity(settings, token));
+        let answer = self.call(ask.ok_or(NotConnected::NoAccount)?).await.map_err(|none| {
+            NotConnected::NoIdentity(CallFailure::Passing { reason: none.to_string(), retry_after: None })
+        })?;
+        provider.read_identity(&answer, self.clock.now()).map_err(NotConnected::NoIdentity)
+    }
+
+    async fn call(&self, call: ApiCall) -> Result<ApiAnswer, NoAnswer> {
+        self.client.call(call, TOKEN_ANSWER_BYTES_MAX, API_CALL_TIMEOUT).await
+    }
+
+    fn settings(&self, provider: &str) -> &Settings {
+        static NOTHING: LazyLock<Settings> = LazyLock::new(Settings::default);
+        self.settings.get(provider).unwrap_or(&NOTHING)
+    }
+
+    fn application(&self, provider: &str) -> Option<Application> {
+        Application::of(self.settings(provider))
+    }
+
+    fn refresh_due(&self, connection: &Connection, tokens: &Tokens) -> Due {
+        let has_refresh_token = tokens.refresh_token.is_some();
+        let at = connection.refresh_due_at(self.care.refresh_ahead, has_refresh_token);
+        Due { kind: refresh::kind(&connection.provider), at }
+    }
+}

@@ -1,0 +1,253 @@
+//! How tokens stay fresh.
+//!
+//! Each connection whose token expires has a task, due some time before. Whoever claims it is the only one on any node to
+//! refresh that connection. What is about to be asked is written down before it is asked, since many providers take the
+//! old refresh token no longer once they have answered: if the answer is lost, the next to try knows that it was. What
+//! comes is written down before anybody uses it.
+
+use std::sync::{Arc, PoisonError};
+
+use domain::connection::{Next, RefreshFailure};
+use domain::{ConnectionId, Timestamp};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use providers::api::Token;
+use providers::oauth::{Application, Grant, OAuth};
+use providers::{CONNECTABLE, Connectable};
+use store::{StoreError, StoredConnection, Task};
+use tokio_util::sync::CancellationToken;
+
+use super::{Connections, Tokens};
+use crate::chance;
+use crate::limits::{APPLICATION_RESTS, REFRESHES_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS};
+use crate::news::News;
+use crate::supervise::Supervisor;
+
+/// The tasks of one provider are a kind of their own, so that one that hangs holds up no other.
+pub(super) fn kind(provider: &str) -> String {
+    format!("refresh {provider}")
+}
+
+/// What is at hand when a connection is refreshed.
+struct Ready {
+    stored: StoredConnection,
+    tokens: Tokens,
+    oauth: &'static OAuth,
+}
+
+impl Connections {
+    /// Refreshes what falls due, for as long as `supervisor` lets it: a loop for each provider.
+    pub(crate) fn keep_fresh(self: &Arc<Self>, supervisor: &Supervisor) {
+        if self.care.refresh_every.is_zero() {
+            return;
+        }
+        for &provider in CONNECTABLE.iter().filter(|provider| provider.oauth().is_some()) {
+            let (connections, stopping) = (Arc::clone(self), supervisor.stopping());
+            supervisor.keep("refresh tokens", move || {
+                let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
+                async move { connections.keep_provider_fresh(provider, &stopping).await }
+            });
+        }
+    }
+
+    async fn keep_provider_fresh(&self, provider: &'static dyn Connectable, stopping: &CancellationToken) {
+        while !stopping.is_cancelled() {
+            // Before the store is asked: what is made due meanwhile rings after it.
+            let rung = self.bell.notified();
+            let pause = match self.refresh_provider(provider).await {
+                Ok(next) => next.map_or(self.care.refresh_every, |next| next.since(self.clock.now())),
+                Err(error) => {
+                    tracing::warn!(%error, provider = provider.name(), "tokens cannot be looked at");
+                    self.care.refresh_every
+                }
+            };
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = rung => {}
+                () = self.clock.sleep(pause.clamp(STORE_RETRY_AFTER, self.care.refresh_every)) => {}
+            }
+        }
+    }
+
+    /// Refreshes all that is due now, of all providers.
+    ///
+    /// # Errors
+    /// The store is away. What was begun lies there to be gone on with.
+    pub async fn refresh_all(&self) -> Result<(), StoreError> {
+        for &provider in CONNECTABLE.iter().filter(|provider| provider.oauth().is_some()) {
+            self.refresh_provider(provider).await?;
+        }
+        Ok(())
+    }
+
+    /// Refreshes what is due at one provider, a few at a time; when the next is due.
+    async fn refresh_provider(
+        &self,
+        provider: &'static dyn Connectable,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let kind = kind(provider.name());
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let room = REFRESHES_AT_ONCE_MAX - under_way.len();
+            let now = self.clock.now();
+            let claimed = self.store.claim_tasks(&kind, room as u32, now, now.plus(TASK_CLAIM_LASTS)).await?;
+            under_way.extend(claimed.into_iter().map(|task| self.run(provider, task)));
+            if under_way.next().await.is_none() {
+                return self.store.next_task_at(&kind).await;
+            }
+        }
+    }
+
+    async fn run(&self, provider: &'static dyn Connectable, task: Task) {
+        if let Err(error) = self.refresh(provider, &task).await {
+            // The claim lapses, and the task falls due again.
+            tracing::warn!(%error, connection = task.subject, "a refresh could not be written down yet");
+        }
+    }
+
+    async fn refresh(&self, provider: &'static dyn Connectable, task: &Task) -> Result<(), StoreError> {
+        if let Some(until) = self.rests_until(provider.name()) {
+            return self.store.settle_task(task, until, "").await.map(drop);
+        }
+        let Some(mut ready) = self.load(provider, task).await? else { return Ok(()) };
+        let Some(refresh_token) = ready.tokens.refresh_token.clone() else {
+            ready.stored.connection.ran_out(self.clock.now());
+            return self.give_up(ready.stored).await;
+        };
+        let was_lost = ready.stored.connection.begin_refresh(self.clock.now());
+        if !self.store.change_connection(&ready.stored, &[]).await? {
+            // Somebody has just authorised it again, and said when it is due.
+            return Ok(());
+        }
+        ready.stored.revision += 1;
+        match self.ask(provider, ready.oauth, &refresh_token).await {
+            Ok(grant) => self.keep(ready, grant).await,
+            Err(failure) => self.note(provider, ready.stored, &failure, was_lost).await,
+        }
+    }
+
+    /// The connection of a task, if there is something to refresh. If not, the task is put off or gone.
+    async fn load(
+        &self,
+        provider: &'static dyn Connectable,
+        task: &Task,
+    ) -> Result<Option<Ready>, StoreError> {
+        let id: Option<ConnectionId> = task.subject.parse().ok();
+        let stored = match id {
+            Some(id) => self.store.connection(id).await?,
+            None => None,
+        };
+        let (Some(mut stored), Some(oauth)) = (stored, provider.oauth()) else { return Ok(None) };
+        let now = self.clock.now();
+        match Tokens::open(&self.vault, &stored) {
+            Ok(tokens) => {
+                let due = self.refresh_due(&stored.connection, &tokens);
+                // It has been refreshed since, or must not be.
+                if due.at.is_none_or(|at| at > now) && stored.connection.refresh.failures == 0 {
+                    self.store.change_connection(&stored, &[due]).await?;
+                    return Ok(None);
+                }
+                Ok(Some(Ready { stored, tokens, oauth }))
+            }
+            Err(error) => {
+                tracing::error!(connection = %stored.connection.id, %error, "left out");
+                stored.connection.degrade(error.to_string(), now);
+                self.store.change_connection(&stored, &[]).await?;
+                self.store.settle_task(task, now.plus(APPLICATION_RESTS), "").await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        provider: &'static dyn Connectable,
+        oauth: &OAuth,
+        refresh_token: &Token,
+    ) -> Result<Grant, RefreshFailure> {
+        let application: Application = self.application(provider.name()).ok_or_else(|| {
+            RefreshFailure::Application(format!("no application is set for {}", provider.name()))
+        })?;
+        let answer = self.call(oauth.refresh(&application, refresh_token)).await?;
+        oauth.read_grant(&answer, self.clock.now())
+    }
+
+    /// Writes fresh tokens down. They are nowhere else, so this goes on until they are.
+    async fn keep(&self, ready: Ready, grant: Grant) -> Result<(), StoreError> {
+        let Ready { mut stored, tokens: former, .. } = ready;
+        let tokens = Tokens { access_token: Some(grant.access_token), refresh_token: grant.refresh_token };
+        let tokens = tokens.or_refresh_token_of(&former);
+        stored.connection.refreshed(grant.granted, self.clock.now());
+        stored.sealed_tokens = tokens.seal(&self.vault, stored.connection.id);
+        let due = [self.refresh_due(&stored.connection, &tokens)];
+        loop {
+            match self.store.change_connection(&stored, &due).await {
+                // Where it is false, somebody has authorised it again meanwhile, and those tokens are newer.
+                Ok(_) => return Ok(()),
+                Err(StoreError::Unavailable(error)) => {
+                    tracing::warn!(%error, connection = %stored.connection.id, "fresh tokens wait to be kept");
+                    self.clock.sleep(STORE_RETRY_AFTER).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes down that there are no fresh tokens, and when it is tried again.
+    async fn note(
+        &self,
+        provider: &'static dyn Connectable,
+        mut stored: StoredConnection,
+        failure: &RefreshFailure,
+        was_lost: bool,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        if matches!(failure, RefreshFailure::Application(_)) {
+            self.rest(provider.name(), failure, now.plus(APPLICATION_RESTS));
+        }
+        let next = stored.connection.refresh_failed(failure, was_lost, now, &mut chance::rng());
+        match next {
+            Next::GiveUp => self.give_up(stored).await,
+            Next::TryAt(at) => {
+                let due = store::Due { kind: kind(provider.name()), at: Some(at) };
+                self.store.change_connection(&stored, &[due]).await.map(drop)
+            }
+        }
+    }
+
+    /// Tells that a grant is dead, and writes that down. In this order: should it end between, it is told once all the
+    /// same, since such an event is told of each grant but once.
+    async fn give_up(&self, stored: StoredConnection) -> Result<(), StoreError> {
+        let news = News::needs_reauth(&stored.connection);
+        let told = self.log.append(news.draft(self.clock.now())).await;
+        told.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let due = store::Due { kind: kind(&stored.connection.provider), at: None };
+        self.store.change_connection(&stored, &[due]).await.map(drop)
+    }
+
+    fn rests_until(&self, provider: &str) -> Option<Timestamp> {
+        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.get(provider).copied().filter(|until| *until > self.clock.now())
+    }
+
+    fn rest(&self, provider: &'static str, failure: &RefreshFailure, until: Timestamp) {
+        let former = self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(provider, until);
+        if former.is_none_or(|former| former <= self.clock.now()) {
+            tracing::error!(
+                provider,
+                %failure,
+                "the provider does not know this application; its tokens are not refreshed until the configuration changes"
+            );
+        }
+    }
+}
+
+impl From<crate::deliver::NoAnswer> for RefreshFailure {
+    fn from(none: crate::deliver::NoAnswer) -> Self {
+        use crate::deliver::NoAnswer;
+        match none {
+            NoAnswer::NotSent(failure) => Self::Passing { reason: failure.message, retry_after: None },
+            NoAnswer::Lost(failure) => Self::Lost(failure.message),
+        }
+    }
+}

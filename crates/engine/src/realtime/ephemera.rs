@@ -1,0 +1,395 @@
+//! Rooms: where the connections of one user hear that there is something new, and what is passed on without being kept.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::UserId;
+use serde_json::{Value, json};
+use store::Position;
+use tokio::sync::watch;
+
+use super::scope::Scope;
+use super::tail::Entry;
+use crate::clock::Clock;
+use crate::limits::{PRESENCE_LINGERS, TYPING_EVERY, TYPING_MAX, WHISPERS_MAX};
+
+/// The kind of a whisper that somebody has come or gone. Only a stream that names it hears it.
+pub const PRESENCE: &str = "presence";
+
+/// The kind of a whisper that somebody types.
+pub const TYPING: &str = "typing";
+
+/// Something that is passed on and not kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whisper {
+    /// What kind of thing.
+    pub kind: &'static str,
+    /// Who it is about.
+    pub from: UserId,
+    /// What it says.
+    pub data: Value,
+    /// The connection that it came from, which does not hear it.
+    pub by: Option<u64>,
+}
+
+impl Whisper {
+    /// Whether a connection with this scope hears it.
+    pub(crate) fn reaches(&self, scope: &Scope, connection: u64) -> bool {
+        let is_asked_for = self.kind != PRESENCE || scope.names(PRESENCE);
+        scope.hears_ephemera()
+            && scope.covers(Some(&self.from))
+            && is_asked_for
+            && self.by != Some(connection)
+    }
+}
+
+/// Where the log stands, for the connections of one room. Their wake-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The newest event of the room.
+    pub(crate) latest: Position,
+    /// The newest before that batch of events.
+    pub(crate) before: Position,
+    /// Where that batch began. Between the two there is nothing of the room.
+    pub(crate) from: Position,
+    /// Whispers so far.
+    pub(crate) whispers: u64,
+}
+
+#[derive(Debug)]
+struct Room {
+    marks: watch::Sender<Marks>,
+    whispers: Mutex<VecDeque<(u64, Arc<Whisper>)>>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let none = Position::START;
+        let marks = Marks { latest: none, before: none, from: none, whispers: 0 };
+        Self { marks: watch::Sender::new(marks), whispers: Mutex::default() }
+    }
+}
+
+impl Room {
+    fn ring(&self, latest: Position, from: Position) {
+        self.marks.send_modify(|marks| {
+            *marks = Marks { before: marks.latest, latest, from, ..*marks };
+        });
+    }
+
+    fn whisper(&self, whisper: &Arc<Whisper>) {
+        let mut whispers = lock(&self.whispers);
+        self.marks.send_modify(|marks| {
+            marks.whispers += 1;
+            whispers.push_back((marks.whispers, Arc::clone(whisper)));
+        });
+        if whispers.len() > WHISPERS_MAX {
+            whispers.pop_front();
+        }
+    }
+}
+
+/// All rooms: one for each user who is streamed, and one for those who see everyone.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    everyone: Arc<Room>,
+    users: Mutex<HashMap<UserId, Occupied>>,
+    typing: Mutex<HashMap<(UserId, String), Typing>>,
+}
+
+#[derive(Debug, Default)]
+struct Occupied {
+    room: Arc<Room>,
+    /// Connections of the user's own.
+    own: usize,
+    /// Connections of others, who look on.
+    others: usize,
+    /// The user has gone at this time, by the clock that never goes back, and nobody has been told yet.
+    left_at: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Typing {
+    told_at: Duration,
+    /// What has been said since.
+    waiting: Option<Arc<Whisper>>,
+}
+
+/// A connection's place in a room, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    rooms: Arc<Rooms>,
+    room: Arc<Room>,
+    user: Option<UserId>,
+    is_own: bool,
+    clock: Arc<dyn Clock>,
+    marks: watch::Receiver<Marks>,
+    heard: u64,
+}
+
+impl Seat {
+    /// Waits until there is something new for the room.
+    pub(crate) async fn rung(&mut self) {
+        // The room is held, so its bell stays.
+        let _stays = self.marks.changed().await;
+    }
+
+    /// Where the room stands.
+    pub(crate) fn marks(&mut self) -> Marks {
+        *self.marks.borrow_and_update()
+    }
+
+    /// What has been whispered since the last call.
+    pub(crate) fn whispers(&mut self) -> Vec<Arc<Whisper>> {
+        // Only looked at: that the bell has rung may also concern the log.
+        if self.marks.borrow().whispers == self.heard {
+            return Vec::new();
+        }
+        let whispers = lock(&self.room.whispers);
+        let heard = self.heard;
+        self.heard = whispers.back().map_or(heard, |last| last.0);
+        whispers.iter().filter(|(number, _)| *number > heard).map(|(_, said)| Arc::clone(said)).collect()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.rooms.leave(self.user.as_ref(), self.is_own, self.clock.elapsed());
+    }
+}
+
+impl Rooms {
+    /// Takes a place in the room of what `scope` shows. It is the user's own, or somebody's who looks on.
+    pub(crate) fn enter(self: &Arc<Self>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
+        let room =
+            scope.user().map_or_else(|| Arc::clone(&self.everyone), |user| self.enter_user(user, is_own));
+        let marks = room.marks.subscribe();
+        let heard = marks.borrow().whispers;
+        Seat {
+            rooms: Arc::clone(self),
+            room,
+            user: scope.user().cloned(),
+            is_own,
+            clock: Arc::clone(clock),
+            marks,
+            heard,
+        }
+    }
+
+    fn enter_user(&self, user: &UserId, is_own: bool) -> Arc<Room> {
+        let (room, has_come) = {
+            let mut users = lock(&self.users);
+            let occupied = users.entry(user.clone()).or_default();
+            let has_come = is_own && occupied.own == 0 && occupied.left_at.take().is_none();
+            *(if is_own { &mut occupied.own } else { &mut occupied.others }) += 1;
+            (Arc::clone(&occupied.room), has_come)
+        };
+        if has_come {
+            self.whisper(&presence(user, "online"));
+        }
+        room
+    }
+
+    fn leave(&self, user: Option<&UserId>, was_own: bool, now: Duration) {
+        let Some(user) = user else { return };
+        let mut users = lock(&self.users);
+        let Some(occupied) = users.get_mut(user) else { return };
+        *(if was_own { &mut occupied.own } else { &mut occupied.others }) -= 1;
+        if was_own && occupied.own == 0 {
+            occupied.left_at = Some(now);
+        } else if occupied.is_empty() {
+            users.remove(user);
+        }
+    }
+
+    /// Wakes whoever streams one of `entries`, which are what the log holds after `from`.
+    pub(crate) fn ring(&self, entries: &[Arc<Entry>], from: Position) {
+        let Some(last) = entries.last() else { return };
+        let mut latest: HashMap<&UserId, Position> = HashMap::new();
+        for entry in entries {
+            latest.extend(entry.event.user_id.as_ref().map(|user| (user, entry.position)));
+        }
+        let users = lock(&self.users);
+        for (user, latest) in latest {
+            if let Some(occupied) = users.get(user) {
+                occupied.room.ring(latest, from);
+            }
+        }
+        self.everyone.ring(last.position, from);
+    }
+
+    /// Wakes everybody: what lies before `end` is not known.
+    pub(crate) fn ring_all(&self, end: Position) {
+        for occupied in lock(&self.users).values() {
+            // Nobody has seen what is between, and nobody may step over it.
+            occupied.room.marks.send_modify(|marks| {
+                *marks = Marks { latest: end, before: end, from: end, ..*marks };
+            });
+        }
+        self.everyone.marks.send_modify(|marks| {
+            *marks = Marks { latest: end, before: end, from: end, ..*marks };
+        });
+    }
+
+    /// Passes it on to the user's connections, and to those who see everyone.
+    pub(crate) fn whisper(&self, whisper: &Arc<Whisper>) {
+        if let Some(occupied) = lock(&self.users).get(&whisper.from) {
+            occupied.room.whisper(whisper);
+        }
+        self.everyone.whisper(whisper);
+    }
+
+    /// Passes on that somebody types in a conversation, or does not any more: at most once in [`TYPING_EVERY`], and then
+    /// what was said last.
+    pub(crate) fn type_in(&self, conversation: &str, whisper: Whisper, now: Duration) {
+        let key = (whisper.from.clone(), conversation.to_owned());
+        let whisper = Arc::new(whisper);
+        {
+            let mut typing = lock(&self.typing);
+            let has_room = typing.len() < TYPING_MAX;
+            match typing.get_mut(&key) {
+                Some(known) if now.saturating_sub(known.told_at) < TYPING_EVERY => {
+                    known.waiting = Some(whisper);
+                    return;
+                }
+                None if !has_room => return,
+                _ => typing.insert(key, Typing { told_at: now, waiting: None }),
+            };
+        }
+        self.whisper(&whisper);
+    }
+
+    /// Tells what has waited for long enough: that somebody has gone, and what was last said of somebody's typing.
+    pub(crate) fn tell_due(&self, now: Duration) {
+        for whisper in self.gone(now).into_iter().chain(self.typing_due(now)) {
+            self.whisper(&whisper);
+        }
+        lock(&self.users).retain(|_, occupied| !occupied.is_empty());
+    }
+
+    fn gone(&self, now: Duration) -> Vec<Arc<Whisper>> {
+        let mut gone = Vec::new();
+        for (user, occupied) in lock(&self.users).iter_mut() {
+            if occupied.left_at.is_some_and(|left_at| now.saturating_sub(left_at) >= PRESENCE_LINGERS) {
+                occupied.left_at = None;
+                gone.push(presence(user, "offline"));
+            }
+        }
+        gone
+    }
+
+    fn typing_due(&self, now: Duration) -> Vec<Arc<Whisper>> {
+        let mut due = Vec::new();
+        lock(&self.typing).retain(|_, typing| {
+            if now.saturating_sub(typing.told_at) < TYPING_EVERY {
+                return true;
+            }
+            let waiting = typing.waiting.take();
+            typing.told_at = now;
+            let stays = waiting.is_some();
+            due.extend(waiting);
+            stays
+        });
+        due
+    }
+}
+
+impl Occupied {
+    fn is_empty(&self) -> bool {
+        self.own == 0 && self.others == 0 && self.left_at.is_none()
+    }
+}
+
+fn presence(user: &UserId, state: &str) -> Arc<Whisper> {
+    Arc::new(Whisper { kind: PRESENCE, from: user.clone(), data: json!({ "state": state }), by: None })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Access;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::realtime::Grant;
+
+    fn user(name: &str) -> UserId {
+        name.parse().unwrap()
+    }
+
+    fn scope(access: Access, types: &[&str]) -> Scope {
+        let types = types.iter().map(|types| types.parse().unwrap()).collect();
+        Grant::of(access).scope(None, types).unwrap()
+    }
+
+    fn typing(state: &str) -> Whisper {
+        Whisper { kind: TYPING, from: user("alice"), data: json!(state), by: Some(1) }
+    }
+
+    fn data(seat: &mut Seat) -> Vec<Value> {
+        seat.whispers().iter().map(|whisper| whisper.data.clone()).collect()
+    }
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn of_much_typing_the_first_and_the_last_are_told() {
+        let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
+        let mut alice = rooms.enter(&scope(Access::User(user("alice")), &[]), true, &clock);
+        let mut bob = rooms.enter(&scope(Access::User(user("bob")), &[]), true, &clock);
+        let _came = alice.whispers();
+        rooms.type_in("c", typing("1"), at(0));
+        rooms.type_in("c", typing("2"), at(300));
+        rooms.type_in("d", typing("other"), at(300));
+        rooms.type_in("c", typing("3"), at(600));
+        rooms.tell_due(at(999));
+        assert_eq!(data(&mut alice), [json!("1"), json!("other")]);
+        rooms.tell_due(at(1_000));
+        assert_eq!(data(&mut alice), [json!("3")]);
+        rooms.type_in("c", typing("4"), at(1_500));
+        assert_eq!(data(&mut alice), [] as [Value; 0]);
+        rooms.tell_due(at(2_000));
+        assert_eq!(data(&mut alice), [json!("4")]);
+        rooms.tell_due(at(4_000));
+        assert!(lock(&rooms.typing).is_empty(), "what is over is forgotten");
+        assert!(bob.whispers().iter().all(|whisper| whisper.kind == PRESENCE));
+    }
+
+    #[test]
+    fn a_whisper_reaches_the_users_other_connections_alone() {
+        let (alices, bobs) = (scope(Access::User(user("alice")), &[]), scope(Access::User(user("bob")), &[]));
+        assert!(typing("x").reaches(&alices, 2));
+        assert!(!typing("x").reaches(&alices, 1), "not the one that it came from");
+        assert!(!typing("x").reaches(&bobs, 2));
+        assert!(typing("x").reaches(&scope(Access::Admin, &[]), 2));
+        let narrow =
+            Grant { types: Some(vec!["a.b".parse().unwrap()]), ..Grant::of(Access::User(user("alice"))) };
+        assert!(!typing("x").reaches(&narrow.scope(None, vec![]).unwrap(), 2));
+        let presence = presence(&user("alice"), "online");
+        assert!(!presence.reaches(&scope(Access::Admin, &[]), 2), "it must be named");
+        assert!(presence.reaches(&scope(Access::Admin, &["*", "presence"]), 2));
+    }
+
+    #[test]
+    fn a_user_who_comes_back_soon_has_not_gone() {
+        let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
+        let mut admin = rooms.enter(&scope(Access::Admin, &["presence"]), false, &clock);
+        let alices = scope(Access::User(user("alice")), &[]);
+        let seats = [(); 2].map(|()| rooms.enter(&alices, true, &clock));
+        assert_eq!(data(&mut admin), [json!({ "state": "online" })]);
+        let left = clock.elapsed();
+        drop(seats);
+        rooms.tell_due(left + PRESENCE_LINGERS / 2);
+        drop(rooms.enter(&alices, true, &clock));
+        assert!(data(&mut admin).is_empty());
+        rooms.tell_due(clock.elapsed() + PRESENCE_LINGERS);
+        assert_eq!(data(&mut admin), [json!({ "state": "offline" })]);
+        assert!(lock(&rooms.users).is_empty());
+    }
+}

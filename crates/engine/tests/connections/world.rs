@@ -1,0 +1,154 @@
+//! Nodes over one store, the stand-ins, and the time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::connection::Granted;
+use domain::{ConnectionId, Timestamp};
+use engine::clock::Clock;
+use engine::connections::{Care, Connections, NewConnection, Tokens};
+use engine::deliver::Guard;
+use engine::maintain::Ages;
+use engine::vault::Vault;
+use engine::{Engine, Settings};
+use providers::api::Token;
+use providers::{CONNECTABLE, SettingKind, connectable};
+use sandbox::Sandbox;
+use store::model::Model;
+use store::{EventFilter, Page, Store, StoredConnection};
+
+const BEGINNING: i64 = 1_700_000_000;
+
+/// A clock that stands until it is moved. Whoever sleeps, sleeps in real time.
+#[derive(Debug)]
+pub(crate) struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    fn seconds(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(self.seconds())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.seconds().unsigned_abs())
+    }
+
+    async fn sleep(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+}
+
+impl World {
+    pub(crate) async fn start() -> Self {
+        let clock = Arc::new(ManualClock(AtomicI64::new(BEGINNING)));
+        let of_sandbox = Arc::clone(&clock);
+        let sandbox = Sandbox::start(move || of_sandbox.seconds()).await;
+        Self { sandbox, store: Arc::new(Model::new()), clock }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    pub(crate) fn pass_until(&self, moment: Timestamp) {
+        self.clock.0.fetch_max(moment.as_seconds() + 1, Ordering::SeqCst);
+    }
+
+    /// Another node.
+    pub(crate) async fn node(&self) -> Engine {
+        let month = Duration::from_secs(30 * 86_400);
+        let settings = Settings {
+            provider_settings: CONNECTABLE
+                .iter()
+                .map(|provider| (provider.name(), self.provider_settings(provider.name())))
+                .collect(),
+            guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
+            rejections_kept_for: month,
+            transforms: transform::Program::this_one([""; 0]).unwrap(),
+            ages: Ages { events: month, by_type: Vec::new(), deliveries: month, attempts: month },
+            alerts: domain::alert::Rules::default(),
+            // The test says when it looks.
+            care: Care { refresh_every: Duration::ZERO, refresh_ahead: Duration::from_secs(600) },
+        };
+        let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
+        Engine::start(Arc::clone(&self.store), Vault::new(&[7; 32]), clock, settings).await.unwrap()
+    }
+
+    /// As the environment would set them.
+    fn provider_settings(&self, provider: &str) -> providers::Settings {
+        let environment = self.sandbox.environment();
+        let all = connectable(provider).unwrap().settings().iter();
+        all.fold(providers::Settings::default(), |settings, setting| {
+            let set = environment.iter().find(|(name, _)| name == setting.environment);
+            let text = match (set, setting.kind) {
+                (Some((_, text)), _) => text.clone(),
+                (None, SettingKind::Default(text)) => text.to_owned(),
+                (None, _) => return settings,
+            };
+            settings.with(setting.key, [text])
+        })
+    }
+
+    /// Connects an account whose access token expires at `expires_at`.
+    pub(crate) async fn connect(
+        &self,
+        node: &Connections,
+        provider: &'static str,
+        account: &str,
+        expires_at: Timestamp,
+    ) -> ConnectionId {
+        let pair = self.sandbox.world().grant(provider, account);
+        self.connect_pair(node, provider, account, pair, expires_at).await
+    }
+
+    /// The same, with tokens that were granted before.
+    pub(crate) async fn connect_pair(
+        &self,
+        node: &Connections,
+        provider: &'static str,
+        account: &str,
+        pair: sandbox::Pair,
+        expires_at: Timestamp,
+    ) -> ConnectionId {
+        let new = NewConnection {
+            user_id: "alice".parse().unwrap(),
+            provider: connectable(provider).unwrap(),
+            account_id: Some(account.to_owned()),
+            tokens: Tokens {
+                access_token: Some(Token::new(pair.access)),
+                refresh_token: Some(Token::new(pair.refresh)),
+            },
+            granted: Granted { expires_at: Some(expires_at), scopes: None },
+        };
+        node.connect(new).await.unwrap().connection.id
+    }
+
+    pub(crate) async fn connection(&self, id: ConnectionId) -> StoredConnection {
+        self.store.connection(id).await.unwrap().unwrap()
+    }
+
+    /// The data of all events of a type.
+    pub(crate) async fn events(&self, event_type: &str) -> Vec<String> {
+        let filter = EventFilter { event_type: Some(event_type.parse().unwrap()), ..EventFilter::default() };
+        let events = self.store.events(&filter, &Page::first(1_000)).await.unwrap();
+        events.into_iter().map(|logged| logged.event.data.as_str().to_owned()).collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! Users' accounts at providers. No answer holds a token.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use domain::connection::{Granted, State as Standing};
+use domain::limits::{ACCOUNT_ID_BYTES_MAX, SCOPES_MAX};
+use domain::{ConnectionId, Timestamp, UserId};
+use engine::connections::{NewConnection, Tokens};
+use engine::limits::TOKEN_BYTES_MAX;
+use http::StatusCode;
+use providers::api::Token;
+use providers::{CONNECTABLE, Connectable, connectable};
+use serde::{Deserialize, Serialize};
+use store::StoredConnection;
+use utoipa::{IntoParams, ToSchema};
+
+use super::fields::{Fields, Said};
+use super::list::{Listed, Params, page, parsed};
+use super::owned::OwnedConnection;
+use crate::access::Bearer;
+use crate::app::App;
+use crate::problem::{Problem, Result};
+
+/// Bytes of one scope. Google's are URLs.
+const SCOPE_BYTES_MAX: usize = 256;
+
+/// The longest life of a token that is believed, in seconds: ten years.
+const EXPIRES_IN_MAX: u32 = 10 * 366 * 86_400;
+
+/// A connection.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownConnection {
+    #[schema(value_type = String, example = "con_019aa6b0c7d07b3e8f3c5a1d2e4f6071")]
+    id: ConnectionId,
+    #[schema(value_type = String)]
+    user_id: UserId,
+    #[schema(example = "github")]
+    provider: String,
+    /// The account's own id at the provider.
+    #[schema(example = "octocat")]
+    account_id: String,
+    /// `pending`, `active`, `degraded`, `needs_reauth` or `disabled`.
+    #[schema(value_type = String, example = "active")]
+    state: Standing,
+    /// Why it stands so.
+    state_reason: Option<String>,
+    scopes: Vec<String>,
+    /// When the access token expires.
+    #[schema(value_type = Option<String>)]
+    expires_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    last_sync_at: Option<Timestamp>,
+    #[schema(value_type = String)]
+    created_at: Timestamp,
+}
+
+pub(super) fn show(stored: StoredConnection) -> ShownConnection {
+    let connection = stored.connection;
+    ShownConnection {
+        id: connection.id,
+        user_id: connection.user_id,
+        provider: connection.provider,
+        account_id: connection.account_id,
+        state: connection.state,
+        state_reason: connection.state_reason,
+        scopes: connection.scopes,
+        expires_at: connection.expires_at,
+        last_sync_at: connection.last_sync_at,
+        created_at: connection.created_at,
+    }
+}
+
+/// An account to connect.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
+pub(crate) struct ConnectionBody {
+    /// Whose. A user's key may leave it out.
+    user_id: Option<String>,
+    #[schema(example = "github")]
+    provider: String,
+    /// The account's own id at the provider; left out, the provider is asked.
+    account_id: Option<String>,
+    access_token: Option<String>,
+    refresh_token: Option<String>,
+    /// Seconds from now until the access token expires. Either this or `expires_at`.
+    expires_in: Option<u32>,
+    /// When the access token expires.
+    expires_at: Option<String>,
+    scopes: Option<Vec<String>>,
+}
+
+/// Connect an account
+///
+/// With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected before
+/// is authorised again and keeps its id.
+#[utoipa::path(post, path = "/api/connections", tag = "Connections", request_body = ConnectionBody,
+    responses((status = 201, body = ShownConnection), (status = 422, body = Problem), (status = 502, body = Problem)))]
+pub(crate) async fn create_connection(
+    State(app): State<Arc<App>>,
+    Bearer(access): Bearer,
+    request: Request,
+) -> Result<(StatusCode, Json<ShownConnection>)> {
+    let (parts, body) = request.into_parts();
+    let mut fields = Fields::read(&parts.headers, body).await?;
+    let user: Said<UserId> = fields.take_parsed("user_id");
+    let user = access.narrow(user.value())?;
+    let provider = fields.take("provider", "a text", |name: String| known(&name));
+    let provider = fields.need("provider", provider, "whose account is it?");
+    let account_id = fields.take("account_id", "a text", check_account);
+    let tokens = Tokens {
+        access_token: take_token(&mut fields, "access_token"),
+        refresh_token: take_token(&mut fields, "refresh_token"),
+    };
+    let granted = take_granted(&mut fields, app.engine.clock.now());
+    if user.is_none() && !fields.has_problems() {
+        fields.refuse("user_id", "is needed: whose connection is it?");
+    }
+    fields.finish()?;
+    let (user_id, provider) = user.zip(provider).ok_or_else(Problem::internal)?;
+    let new = NewConnection { user_id, provider, account_id: account_id.value(), tokens, granted };
+    let stored = app.engine.connections.connect(new).await?;
+    Ok((StatusCode::CREATED, Json(show(stored))))
+}
+
+/// The provider of that name.
+pub(super) fn known(name: &str) -> Result<&'static dyn Connectable, String> {
+    connectable(name).ok_or_else(|| {
+        let names: Vec<_> = CONNECTABLE.iter().map(|provider| provider.name()).collect();
+        format!("must be one of {}", names.join(", "))
+    })
+}
+
+fn check_account(id: String) -> Result<String, String> {
+    let is_good = (1..=ACCOUNT_ID_BYTES_MAX).contains(&id.len()) && !id.contains(char::is_control);
+    is_good.then_some(id).ok_or_else(|| format!("must be 1 to {ACCOUNT_ID_BYTES_MAX} bytes of plain text"))
+}
+
+/// A token is characters that a header can carry.
+fn take_token(fields: &mut Fields, name: &str) -> Option<Token> {
+    let token = fields.take(name, "a text", |text: String| {
+        let is_good =
+            (1..=TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        is_good.then(|| Token::new(text)).ok_or("must be a token: ASCII without spaces, at most 16 KiB")
+    });
+    token.value()
+}
+
+fn take_granted(fields: &mut Fields, now: Timestamp) -> Granted {
+    let expires_in = fields.take("expires_in", "a whole number of seconds", |seconds: u32| {
+        let is_good = seconds <= EXPIRES_IN_MAX;
+        is_good.then_some(seconds).ok_or(format!("must be at most {EXPIRES_IN_MAX} seconds"))
+    });
+    let expires_at = fields
+        .take("expires_at", "a time", |text: String| Timestamp::parse(&text).map_err(|e| e.to_string()));
+    let scopes = fields.take("scopes", "a list of texts", |scopes: Vec<String>| {
+        let is_good = scopes.len() <= SCOPES_MAX && scopes.iter().all(|scope| scope.len() <= SCOPE_BYTES_MAX);
+        is_good.then_some(scopes).ok_or(format!("must be at most {SCOPES_MAX}"))
+    });
+    if matches!((&expires_in, &expires_at), (Said::Value(_), Said::Value(_))) {
+        fields.refuse("expires_in", "says the same as expires_at: leave out one of the two");
+    }
+    let expires_in = expires_in.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
+    let expires_at = expires_at.value().or(expires_in.value());
+    Granted { expires_at, scopes: scopes.value() }
+}
+
+/// Which connections.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ConnectionsQuery {
+    /// Whose.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// At most so many, 1 to 200.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List connections
+#[utoipa::path(get, path = "/api/connections", tag = "Connections", params(ConnectionsQuery),
+    responses((status = 200, body = Listed<ShownConnection>)))]
+pub(crate) async fn list_connections(
+    State(app): State<Arc<App>>,
+    Bearer(access): Bearer,
+    Params(query): Params<ConnectionsQuery>,
+) -> Result<Json<Listed<ShownConnection>>> {
+    let user = access.narrow(query.user_id)?;
+    let page = page(query.limit, query.cursor.as_deref())?;
+    let found = app.engine.store.connections(user.as_ref(), &page).await?;
+    Ok(Json(Listed::new(found, page.limit, |stored| stored.connection.id.to_string(), show)))
+}
+
+/// Read a connection
+#[utoipa::path(get, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
+    responses((status = 200, body = ShownConnection), (status = 404, body = Problem)))]
+pub(crate) async fn read_connection(OwnedConnection(stored): OwnedConnection) -> Json<ShownConnection> {
+    Json(show(stored))
+}
+
+/// Remove a connection
+///
+/// Its tokens are gone then. Its events stay.
+#[utoipa::path(delete, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn delete_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(stored): OwnedConnection,
+) -> Result<StatusCode> {
+    let is_deleted = app.engine.connections.disconnect(stored.connection.id).await?;
+    is_deleted.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("connection"))
+}

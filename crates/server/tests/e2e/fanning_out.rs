@@ -1,0 +1,46 @@
+//! One event that many want.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::support::client::Client;
+use crate::support::database::Engine;
+use crate::support::on_each_database;
+use crate::support::world::World;
+
+on_each_database! {
+    one_event_reaches_a_hundred_subscriptions_with_one_append
+}
+
+/// With ten times as many it is the benchmark's to measure, and the store's suite to hold.
+const SUBSCRIPTIONS: usize = 100;
+
+/// How often a statement has run.
+async fn runs(client: &Client, statement: &str) -> u64 {
+    let metrics = client.get("/metrics").await;
+    let sample = format!("waystation_store_statements_total{{statement=\"{statement}\"}} ");
+    let text = String::from_utf8(metrics.body).unwrap();
+    text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |runs| runs.parse().unwrap())
+}
+
+async fn one_event_reaches_a_hundred_subscriptions_with_one_append(engine: Engine) {
+    let mut world = World::start(engine).await;
+    let terms = json!({ "event_types": ["task.created"] });
+    join_all((0..SUBSCRIPTIONS).map(|_| world.subscribe(&terms))).await;
+    let append = match engine {
+        Engine::Sqlite => "insert_events",
+        Engine::Postgres => "append",
+    };
+    let before = runs(&world.admin(), append).await;
+    let id = world.publish(&json!({ "n": 1 })).await;
+    let mut deliveries = HashSet::new();
+    while deliveries.len() < SUBSCRIPTIONS {
+        let delivered = world.receiver.next().await;
+        assert_eq!(delivered.id(), id);
+        let delivery = delivered.header("x-webhook-delivery").to_owned();
+        assert!(deliveries.insert(delivery), "each gets it once");
+    }
+    assert_eq!(runs(&world.admin(), append).await, before + 1);
+}

@@ -1,0 +1,124 @@
+//! Looking at what there is, and sending it once more, from the shell.
+
+use serde_json::{Value, json};
+
+use crate::support::database::Engine;
+use crate::support::program::{Ended, Launch};
+use crate::support::receiver::Reply;
+use crate::support::world::World;
+
+/// What a command that must work has printed.
+fn printed(ended: &Ended) -> &str {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.stdout.trim_end()
+}
+
+async fn run(launch: &Launch, arguments: &str) -> Ended {
+    launch.run(&arguments.split_whitespace().collect::<Vec<_>>()).await
+}
+
+async fn json_of(launch: &Launch, arguments: &str) -> Value {
+    serde_json::from_str(printed(&run(launch, &format!("{arguments} --json")).await)).unwrap()
+}
+
+/// Its lines. Those of a list fit a terminal.
+async fn table(launch: &Launch, arguments: &str) -> Vec<String> {
+    let ended = run(launch, arguments).await;
+    let lines: Vec<_> = printed(&ended).lines().map(str::to_owned).collect();
+    let is_list = arguments.contains(" list");
+    lines.iter().filter(|_| is_list).for_each(|line| assert!(line.chars().count() <= 120, "{line}"));
+    lines
+}
+
+#[tokio::test]
+async fn what_is_there_is_shown_as_tables_and_as_json() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let launch = world.launch.clone().env("WAYSTATION_URL", &format!("http://{}", world.program.address));
+    let subscription = world.subscribe(&json!({ "retry_count": 0 })).await;
+    world.receiver.then(Reply::Status(500));
+    let id = world.publish(&json!({ "n": 1.0 })).await;
+    let delivery = world.delivery_when(&id, "failed").await["id"].as_str().unwrap().to_owned();
+    world.receiver.next().await;
+
+    let subscriptions = table(&launch, "subscriptions list --user alice").await;
+    assert!(subscriptions[0].starts_with("ID ") && subscriptions[1].starts_with(&subscription.id));
+    assert!(subscriptions[1].contains("active"), "{subscriptions:?}");
+    let shown = table(&launch, &format!("subscriptions show {}", subscription.id)).await;
+    assert!(shown.iter().any(|line| line.starts_with("url ") && line.ends_with(&world.receiver.url())));
+    assert!(!shown.join("").contains("whsec_"));
+
+    let events = table(&launch, "events list --type task.created --since 1h").await;
+    assert!(events[1].starts_with(&id) && events[1].contains("alice"), "{events:?}");
+    let shown = table(&launch, &format!("events show {id}")).await;
+    assert!(shown.iter().any(|line| line == r#"{"n":1.0}"#), "{shown:?}");
+    assert!(shown.last().unwrap().starts_with(&delivery), "{shown:?}");
+    assert_eq!(json_of(&launch, "events list --until 1h").await, json!({ "data": [] }));
+
+    let deliveries = table(&launch, "deliveries list --status failed").await;
+    assert!(deliveries[1].starts_with(&delivery) && deliveries[1].contains("1/1"), "{deliveries:?}");
+    let listed = json_of(&launch, "deliveries list").await;
+    assert_eq!(listed["data"], json!(world.admin().list("/api/deliveries").await));
+    let shown = table(&launch, &format!("deliveries show {delivery}")).await;
+    assert!(shown.iter().any(|line| line.contains("initial") && line.contains("500")), "{shown:?}");
+
+    let retried = run(&launch, &format!("deliveries retry {delivery}")).await;
+    assert_eq!(printed(&retried), format!("{delivery} is pending"));
+    assert_eq!(world.receiver.next().await.id(), id);
+    world.delivery_when(&id, "success").await;
+    let late = run(&launch, &format!("deliveries cancel {delivery}")).await;
+    assert_eq!(late.code, Some(1));
+    assert!(late.stderr.contains("409") && late.stderr.contains("is success already"), "{late:?}");
+    let again = json_of(&launch, &format!("events resend {id} --subscription {}", subscription.id)).await;
+    assert_eq!((&again["event_id"], &again["trigger"]), (&json!(id), &json!("manual")));
+    assert_eq!(world.receiver.next().await.id(), id);
+
+    for (wrong, code, said) in [
+        ("deliveries list --status lost", 1, "400"),
+        ("deliveries list --since yesterday", 2, "or how long ago"),
+        ("deliveries show dlv_1", 2, "32 hexadecimal digits"),
+        ("subscriptions list --key wrong", 1, "401"),
+    ] {
+        let ended = run(&launch, wrong).await;
+        assert_eq!((ended.code, ended.stderr.contains(said)), (Some(code), true), "{ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn many_are_sent_once_more_after_they_were_counted() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let launch = world.launch.clone().env("WAYSTATION_URL", &format!("http://{}", world.program.address));
+    let subscription = world.subscribe(&json!({ "retry_count": 0 })).await;
+    world.receiver.always(Reply::Status(500));
+    for number in 0..3 {
+        let id = world.publish(&json!(number)).await;
+        world.delivery_when(&id, "failed").await;
+        world.receiver.next().await;
+    }
+    world.receiver.always(Reply::Status(200));
+    let bulk = format!("deliveries bulk retry --since 1h --subscription {}", subscription.id);
+    assert_eq!(printed(&run(&launch, &format!("{bulk} --dry-run")).await), "3 deliveries would be retried");
+    // Nobody is there to be asked.
+    let unasked = run(&launch, &bulk).await;
+    assert_eq!(unasked.code, Some(1));
+    assert!(unasked.stderr.contains("3 deliveries will be retried: pass --yes"), "{unasked:?}");
+    assert_eq!(printed(&run(&launch, &format!("{bulk} --yes")).await), "3 of 3 deliveries retried");
+    for _ in 0..3 {
+        world.receiver.next().await;
+    }
+
+    let replay = format!("replay {} --since 1h", subscription.id);
+    assert_eq!(json_of(&launch, &format!("{replay} --dry-run")).await, json!({ "count": 3 }));
+    let missing = run(&launch, &format!("{replay} --only missing --yes")).await;
+    assert_eq!(printed(&missing), "0 of 0 events replayed");
+    let job = json_of(&launch, &format!("{replay} --yes")).await;
+    assert_eq!((&job["state"], &job["done"]), (&json!("completed"), &json!(3)));
+    for _ in 0..3 {
+        world.receiver.next().await;
+    }
+    let begun = json_of(&launch, &format!("{replay} --yes --no-wait")).await;
+    let id = begun["job_id"].as_str().unwrap();
+    let jobs = table(&launch, "jobs list").await;
+    assert_eq!(jobs.len(), 5);
+    assert!(jobs[1].starts_with(id) && jobs[1].contains("replay"), "{jobs:?}");
+    assert!(table(&launch, &format!("jobs show {id}")).await[1].ends_with("replay"));
+}
