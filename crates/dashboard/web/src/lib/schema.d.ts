@@ -258,6 +258,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/realtime/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message, mark a conversation as read, or say that somebody types
+         * @description The frame that a WebSocket would carry; the answer is its `ack`.
+         */
+        post: operations["send_frame"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/sse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream events as server-sent events
+         * @description `data` is the frame that a WebSocket would send, `id` its cursor. `Last-Event-ID` counts for more than `cursor`.
+         */
+        get: operations["open_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream events over a WebSocket
+         * @description Frames are JSON texts of at most 64 KiB; the first is `hello`. See `docs/realtime.md`.
+         */
+        get: operations["open_socket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/rejections": {
         parameters: {
             query?: never;
@@ -915,6 +975,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ws/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream messages alone over a WebSocket
+         * @description Each is `{"type":"message:new","data":{…}}`; later kinds name the same message.
+         */
+        get: operations["open_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1434,10 +1514,38 @@ export interface components {
         Senders: {
             data: components["schemas"]["ShownSender"][];
         };
+        /** @description A frame by which a client does something. */
+        SentFrame: {
+            data: Record<string, unknown>;
+            /**
+             * Format: int64
+             * @description The client's own number for it.
+             */
+            id?: number | null;
+            /** @description What tells it from another. The same again within a day does nothing more. */
+            key?: string | null;
+            /** @description `message.send`, `read.mark` or `typing`. */
+            type: string;
+        };
         /** @description What is shown to begin a session. */
         SessionTerms: {
             /** @description A key, or a user's token. */
             key: string;
+        };
+        /** @description What became of a frame. */
+        ShownAck: {
+            /** @description Where it is in the log. */
+            cursor?: string | null;
+            /** @description Where it is not `ok`: `{code, detail}`. */
+            error?: Record<string, unknown> | null;
+            /**
+             * Format: int64
+             * @description The client's own number for it.
+             */
+            id?: number | null;
+            ok: boolean;
+            /** @description Always `ack`. */
+            t: string;
         };
         /** @description One try of a delivery. */
         ShownAttempt: {
@@ -2491,6 +2599,138 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_frame: {
+        parameters: {
+            query?: {
+                /** @description For whom the operator sends */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SentFrame"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownAck"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_events: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_socket: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description This is no request for a WebSocket */
+            426: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4196,6 +4436,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    open_messages: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };
