@@ -34,6 +34,8 @@ pub const ROUTES: &[&str] = &[
     "/sources",
     "/sources/{id}",
     "/alerts",
+    "/jobs",
+    "/jobs/{id}",
     "/rejections",
     "/rejections/{id}",
     "/queues",

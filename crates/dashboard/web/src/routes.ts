@@ -5,6 +5,7 @@ import Alerts from "./pages/Alerts.svelte";
 import Deliveries from "./pages/Deliveries.svelte";
 import Events from "./pages/Events.svelte";
 import EventTypes from "./pages/EventTypes.svelte";
+import Jobs from "./pages/Jobs.svelte";
 import Keys from "./pages/Keys.svelte";
 import Overview from "./pages/Overview.svelte";
 import Queues from "./pages/Queues.svelte";
@@ -30,6 +31,7 @@ export const pages: PageLink[] = [
   { name: "Events", path: "/events", key: "e", group: "Traffic", component: Events, isUsers: true },
   { name: "Deliveries", path: "/deliveries", key: "d", group: "Traffic", component: Deliveries, isUsers: true },
   { name: "Alerts", path: "/alerts", key: "a", group: "Traffic", component: Alerts },
+  { name: "Jobs", path: "/jobs", key: "b", group: "Traffic", component: Jobs },
   { name: "Rejections", path: "/rejections", key: "x", group: "Traffic", component: Rejections, isOperators: true },
   { name: "Subscriptions", path: "/subscriptions", key: "s", group: "Set-up", component: Subscriptions, isUsers: true },
   { name: "Queues", path: "/queues", key: "q", group: "Set-up", component: Queues },

@@ -51,7 +51,7 @@ describe("the dashboard", () => {
   it("says what to do first where there is nothing yet", async () => {
     const page = await opened();
     await page.getByRole("heading", { name: "Nothing has come in yet" }).waitFor();
-    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Sources", "No sources yet"], ["Rejections", "Nothing was refused"]]) {
+    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Rejections", "Nothing was refused"]]) {
       await page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
       await page.getByRole("heading", { name: title }).waitFor();
       await page.getByRole("region", { name: "the command" }).getByText("curl").waitFor();
@@ -164,6 +164,35 @@ describe("the dashboard", () => {
     await pane.getByRole("button", { name: "Rotate secret" }).click();
     await page.getByRole("dialog", { name: "Rotate the signing key" }).getByRole("button", { name: "Rotate" }).click();
     await page.getByRole("dialog", { name: "The signing secret" }).getByText(/^whsec_/).waitFor();
+  });
+
+  it("retries many once they are counted, replays what came before, and shows the jobs", async () => {
+    let isMended = false;
+    const subscriber = await receiver(() => ({ status: isMended ? 200 : 500 }));
+    await program.publish("parcel.sent", { id: 0 });
+    const { id } = await program.subscribe({ url: subscriber.url, event_types: ["parcel.sent"], description: "Parcels", retry_count: 0 });
+    await program.publish("parcel.sent", { id: 1 });
+    await program.publish("parcel.sent", { id: 2 });
+    await program.deliveries(`subscription_id=${id}&status=failed`, 2);
+    isMended = true;
+    const page = await opened();
+    await visit(page, `/deliveries?status=failed&subscription=${id}`);
+    await page.getByRole("button", { name: "Retry all…" }).click();
+    const many = page.getByRole("dialog", { name: "Retry many deliveries" });
+    await many.getByRole("button", { name: "Count" }).click();
+    await many.getByText("2 deliveries.").waitFor();
+    await many.getByRole("button", { name: "Retry 2" }).click();
+    await page.waitForURL("**/jobs/job_*");
+    await page.getByText("2 of 2 done").waitFor();
+    await program.deliveries(`subscription_id=${id}&status=success`, 2);
+    await visit(page, `/subscriptions/${id}`);
+    await page.getByRole("button", { name: "Replay…" }).click();
+    const replay = page.getByRole("dialog", { name: "Replay past events" });
+    await replay.getByRole("button", { name: "Count" }).click();
+    await replay.getByText("1 event.").waitFor();
+    await replay.getByRole("button", { name: "Send 1" }).click();
+    await page.getByRole("heading", { name: "Replay" }).waitFor();
+    await program.deliveries(`subscription_id=${id}&status=success`, 3);
   });
 
   it("runs nothing that comes with an event, a header or a name", async () => {
@@ -279,7 +308,7 @@ describe("the dashboard", () => {
     const places = [
       "/", "/events", `/events/${await first("/api/events?type=github.push")}`,
       "/deliveries", `/deliveries/${await first("/api/deliveries?status=failed")}`,
-      "/alerts", "/rejections", `/rejections/${await first("/api/rejections")}`,
+      "/alerts", "/jobs", "/rejections", `/rejections/${await first("/api/rejections")}`,
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
       "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",

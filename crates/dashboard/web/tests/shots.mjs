@@ -23,6 +23,7 @@ const places = {
   sources: "/sources",
   source: `/sources/${await first("/api/sources")}`,
   alerts: "/alerts",
+  jobs: "/jobs",
   rejections: `/rejections/${await first("/api/rejections")}`,
   queues: "/queues",
   "event-types": "/event-types/github.push",

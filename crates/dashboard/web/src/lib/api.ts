@@ -16,6 +16,7 @@ export type Sender = Schemas["ShownSender"];
 export type Rejection = Schemas["ShownRejection"];
 export type EventType = Schemas["ShownType"];
 export type Key = Schemas["ShownKey"];
+export type Job = Schemas["ShownJob"];
 
 /** A piece of a list, the newest first. */
 export interface Page<T> {

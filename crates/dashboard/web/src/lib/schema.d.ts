@@ -18,6 +18,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deliveries/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry or cancel many deliveries
+         * @description The answer comes once they are counted; a job does it. A retried delivery keeps its id and history and gets one more
+         *     attempt.
+         */
+        post: operations["change_deliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deliveries/{id}": {
         parameters: {
             query?: never;
@@ -148,6 +169,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs, the newest first */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read one job */
+        get: operations["read_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Call a job off
+         * @description What it has done stays done.
+         */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/keys": {
         parameters: {
             query?: never;
@@ -178,6 +253,66 @@ export interface paths {
         post?: never;
         /** Revoke an API key */
         delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message, mark a conversation as read, or say that somebody types
+         * @description The frame that a WebSocket would carry; the answer is its `ack`.
+         */
+        post: operations["send_frame"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/sse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream events as server-sent events
+         * @description `data` is the frame that a WebSocket would send, `id` its cursor. `Last-Event-ID` counts for more than `cursor`.
+         */
+        get: operations["open_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/ws": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream events over a WebSocket
+         * @description Frames are JSON texts of at most 64 KiB; the first is `hello`. See `docs/realtime.md`.
+         */
+        get: operations["open_socket"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -692,6 +827,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/{id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send past events to a subscription once more
+         * @description Events that came in within the span, and that the subscription wants by its types and filter as they are now. Each
+         *     becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are counted;
+         *     a job sends them.
+         */
+        post: operations["replay_events"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/{id}/rotate-secret": {
         parameters: {
             query?: never;
@@ -818,6 +975,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/ws/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Stream messages alone over a WebSocket
+         * @description Each is `{"type":"message:new","data":{…}}`; later kinds name the same message.
+         */
+        get: operations["open_messages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -834,6 +1011,40 @@ export interface components {
              * @example accepted
              */
             status: string;
+        };
+        /** @description What a job is about. */
+        Begun: {
+            /**
+             * Format: int64
+             * @description How many events or deliveries it is about.
+             */
+            count: number;
+            /** @description The job that does it; not there after a dry run. */
+            job_id?: string | null;
+        };
+        /** @description Which deliveries, and what is done to them. */
+        Bulk: {
+            /** @description `retry` or `cancel`. */
+            action: string;
+            /**
+             * @description Only count them.
+             * @default false
+             */
+            dry_run: boolean | null;
+            filter?: components["schemas"]["BulkFilter"] | null;
+        };
+        /** @description Which deliveries are meant; what is left out does not matter. */
+        BulkFilter: {
+            event_type?: string | null;
+            /** @description Made at or after. */
+            since?: string | null;
+            /** @description For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of those. */
+            status?: string | null;
+            subscription_id?: string | null;
+            /** @description Made before. */
+            until?: string | null;
+            /** @description Of this user's subscriptions. */
+            user_id?: string | null;
         };
         /** @description Every known event type. */
         Catalogue: {
@@ -997,6 +1208,47 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownJob: {
+            /** @description The newest first. */
+            data: {
+                created_at: string;
+                /**
+                 * Format: int64
+                 * @description How many have been dealt with.
+                 */
+                done: number;
+                /** @description Why it failed. */
+                error?: string | null;
+                /**
+                 * Format: int64
+                 * @description How many could not be.
+                 */
+                failed: number;
+                finished_at?: string | null;
+                /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /**
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @example replay
+                 */
+                kind: string;
+                /**
+                 * @description `running`, `completed`, `failed` or `cancelled`.
+                 * @example running
+                 */
+                state: string;
+                /**
+                 * Format: int64
+                 * @description How many events or deliveries it is about; `null` while nobody has counted them.
+                 */
+                total?: number | null;
+                /** @description Whose it is; `null`: the operator's. */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownKey: {
             /** @description The newest first. */
             data: {
@@ -1147,6 +1399,8 @@ export interface components {
         };
         /** @description A new subscription, with its secret. */
         NewSubscription: components["schemas"]["ShownSubscription"] & {
+            /** @description With `start`: the job that owes it what came in before. */
+            job_id?: string | null;
             /**
              * @description What checks the signatures. It is shown this once. Asymmetric signing has none.
              * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
@@ -1217,6 +1471,26 @@ export interface components {
             /** @description The longest due first. Empty where nothing came in time. */
             events: components["schemas"]["LeasedEvent"][];
         };
+        /** @description Which past events. */
+        Replaying: {
+            /**
+             * @description Only count them.
+             * @default false
+             */
+            dry_run: boolean | null;
+            /**
+             * @description `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to it.
+             * @default all
+             */
+            only: string | null;
+            /**
+             * @description Received at or after.
+             * @example 2026-11-21T09:30:00Z
+             */
+            since: string;
+            /** @description Received before; left out: up to now. */
+            until?: string | null;
+        };
         /** @description Where to. */
         Resending: {
             /** @description A subscription that may have this user's events. Its event types do not matter. */
@@ -1240,10 +1514,38 @@ export interface components {
         Senders: {
             data: components["schemas"]["ShownSender"][];
         };
+        /** @description A frame by which a client does something. */
+        SentFrame: {
+            data: Record<string, unknown>;
+            /**
+             * Format: int64
+             * @description The client's own number for it.
+             */
+            id?: number | null;
+            /** @description What tells it from another. The same again within a day does nothing more. */
+            key?: string | null;
+            /** @description `message.send`, `read.mark` or `typing`. */
+            type: string;
+        };
         /** @description What is shown to begin a session. */
         SessionTerms: {
             /** @description A key, or a user's token. */
             key: string;
+        };
+        /** @description What became of a frame. */
+        ShownAck: {
+            /** @description Where it is in the log. */
+            cursor?: string | null;
+            /** @description Where it is not `ok`: `{code, detail}`. */
+            error?: Record<string, unknown> | null;
+            /**
+             * Format: int64
+             * @description The client's own number for it.
+             */
+            id?: number | null;
+            ok: boolean;
+            /** @description Always `ack`. */
+            t: string;
         };
         /** @description One try of a delivery. */
         ShownAttempt: {
@@ -1341,6 +1643,42 @@ export interface components {
              * @description Whose it is; `null` where no user could be found.
              * @example alice
              */
+            user_id?: string | null;
+        };
+        /** @description Work that goes on for a while. */
+        ShownJob: {
+            created_at: string;
+            /**
+             * Format: int64
+             * @description How many have been dealt with.
+             */
+            done: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description How many could not be.
+             */
+            failed: number;
+            finished_at?: string | null;
+            /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /**
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @example replay
+             */
+            kind: string;
+            /**
+             * @description `running`, `completed`, `failed` or `cancelled`.
+             * @example running
+             */
+            state: string;
+            /**
+             * Format: int64
+             * @description How many events or deliveries it is about; `null` while nobody has counted them.
+             */
+            total?: number | null;
+            /** @description Whose it is; `null`: the operator's. */
             user_id?: string | null;
         };
         /** @description An API key, without the key. */
@@ -1615,6 +1953,11 @@ export interface components {
              */
             signing: string | null;
             /**
+             * @description For `pull`: from when on events are wanted: `now`, `earliest`, or a time.
+             * @default now
+             */
+            start: string | null;
+            /**
              * @description `push` to a URL, or `pull` from a queue.
              * @default push
              */
@@ -1755,6 +2098,55 @@ export interface operations {
                 };
             };
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Bulk"];
+            };
+        };
+        responses: {
+            /** @description Counted, for `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description Counted and begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2042,6 +2434,98 @@ export interface operations {
             };
         };
     };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownJob"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownJob"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownJob"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_keys: {
         parameters: {
             query?: {
@@ -2115,6 +2599,138 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_frame: {
+        parameters: {
+            query?: {
+                /** @description For whom the operator sends */
+                user_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SentFrame"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownAck"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Nothing was kept: send it again */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_events: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": unknown;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    open_socket: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description This is no request for a WebSocket */
+            426: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3520,6 +4136,57 @@ export interface operations {
             };
         };
     };
+    replay_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replaying"];
+            };
+        };
+        responses: {
+            /** @description Counted, for `dry_run` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description Counted and begun */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     rotate_secret: {
         parameters: {
             query?: never;
@@ -3769,6 +4436,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    open_messages: {
+        parameters: {
+            query?: {
+                /** @description A cursor, `now` or `earliest`. */
+                cursor?: string;
+                /** @description Types of events, as in subscriptions, with commas between. */
+                types?: string;
+                /** @description Whom the operator wants to see. */
+                user_id?: string;
+                /** @description A key or token, for clients that cannot send a header. */
+                token?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream follows */
+            101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
         };
     };
