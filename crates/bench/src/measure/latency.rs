@@ -32,7 +32,7 @@ pub(super) struct Latency {
 }
 
 impl Latency {
-    pub(super) fn from_accept_ms(&self, quantile: f64) -> f64 {
+    pub(super) fn accepted_to_received_ms(&self, quantile: f64) -> f64 {
         milliseconds(&self.from_accept, quantile)
     }
 }
@@ -86,7 +86,7 @@ fn rows(site: &Site<'_>, latency: &Latency) -> Vec<Row> {
         Row::new(
             format!("accept_to_received_{percentile}_ms_{key}"),
             format!("accept to received at {RATE_PER_SECOND}/s, {percentile}, {name}"),
-            latency.from_accept_ms(quantile),
+            latency.accepted_to_received_ms(quantile),
             "ms",
         )
         .target(Target::AtMost(target))

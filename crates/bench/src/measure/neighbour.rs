@@ -40,9 +40,10 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
 
 fn rows(site: &Site<'_>, alone: &Latency, beside: &Latency, still_open: u64) -> Vec<Row> {
     let (key, name) = (site.engine.key(), site.engine.name());
-    let p99 = |latency: &Latency| latency.from_accept_ms(0.99);
+    let p99 = |latency: &Latency| latency.accepted_to_received_ms(0.99);
     let row = |key: String, name: String, latency: &Latency| {
-        Row::new(key, name, p99(latency), "ms").note(format!("p50 {:.2} ms", latency.from_accept_ms(0.5)))
+        Row::new(key, name, p99(latency), "ms")
+            .note(format!("p50 {:.2} ms", latency.accepted_to_received_ms(0.5)))
     };
     vec![
         row(format!("neighbour_alone_p99_ms_{key}"), format!("a healthy endpoint alone, p99, {name}"), alone),
