@@ -1,6 +1,49 @@
 // Made by `npm run types` from the OpenAPI document. Not to be edited.
 
 export interface paths {
+    "/api/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List connections */
+        get: operations["list_connections"];
+        put?: never;
+        /**
+         * Connect an account
+         * @description With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected before
+         *     is authorised again and keeps its id.
+         */
+        post: operations["create_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a connection */
+        get: operations["read_connection"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a connection
+         * @description Its tokens are gone then. Its events stay.
+         */
+        delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deliveries": {
         parameters: {
             query?: never;
@@ -253,6 +296,46 @@ export interface paths {
         post?: never;
         /** Revoke an API key */
         delete: operations["delete_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oauth/{provider}/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Take a user's answer
+         * @description Where the provider sends the browser back to. The state counts once.
+         */
+        get: operations["finish_authorization"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/oauth/{provider}/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ask a user for a connection
+         * @description Answers with a redirect to the provider, or with its URL for whoever accepts JSON alone.
+         */
+        get: operations["start_authorization"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1012,6 +1095,11 @@ export interface components {
              */
             status: string;
         };
+        /** @description Where a user is asked. */
+        Authorization: {
+            /** @description The provider's page. */
+            url: string;
+        };
         /** @description What a job is about. */
         Begun: {
             /**
@@ -1053,6 +1141,25 @@ export interface components {
         /** @description Which lease. */
         Completion: {
             lease_token: string;
+        };
+        /** @description An account to connect. */
+        ConnectionBody: {
+            access_token?: string | null;
+            /** @description The account's own id at the provider; left out, the provider is asked. */
+            account_id?: string | null;
+            /** @description When the access token expires. */
+            expires_at?: string | null;
+            /**
+             * Format: int32
+             * @description Seconds from now until the access token expires. Either this or `expires_at`.
+             */
+            expires_in?: number | null;
+            /** @example github */
+            provider: string;
+            refresh_token?: string | null;
+            scopes?: string[] | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -1132,6 +1239,36 @@ export interface components {
             lease_token: string;
             source: string;
             user_id?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownConnection: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * @description The account's own id at the provider.
+                 * @example octocat
+                 */
+                account_id: string;
+                created_at: string;
+                /** @description When the access token expires. */
+                expires_at?: string | null;
+                /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                last_sync_at?: string | null;
+                /** @example github */
+                provider: string;
+                scopes: string[];
+                /**
+                 * @description `pending`, `active`, `degraded`, `needs_reauth` or `disabled`.
+                 * @example active
+                 */
+                state: string;
+                /** @description Why it stands so. */
+                state_reason?: string | null;
+                user_id: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
         };
         /** @description A piece of a list. */
         Listed_ShownDelivery: {
@@ -1328,6 +1465,7 @@ export interface components {
         Listed_ShownSubscription: {
             /** @description The newest first. */
             data: {
+                batch?: components["schemas"]["ShownBatch"] | null;
                 created_at: string;
                 description: string;
                 /**
@@ -1569,6 +1707,45 @@ export interface components {
             /** @example initial */
             trigger: string;
         };
+        /** @description How deliveries gather. */
+        ShownBatch: {
+            /**
+             * Format: int32
+             * @description A batch has at most so many events, and is sent as soon as so many wait: 1 to 1000.
+             */
+            max_events: number;
+            /**
+             * Format: int32
+             * @description Milliseconds for which the first of a batch waits for others, 0 to 60000.
+             * @default 1000
+             */
+            max_wait_ms: number;
+        };
+        /** @description A connection. */
+        ShownConnection: {
+            /**
+             * @description The account's own id at the provider.
+             * @example octocat
+             */
+            account_id: string;
+            created_at: string;
+            /** @description When the access token expires. */
+            expires_at?: string | null;
+            /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            last_sync_at?: string | null;
+            /** @example github */
+            provider: string;
+            scopes: string[];
+            /**
+             * @description `pending`, `active`, `degraded`, `needs_reauth` or `disabled`.
+             * @example active
+             */
+            state: string;
+            /** @description Why it stands so. */
+            state_reason?: string | null;
+            user_id: string;
+        };
         /** @description A bucket's events of one source and type. */
         ShownCount: {
             /**
@@ -1789,6 +1966,7 @@ export interface components {
         };
         /** @description A subscription. */
         ShownSubscription: {
+            batch?: components["schemas"]["ShownBatch"] | null;
             created_at: string;
             description: string;
             /**
@@ -1895,6 +2073,7 @@ export interface components {
         };
         /** @description What a subscription is to be. */
         SubscriptionTerms: {
+            batch?: components["schemas"]["ShownBatch"] | null;
             description?: string | null;
             /**
              * @description Types, exactly (`github.push`), with a trailing wildcard (`github.*`), or all (`*`).
@@ -2063,6 +2242,127 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_connections: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownConnection"];
+                };
+            };
+        };
+    };
+    create_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConnection"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            502: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConnection"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_deliveries: {
         parameters: {
             query?: {
@@ -2599,6 +2899,93 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_authorization: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                error?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConnection"];
+                };
+            };
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    start_authorization: {
+        parameters: {
+            query?: {
+                /** @description Whose connection it is to be. A user's key may leave it out. */
+                user_id?: string;
+                /** @description Where the browser goes in the end, with `connection_id` or `error` in the query. */
+                redirect?: string;
+            };
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Authorization"];
+                };
+            };
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
