@@ -11,7 +11,7 @@ use store::{Store, StoreError};
 use crate::chance;
 use crate::clock::Clock;
 use crate::connections::{Care, Connections};
-use crate::deliver::{Client, Deliverer, Failure, Guard, Transforms};
+use crate::deliver::{Client, Deliverer, Failure, Guard, Settler, Transforms};
 use crate::documents::Documents;
 use crate::ingest::Intake;
 use crate::lease::Queues;
@@ -19,12 +19,12 @@ use crate::limits::{
     BEAT_EVERY, COMMITS_AT_ONCE, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT,
     SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
 };
-use crate::log::Log;
+use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
 use crate::realtime::{Advance, Conversations, Hub, NoConversations};
 use crate::recover::{Recovery, Runner};
-use crate::rejections::Rejections;
+use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
 use crate::sources::Sources;
 use crate::supervise::Supervisor;
@@ -164,25 +164,6 @@ impl Engine {
             rescuer.bury_all_others().await?;
         }
 
-        let committer = Arc::new(committer);
-        for _ in 0..if store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
-            supervisor.keep_with("commit", Arc::clone(&committer), |committer| async move {
-                committer.run().await;
-            });
-        }
-        last.keep_with("settle", Arc::new(settler), |settler| async move { settler.run().await });
-        supervisor.keep_with(
-            "refill",
-            deliverer.clone(),
-            |deliverer| async move { deliverer.refill().await },
-        );
-        supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(&rescuer), |rescuer| async move {
-            rescuer.step().await;
-        });
-
-        let runner = Runner::new(recovery.clone(), supervisor.stopping());
-        supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
-
         let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
         let sources = Sources::load(
             Arc::clone(&store),
@@ -193,7 +174,6 @@ impl Engine {
             log.clone(),
         );
         let sources = Arc::new(sources.await?);
-        supervisor.repeat_with("refresh sources", SOURCES_REFRESHED_EVERY, Arc::clone(&sources), refresh);
 
         let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
         let streams = (settings.heartbeat, conversations);
@@ -208,7 +188,6 @@ impl Engine {
             settings.provider_settings.clone(),
             settings.care,
         ));
-        connections.keep_fresh(&supervisor);
 
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
@@ -216,38 +195,10 @@ impl Engine {
             settings.rejections_kept_for,
             supervisor.stopping(),
         );
-        supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
-            recorder.run().await;
-        });
-
         let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
-        supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
-        let (failing, span) = (deliverer.clone(), settings.deactivate_after);
-        let often = (span / 10).clamp(DUE_POLL_EVERY, DEACTIVATED_AT_MOST_EVERY);
-        supervisor.repeat("deactivate what fails for good", often, move || {
-            let failing = failing.clone();
-            async move { failing.deactivate_failing(span).await }
-        });
-        let look_every = observer.look_every();
-        supervisor.repeat_with(
-            "watch",
-            look_every,
-            observer,
-            |observer| async move { observer.look().await },
-        );
-        let sweep_every = settings.ages.sweep_every();
         let sweeper =
             Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());
-        supervisor.repeat_with("remove what is old", sweep_every, Arc::new(sweeper), |sweeper| async move {
-            sweeper.sweep().await;
-        });
-
-        let (idle, since_start) = (client.clone(), Arc::clone(&clock));
-        supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
-            idle.close_idle(since_start.elapsed());
-            std::future::ready(())
-        });
-
+        let runner = Runner::new(recovery.clone(), supervisor.stopping());
         let intake = Intake::new(
             log.clone(),
             Arc::clone(&store),
@@ -255,7 +206,7 @@ impl Engine {
             documents,
             settings.provider_settings,
         );
-        Ok(Self {
+        let engine = Self {
             intake,
             log,
             deliverer,
@@ -274,7 +225,73 @@ impl Engine {
             supervisor,
             last,
             rescuer,
-        })
+        };
+        engine.keep_committing(committer);
+        engine.keep_delivering(settler, runner);
+        engine.keep_watching(settings.deactivate_after, observer, teller);
+        engine.keep_house(recorder, sweeper);
+        Ok(engine)
+    }
+
+    fn keep_committing(&self, committer: Committer) {
+        let committer = Arc::new(committer);
+        for _ in 0..if self.store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
+            self.supervisor.keep_with("commit", Arc::clone(&committer), |committer| async move {
+                committer.run().await;
+            });
+        }
+    }
+
+    fn keep_delivering(&self, settler: Settler, runner: Runner) {
+        let Self { supervisor, deliverer, rescuer, .. } = self;
+        self.last.keep_with("settle", Arc::new(settler), |settler| async move { settler.run().await });
+        supervisor.keep_with("refill", deliverer.clone(), |deliverer| async move {
+            deliverer.refill().await;
+        });
+        supervisor.repeat_with("rescue", BEAT_EVERY, Arc::clone(rescuer), |rescuer| async move {
+            rescuer.step().await;
+        });
+        supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
+    }
+
+    /// Looks at how it goes, and tells.
+    fn keep_watching(&self, deactivate_after: Duration, observer: Observer, teller: Teller) {
+        let supervisor = &self.supervisor;
+        supervisor.keep_with("tell news", Arc::new(teller), |teller| async move { teller.run().await });
+        let often = (deactivate_after / 10).clamp(DUE_POLL_EVERY, DEACTIVATED_AT_MOST_EVERY);
+        let deliverer = self.deliverer.clone();
+        supervisor.repeat_with(
+            "deactivate what fails for good",
+            often,
+            deliverer,
+            move |deliverer| async move { deliverer.deactivate_failing(deactivate_after).await },
+        );
+        let often = observer.look_every();
+        supervisor.repeat_with("watch", often, observer, |observer| async move { observer.look().await });
+    }
+
+    /// Keeps what comes from elsewhere current, and what is here within bounds.
+    fn keep_house(&self, recorder: Recorder, sweeper: Sweeper) {
+        let supervisor = &self.supervisor;
+        supervisor.repeat_with(
+            "refresh sources",
+            SOURCES_REFRESHED_EVERY,
+            Arc::clone(&self.sources),
+            refresh,
+        );
+        self.connections.keep_fresh(supervisor);
+        supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
+            recorder.run().await;
+        });
+        let often = sweeper.sweep_every();
+        supervisor.repeat_with("remove what is old", often, Arc::new(sweeper), |sweeper| async move {
+            sweeper.sweep().await;
+        });
+        let (client, since_start) = (self.client.clone(), Arc::clone(&self.clock));
+        supervisor.repeat("close idle connections", IDLE_CONNECTION_KEPT, move || {
+            client.close_idle(since_start.elapsed());
+            std::future::ready(())
+        });
     }
 
     /// Stops: what is under way may finish within a bound, the rest is given back for others, or for the next start.

@@ -65,6 +65,11 @@ impl Sweeper {
         Self { store, clock, ages, pace: Mutex::default(), stopping }
     }
 
+    /// [`Ages::sweep_every`].
+    pub(crate) fn sweep_every(&self) -> Duration {
+        self.ages.sweep_every()
+    }
+
     /// Removes all that is old by now.
     pub(crate) async fn sweep(&self) {
         if let Err(error) = self.try_sweep(self.clock.now()).await {

@@ -85,20 +85,22 @@ impl Follower {
 
     /// Follows until the program is told to stop. Without an audience it rests.
     pub(crate) async fn run(&self) {
-        while !self.stopping.is_cancelled() {
+        loop {
+            tokio::select! {
+                () = self.stopping.cancelled() => return,
+                () = self.news() => {}
+            }
             if let Err(error) = self.step().await {
                 tracing::warn!(%error, "the log cannot be followed; streams wait");
                 self.clock.sleep(STORE_RETRY_AFTER).await;
-            }
-            tokio::select! {
-                () = self.stopping.cancelled() => {}
-                () = self.news() => {}
             }
         }
     }
 
     async fn news(&self) {
         if self.audience.load(Ordering::Acquire) == 0 {
+            // Whoever comes next begins later, or reads the store.
+            self.tail.skip_to(self.tail.end());
             return self.has_audience.notified().await;
         }
         let poll = if self.store.is_shared() { TAIL_POLL_SHARED_EVERY } else { TAIL_POLL_EVERY };
