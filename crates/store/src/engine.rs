@@ -308,6 +308,22 @@ impl<E: Engine> Store for SqlStore<E> {
         tasks::settle(&self.0, task, due_at, memory).await
     }
 
+    async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
+        tasks::keep(&self.0, task, deadline, memory).await
+    }
+
+    async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
+        tasks::ring(&self.0, kind, subject, now).await
+    }
+
+    async fn finish_sync(
+        &self,
+        settled: (&Task, Timestamp, &str),
+        synced: (ConnectionId, Timestamp),
+    ) -> Result<bool> {
+        connections::finish_sync(&self.0, settled, synced).await
+    }
+
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {
         tasks::next_at(&self.0, kind).await
     }

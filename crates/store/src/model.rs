@@ -76,7 +76,7 @@ struct Data {
     sources_version: i64,
     connections: BTreeMap<ConnectionId, StoredConnection>,
     /// By kind and subject: when each is due.
-    tasks: BTreeMap<(String, String), (Timestamp, Task)>,
+    tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
 }
 
@@ -354,6 +354,22 @@ impl Store for Model {
 
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
         Ok(self.data("settle_task").settle_task(task, due_at, memory))
+    }
+
+    async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
+        Ok(self.data("keep_task").keep_task(task, deadline, memory))
+    }
+
+    async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.data("ring_task").ring_task(kind, subject, now))
+    }
+
+    async fn finish_sync(
+        &self,
+        settled: (&Task, Timestamp, &str),
+        synced: (ConnectionId, Timestamp),
+    ) -> Result<bool> {
+        Ok(self.data("finish_sync").finish_sync(settled, synced))
     }
 
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {

@@ -227,6 +227,10 @@ CREATE TABLE tasks (
     due_at  BIGINT NOT NULL,
     turn    BIGINT NOT NULL,
     memory  TEXT COLLATE "C" NOT NULL,
+    -- 1: somebody has claimed it, until due_at.
+    is_claimed BIGINT NOT NULL,
+    -- How often it was rung for since whoever has done it last had claimed it.
+    rings   BIGINT NOT NULL,
     PRIMARY KEY (kind, subject)
 );
 CREATE INDEX tasks_due ON tasks (kind, due_at);

@@ -231,6 +231,10 @@ CREATE TABLE tasks (
     due_at  INTEGER NOT NULL,
     turn    INTEGER NOT NULL,
     memory  TEXT NOT NULL,
+    -- 1: somebody has claimed it, until due_at.
+    is_claimed INTEGER NOT NULL,
+    -- How often it was rung for since whoever has done it last had claimed it.
+    rings   INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_due ON tasks (kind, due_at);

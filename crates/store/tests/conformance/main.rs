@@ -207,6 +207,10 @@ conformance! {
             moving_a_task_takes_it_from_its_claimant
             the_next_time_is_that_of_the_first_task
             of_eight_claimants_each_task_goes_to_one
+            a_ring_is_heard_at_once_or_as_soon_as_the_task_is_settled
+            a_ring_outlives_a_claimant_who_dies
+            a_claim_can_be_kept_for_longer
+            a_finished_sync_is_noted_and_overtakes_nobody
             what_is_spent_stays_spent_until_it_expires
         }
         rejections {
