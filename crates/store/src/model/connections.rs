@@ -18,7 +18,7 @@ impl Data {
             return false;
         }
         self.connections.insert(stored.connection.id, stored.clone());
-        self.move_tasks(stored.connection.id, due);
+        self.move_tasks(&stored.connection.id.to_string(), due);
         true
     }
 
@@ -50,7 +50,7 @@ impl Data {
         known.connection.provider = fixed.provider;
         known.connection.account_id = fixed.account_id;
         known.connection.created_at = fixed.created_at;
-        self.move_tasks(id, due);
+        self.move_tasks(&id.to_string(), due);
         true
     }
 
@@ -63,9 +63,9 @@ impl Data {
         is_deleted
     }
 
-    fn move_tasks(&mut self, id: ConnectionId, due: &[Due]) {
+    pub(super) fn move_tasks(&mut self, subject: &str, due: &[Due]) {
         for due in due {
-            let key = (due.kind.clone(), id.to_string());
+            let key = (due.kind.clone(), subject.to_owned());
             let Some(at) = due.at else {
                 self.tasks.remove(&key);
                 continue;
