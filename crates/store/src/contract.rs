@@ -1,5 +1,6 @@
 //! The contract: what every store can do, and what each thing means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,6 +105,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Every subscription, with the version that [`Store::append`] compares.
     async fn routes(&self) -> Result<Routes>;
+
+    /// What has become of subscriptions since `version`; `None` where that is more than [`ROUTE_CHANGES_KEPT`] changes ago, or
+    /// was never.
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>>;
 
     /// The current version of [`Store::routes`].
     async fn routes_version(&self) -> Result<RoutesVersion>;
@@ -672,6 +677,19 @@ pub struct Routes {
     pub version: RoutesVersion,
     /// The subscriptions.
     pub subscriptions: Vec<StoredSubscription>,
+}
+
+/// Changes of subscriptions that are remembered for [`Store::routes_since`]. A node that looks once a second is never that far
+/// behind, and remembering one takes 30 bytes.
+pub const ROUTE_CHANGES_KEPT: i64 = 10_000;
+
+/// What has become of subscriptions between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteChanges {
+    /// The later moment.
+    pub version: RoutesVersion,
+    /// Each that was created, changed or removed, as it is at that moment; `None`: gone.
+    pub changed: BTreeMap<SubscriptionId, Option<StoredSubscription>>,
 }
 
 /// How a subscription's deliveries have ended.

@@ -163,6 +163,10 @@ impl<E: Engine> Store for SqlStore<E> {
         subscriptions::routes(&self.0).await
     }
 
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        subscriptions::routes_since(&self.0, version).await
+    }
+
     async fn routes_version(&self) -> Result<RoutesVersion> {
         subscriptions::routes_version(&self.0).await
     }

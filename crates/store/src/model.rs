@@ -31,9 +31,9 @@ use domain::{
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics,
-    Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredSource,
-    StoredSubscription, Task, Waiting,
+    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
+    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
+    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -66,6 +66,8 @@ struct Data {
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
     routes_version: i64,
+    /// Which subscription each of the last versions is about.
+    route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
@@ -197,6 +199,10 @@ impl Store for Model {
 
     async fn routes(&self) -> Result<Routes> {
         Ok(self.data("routes").routes())
+    }
+
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        Ok(self.data("routes_since").routes_since(version))
     }
 
     async fn routes_version(&self) -> Result<RoutesVersion> {

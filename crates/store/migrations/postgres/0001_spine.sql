@@ -125,6 +125,12 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
+-- Which subscription each of the last versions of the routes is about: who knows an older one reads these alone.
+CREATE TABLE route_changes (
+    version         BIGINT PRIMARY KEY,
+    subscription_id UUID NOT NULL
+);
+
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
     subscription_id  UUID PRIMARY KEY,

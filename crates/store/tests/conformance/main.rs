@@ -80,6 +80,9 @@ conformance! {
             under_stale_routes_no_key_is_taken
             the_version_moves_with_every_change
             what_changes_nothing_does_not_move_the_version
+            what_has_changed_since_a_version_is_read_alone
+            changes_that_are_too_old_are_forgotten
+            whoever_follows_the_changes_has_all_routes
             no_event_misses_a_subscription_that_was_there
             what_comes_in_while_a_subscription_is_deleted_goes_with_it
             what_comes_in_while_a_subscription_is_paused_is_held
