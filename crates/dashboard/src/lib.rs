@@ -32,6 +32,8 @@ pub const ROUTES: &[&str] = &[
     "/subscriptions/{id}",
     "/sources",
     "/sources/{id}",
+    "/connections",
+    "/connections/{id}",
     "/alerts",
     "/jobs",
     "/jobs/{id}",
