@@ -33,7 +33,7 @@ pub(crate) use problem::ConfigErrors;
 use problem::Problem;
 use reader::Reader;
 pub(crate) use reader::Setting;
-pub(crate) use secret::{Secret, SecretKey, Secrets};
+pub(crate) use secret::{Secret, SecretKeys, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub(crate) struct Config {
     /// Set: the admin key. Not set: one is made on the first start.
     pub(crate) admin_key: Option<Secret>,
     /// Encrypts secrets at rest and signs tokens. Always set on PostgreSQL; on SQLite a key file can stand in.
-    pub(crate) secret_key: Option<SecretKey>,
+    pub(crate) secret_key: Option<SecretKeys>,
     /// Where the world reaches this server.
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) inbound: Inbound,

@@ -17,6 +17,8 @@ use domain::{
     NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
+use crate::sealed::{SealedIn, SealedSecret};
+
 /// Everything that is kept.
 ///
 /// Each method is one transaction: it happens as a whole or not at all, and has happened for good once it answers.
@@ -192,6 +194,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes a source; false where there is none.
     async fn delete_source(&self, id: SourceId) -> Result<bool>;
+
+    /// Sealed secrets of one kind of rows, by their ids, from past `after`: to seal them anew.
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>>;
+
+    /// Puts `sealed` in the place of a secret; false where it has changed since, or is gone. The row's revision stays:
+    /// what it says is the same.
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool>;
 
     /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;

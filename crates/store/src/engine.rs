@@ -14,8 +14,8 @@ use domain::{
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, rejections, retention, sources,
-    subscriptions, tasks,
+    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, rejections, retention, sealed,
+    sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -269,6 +269,19 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_source(&self, id: SourceId) -> Result<bool> {
         self.0.delete_source(id).await
+    }
+
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        sealed::secrets(&self.0, within, after, limit).await
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        sealed::reseal(&self.0, secret, sealed).await
     }
 
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {

@@ -10,6 +10,7 @@ mod inbox;
 mod jobs;
 mod log;
 mod retention;
+mod sealed;
 mod sources;
 mod subscriptions;
 
@@ -31,9 +32,9 @@ use domain::{
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
-    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
-    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
+    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion, SealedIn,
+    SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection,
+    StoredConversation, StoredJob, StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -324,6 +325,19 @@ impl Store for Model {
 
     async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
+    }
+
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        Ok(self.data("sealed_secrets").sealed_secrets(within, after, limit))
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        Ok(self.data("reseal").reseal(secret, sealed))
     }
 
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {

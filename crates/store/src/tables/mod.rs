@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tasks;
@@ -53,6 +54,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())
+        .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }

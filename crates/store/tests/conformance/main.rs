@@ -233,6 +233,10 @@ conformance! {
             the_oldest_rejections_go_by_age_and_by_number
             too_many_rejections_at_once_are_none
         }
+        sealed {
+            every_secret_is_walked_past_and_can_be_sealed_anew
+            a_secret_that_has_changed_meanwhile_is_left_alone
+        }
         retention {
             what_is_oldest_is_walked_in_order
             an_event_goes_with_all_that_belongs_to_it

@@ -20,6 +20,7 @@ pub(crate) mod reopening;
 pub(crate) mod repeats;
 pub(crate) mod retention;
 pub(crate) mod routing;
+pub(crate) mod sealed;
 pub(crate) mod sharing;
 pub(crate) mod sources;
 pub(crate) mod statistics;
