@@ -9,7 +9,8 @@
 //! and how that ends), [`order`] (what waits for what), [`batch`] (what goes together), [`retry`] (when it is tried again),
 //! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
 //! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
-//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
+//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider),
+//! [`registration`] (what is set up there so that it pushes).
 
 #![warn(missing_docs)]
 
@@ -31,6 +32,7 @@ pub mod limits;
 pub mod mac;
 pub mod order;
 pub mod path;
+pub mod registration;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
@@ -41,6 +43,8 @@ pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
 pub use id::{
-    ConnectionId, DeliveryId, EventId, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
+    ConnectionId, DeliveryId, EventId, JobId, KeyId, NodeId, RegistrationId, RejectionId, SourceId,
+    SubscriptionId,
 };
+pub use registration::Registration;
 pub use time::Timestamp;

@@ -143,6 +143,7 @@ impl Connections {
             authorized_at: now,
             refresh: Refresh::default(),
             last_sync_at: None,
+            removed_at: None,
             created_at: now,
             updated_at: now,
         };

@@ -7,6 +7,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
 pub(crate) mod sources;
@@ -39,6 +40,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        registrations::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
         tasks::STATEMENTS,
