@@ -103,6 +103,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         alerts,
         heartbeat,
         care,
+        base_url: config.base_url.as_ref().map(ToString::to_string),
     };
     let vault = Vault::new(data.secret_key.reveal());
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
