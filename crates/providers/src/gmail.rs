@@ -4,6 +4,8 @@
 //! "Push subscriptions" (the envelope, what counts as an acknowledgement) and "Authenticate push subscriptions" (the
 //! token's claims). The body is not signed: the token says that Pub/Sub sends, for our service account, to us.
 
+mod register;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -13,6 +13,9 @@
 //!
 //! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
 //! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`].
+//!
+//! A provider where something must be set up so that it pushes implements [`register::Registrable`], in a file of its own
+//! below the provider's, and is named in [`register::REGISTRABLE`].
 
 #![warn(missing_docs)]
 
@@ -23,6 +26,7 @@ mod keys;
 mod lenient;
 mod mac;
 pub mod oauth;
+pub mod register;
 mod request;
 pub mod scheme;
 mod settings;

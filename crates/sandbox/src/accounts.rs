@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::world::World;
 
 /// Whose the bearer is.
-fn account(world: &World, vendor: &str, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn account(world: &World, vendor: &str, headers: &HeaderMap) -> Option<String> {
     let bearer = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     world.account_of(vendor, bearer)
 }
@@ -26,11 +26,14 @@ pub(crate) async fn github_user(State(world): State<Arc<World>>, headers: Header
     }
     match account(&world, "github", &headers) {
         Some(login) => Json(json!({ "login": login, "id": 583_231, "type": "User" })).into_response(),
-        None => {
-            let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
+        None => github_refusal(),
     }
+}
+
+/// How GitHub refuses a token.
+pub(crate) fn github_refusal() -> Response {
+    let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
+    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
 /// `POST /api/auth.test`.
@@ -46,7 +49,7 @@ pub(crate) async fn slack_auth_test(State(world): State<Arc<World>>, headers: He
 }
 
 /// How Google's APIs refuse a token.
-fn google_refusal() -> Response {
+pub(crate) fn google_refusal() -> Response {
     let error = json!({ "error": {
         "code": 401, "message": "Invalid Credentials", "status": "UNAUTHENTICATED",
         "errors": [{ "message": "Invalid Credentials", "domain": "global", "reason": "authError" }],

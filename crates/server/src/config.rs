@@ -22,6 +22,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use providers::register::REGISTRABLE;
 use providers::{SettingKind, Settings};
 
 pub(crate) use database_url::DatabaseUrl;
@@ -289,10 +290,12 @@ impl Providers {
     }
 }
 
-/// By provider: what it is believed by, and then what it is called with.
+/// By provider: what it is believed by, then what it is called with, and then what it is told to push with.
 fn provider_settings() -> impl Iterator<Item = (&'static str, &'static [providers::Setting])> {
     let inbound = providers::ALL.iter().map(|provider| (provider.name(), provider.settings()));
-    inbound.chain(providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings())))
+    let called = providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    let registered = REGISTRABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    inbound.chain(called).chain(registered)
 }
 
 fn set(read: &mut Reader<'_>, provider: &str, setting: providers::Setting, settings: Settings) -> Settings {

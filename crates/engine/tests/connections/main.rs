@@ -5,4 +5,5 @@
 
 mod calling;
 mod refreshing;
+mod registering;
 mod world;

@@ -138,6 +138,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         alerts,
         heartbeat,
         care,
+        base_url: config.base_url.as_ref().map(ToString::to_string),
     };
     let vault = data.vault();
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
 pub(crate) mod sealed;
@@ -42,6 +43,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        registrations::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
         tasks::STATEMENTS,

@@ -15,6 +15,7 @@ pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod owing;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod reopening;
 pub(crate) mod repeats;
