@@ -204,6 +204,7 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&clock),
             documents,
+            Arc::clone(&connections),
             settings.provider_settings,
         );
         let engine = Self {
@@ -280,6 +281,7 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.connections.keep_polling(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;
         });

@@ -5,7 +5,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
-use engine::connections::{NotAuthorized, NotConnected, WhyNot};
+use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
@@ -275,6 +275,17 @@ impl From<NotConnected> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "provider_unavailable", error.to_string())
             }
             NotConnected::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotSynced> for Problem {
+    fn from(error: NotSynced) -> Self {
+        match error {
+            NotSynced::NotPolled(_) => Self::conflict("not_polled", error.to_string()),
+            NotSynced::NoTokens => Self::conflict("no_tokens", error.to_string()),
+            NotSynced::NotInUse(_) => Self::conflict("needs_reauth", error.to_string()),
+            NotSynced::Store(error) => error.into(),
         }
     }
 }

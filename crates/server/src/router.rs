@@ -65,6 +65,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         // Connections
         .routes(routes!(connections::list_connections, connections::create_connection))
         .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
         // Queues

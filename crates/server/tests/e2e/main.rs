@@ -32,6 +32,7 @@ mod listening;
 mod matrix;
 mod openapi;
 mod ordering;
+mod polling;
 mod providers;
 mod publishing;
 mod pulling;
