@@ -44,7 +44,8 @@ pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
 pub use id::{
-    ConnectionId, ConversationId, DeliveryId, EventId, JobId, KeyId, MessageId, NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId,
+    ConnectionId, ConversationId, DeliveryId, EventId, JobId, KeyId, MessageId, NodeId, RegistrationId,
+    RejectionId, SourceId, SubscriptionId,
 };
 pub use registration::Registration;
 pub use time::Timestamp;

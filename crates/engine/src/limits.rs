@@ -269,8 +269,38 @@ pub const REFRESHES_AT_ONCE_MAX: usize = 8;
 /// which starts the program anew.
 pub const APPLICATION_RESTS: Duration = Duration::from_secs(600);
 
+/// Days before the end of a user's consent at which its user is told, the last first. The end cannot be put off.
+pub const CONSENT_WARNED_DAYS: [u32; 2] = [3, 14];
+
 /// How long a user may take to answer whether they grant access.
 pub const AUTHORIZATION_TIMEOUT: Duration = Duration::from_secs(1_800);
+
+/// Polls of one provider that a node has under way at once. They wait for the provider most of the time.
+pub const POLLS_AT_ONCE_MAX: usize = 16;
+
+/// Pages of one walk that follow each other without a rest. What comes after them is due at once, behind what waits.
+pub const POLL_PAGES_MAX: usize = 200;
+
+/// Bytes that a provider's cursor may have. A page of history whose e-mails are still to be fetched is the largest.
+pub const CURSOR_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// The time between the first two tries of a poll that has failed. It doubles from there.
+pub const POLL_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest time between two tries of a poll that fails.
+pub const POLL_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// Polls in a row that fail before somebody is told by the connection's state: a hiccup is nobody's business.
+pub const POLL_FAILURES_UNTOLD: u16 = 3;
+
+/// The longest time between two looks for what is to be polled: another node may have made it due.
+pub const POLLS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// Running jobs among which those are looked for that wait for a poll.
+pub const SYNCS_LOOKED_AT_MAX: u32 = 1_000;
+
+/// How long a sync may take before its job ends as failed.
+pub const SYNC_TAKES_MAX: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a token. Microsoft's are the longest, some 4 KiB.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;

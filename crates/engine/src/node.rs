@@ -217,6 +217,7 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&clock),
             documents,
+            Arc::clone(&connections),
             Arc::clone(&registrations),
             settings.provider_settings,
         );
@@ -298,6 +299,7 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.connections.keep_polling(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;
         });

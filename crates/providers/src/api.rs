@@ -73,6 +73,14 @@ pub enum CallFailure {
         /// How long the provider wants to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The application has asked too often, whoever's token it shows.
+    #[error("{reason}")]
+    Exhausted {
+        /// Why, in words.
+        reason: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Duration,
+    },
     /// It will not go well, now or later.
     #[error("the provider refuses: {0}")]
     Refused(String),
@@ -151,10 +159,26 @@ impl fmt::Debug for ApiAnswer {
 }
 
 impl ApiAnswer {
-    /// How long the provider wants to be left alone, where it says.
+    /// How long the provider wants to be left alone, where it says: by `Retry-After`, or since its rate is used up.
     #[must_use]
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        parse_retry_after(self.headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+        let said = self.header(RETRY_AFTER.as_str()).and_then(|text| parse_retry_after(text, now));
+        said.or_else(|| self.rate_resets_after(now))
+    }
+
+    /// How long it takes until there is a rate again, where this call has used it up. GitHub says when, Discord how long.
+    pub(crate) fn rate_resets_after(&self, now: Timestamp) -> Option<Duration> {
+        let number = |name| self.header(name).and_then(|text| text.trim().parse::<f64>().ok());
+        if number("x-ratelimit-remaining")? >= 1.0 {
+            return None;
+        }
+        let seconds = number("x-ratelimit-reset-after")
+            .or_else(|| number("x-ratelimit-reset").map(|at| at - now.as_seconds() as f64))?;
+        Some(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The body as JSON.
@@ -194,7 +218,7 @@ impl ApiAnswer {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(passing()),
             status if status.is_server_error() => Err(passing()),
             // GitHub says 403 for a rate that is used up, and tells when to come back.
-            StatusCode::FORBIDDEN if self.headers.contains_key(RETRY_AFTER) => Err(passing()),
+            StatusCode::FORBIDDEN if self.retry_after(now).is_some() => Err(passing()),
             status => Err(CallFailure::Refused(told(status))),
         }
     }

@@ -67,6 +67,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(connections::read_connection, connections::delete_connection))
         .routes(routes!(registrations::create_registration))
         .routes(routes!(registrations::list_registrations))
+        .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
         // Queues

@@ -14,7 +14,8 @@ use domain::job::{self, Job, Only, Standing};
 use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sealed::{SealedIn, SealedSecret};

@@ -8,13 +8,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections, retention, sealed,
-    sources, subscriptions, tasks,
+    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
+    retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 

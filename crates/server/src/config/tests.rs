@@ -85,6 +85,11 @@ fn everything_has_a_default() {
     portal.allowed_origins []
     connections.refresh_every_seconds 300
     connections.refresh_ahead_seconds 600
+    poll.github_seconds 21600
+    poll.gmail_seconds 3600
+    poll.discord_seconds 14400
+    poll.youtube_seconds 7200
+    poll.spotify_seconds 1800
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -194,6 +199,11 @@ fn every_key_has_its_variable() {
         ),
         ("WAYSTATION_CONNECTIONS__REFRESH_EVERY_SECONDS", "6", json!(6)),
         ("WAYSTATION_CONNECTIONS__REFRESH_AHEAD_SECONDS", "7", json!(7)),
+        ("WAYSTATION_POLL__GITHUB_SECONDS", "9", json!(9)),
+        ("WAYSTATION_POLL__GMAIL_SECONDS", "0", json!(0)),
+        ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
+        ("WAYSTATION_POLL__YOUTUBE_SECONDS", "11", json!(11)),
+        ("WAYSTATION_POLL__SPOTIFY_SECONDS", "8", json!(8)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (

@@ -34,6 +34,7 @@ mod matrix;
 mod new_secret_key;
 mod openapi;
 mod ordering;
+mod polling;
 mod providers;
 mod publishing;
 mod pulling;

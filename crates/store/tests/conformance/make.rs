@@ -13,13 +13,14 @@ use domain::lease::LeaseToken;
 use domain::registration::{self, Basis, Progress};
 use domain::subscription::{Subscription, Target, Terms};
 use domain::{
-    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, JobId, KeyId, MessageId, NodeId, Registration, RegistrationId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, JobId, KeyId, MessageId, NodeId,
+    Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use store::{
-    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription,
+    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection,
+    StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription,
 };
 
 /// Makes ids from a seed.
