@@ -1,5 +1,6 @@
 //! The contract: what every store can do, and what each thing means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,6 +106,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Every subscription, with the version that [`Store::append`] compares.
     async fn routes(&self) -> Result<Routes>;
 
+    /// What has become of subscriptions since `version`; `None` where that is more than [`ROUTE_CHANGES_KEPT`] changes ago, or
+    /// was never.
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>>;
+
     /// The current version of [`Store::routes`].
     async fn routes_version(&self) -> Result<RoutesVersion>;
 
@@ -206,7 +211,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for it;
     /// false, with nothing changed, where it is not there or somebody else has changed it since. Its user, provider,
-    /// account and time of creation stay.
+    /// account and times of creation and of the last sync stay.
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
     /// Removes a connection with all its tasks; false where there is none.
@@ -223,8 +228,24 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Vec<Task>>;
 
     /// Says when a claimed task is next due, and what is to be remembered until then; false where it was not claimed by
-    /// this claim any more.
+    /// this claim any more. Where it was rung for since it was claimed it is due at once.
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool>;
+
+    /// Keeps a task claimed until `deadline`, and writes down what is to be remembered; false where it was not claimed by
+    /// this claim any more.
+    async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool>;
+
+    /// Makes a task due at `now`, if it is not before; one that somebody has claimed, as soon as they have settled it. False
+    /// where there is none.
+    async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool>;
+
+    /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
+    /// no revision of the connection up.
+    async fn finish_sync(
+        &self,
+        settled: (&Task, Timestamp, &str),
+        synced: (ConnectionId, Timestamp),
+    ) -> Result<bool>;
 
     /// When the next task of a kind is due; `None` where there is none.
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>>;
@@ -658,6 +679,19 @@ pub struct Routes {
     pub subscriptions: Vec<StoredSubscription>,
 }
 
+/// Changes of subscriptions that are remembered for [`Store::routes_since`]. A node that looks once a second is never that far
+/// behind, and remembering one takes 30 bytes.
+pub const ROUTE_CHANGES_KEPT: i64 = 10_000;
+
+/// What has become of subscriptions between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteChanges {
+    /// The later moment.
+    pub version: RoutesVersion,
+    /// Each that was created, changed or removed, as it is at that moment; `None`: gone.
+    pub changed: BTreeMap<SubscriptionId, Option<StoredSubscription>>,
+}
+
 /// How a subscription's deliveries have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
@@ -813,6 +847,8 @@ pub struct Task {
     pub turn: i64,
     /// What the last run wanted to be remembered; empty before the first.
     pub memory: String,
+    /// How often somebody has rung for it when it was claimed.
+    pub rings: i64,
 }
 
 /// What became of [`Store::step_job`].

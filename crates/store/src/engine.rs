@@ -163,6 +163,10 @@ impl<E: Engine> Store for SqlStore<E> {
         subscriptions::routes(&self.0).await
     }
 
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        subscriptions::routes_since(&self.0, version).await
+    }
+
     async fn routes_version(&self) -> Result<RoutesVersion> {
         subscriptions::routes_version(&self.0).await
     }
@@ -307,6 +311,22 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
         tasks::settle(&self.0, task, due_at, memory).await
+    }
+
+    async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
+        tasks::keep(&self.0, task, deadline, memory).await
+    }
+
+    async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
+        tasks::ring(&self.0, kind, subject, now).await
+    }
+
+    async fn finish_sync(
+        &self,
+        settled: (&Task, Timestamp, &str),
+        synced: (ConnectionId, Timestamp),
+    ) -> Result<bool> {
+        connections::finish_sync(&self.0, settled, synced).await
     }
 
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {

@@ -31,9 +31,9 @@ use domain::{
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, Routes, RoutesVersion, SourcesVersion, Statistics,
-    Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredSource,
-    StoredSubscription, Task, Waiting,
+    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
+    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
+    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -66,6 +66,8 @@ struct Data {
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
     routes_version: i64,
+    /// Which subscription each of the last versions is about.
+    route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
@@ -78,7 +80,7 @@ struct Data {
     sources_version: i64,
     connections: BTreeMap<ConnectionId, StoredConnection>,
     /// By kind and subject: when each is due.
-    tasks: BTreeMap<(String, String), (Timestamp, Task)>,
+    tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
     /// How far the inbox has followed the log.
     inbox_position: i64,
@@ -197,6 +199,10 @@ impl Store for Model {
 
     async fn routes(&self) -> Result<Routes> {
         Ok(self.data("routes").routes())
+    }
+
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        Ok(self.data("routes_since").routes_since(version))
     }
 
     async fn routes_version(&self) -> Result<RoutesVersion> {
@@ -360,6 +366,22 @@ impl Store for Model {
 
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
         Ok(self.data("settle_task").settle_task(task, due_at, memory))
+    }
+
+    async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
+        Ok(self.data("keep_task").keep_task(task, deadline, memory))
+    }
+
+    async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.data("ring_task").ring_task(kind, subject, now))
+    }
+
+    async fn finish_sync(
+        &self,
+        settled: (&Task, Timestamp, &str),
+        synced: (ConnectionId, Timestamp),
+    ) -> Result<bool> {
+        Ok(self.data("finish_sync").finish_sync(settled, synced))
     }
 
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {

@@ -125,6 +125,12 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
+-- Which subscription each of the last versions of the routes is about: who knows an older one reads these alone.
+CREATE TABLE route_changes (
+    version         BIGINT PRIMARY KEY,
+    subscription_id UUID NOT NULL
+);
+
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
     subscription_id  UUID PRIMARY KEY,
@@ -227,6 +233,10 @@ CREATE TABLE tasks (
     due_at  BIGINT NOT NULL,
     turn    BIGINT NOT NULL,
     memory  TEXT COLLATE "C" NOT NULL,
+    -- 1: somebody has claimed it, until due_at.
+    is_claimed BIGINT NOT NULL,
+    -- How often it was rung for since whoever has done it last had claimed it.
+    rings   BIGINT NOT NULL,
     PRIMARY KEY (kind, subject)
 );
 CREATE INDEX tasks_due ON tasks (kind, due_at);

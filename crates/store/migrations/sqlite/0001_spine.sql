@@ -129,6 +129,12 @@ CREATE TABLE subscriptions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
+-- Which subscription each of the last versions of the routes is about: who knows an older one reads these alone.
+CREATE TABLE route_changes (
+    version         INTEGER PRIMARY KEY,
+    subscription_id BLOB NOT NULL
+) STRICT;
+
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
     subscription_id  BLOB PRIMARY KEY,
@@ -231,6 +237,10 @@ CREATE TABLE tasks (
     due_at  INTEGER NOT NULL,
     turn    INTEGER NOT NULL,
     memory  TEXT NOT NULL,
+    -- 1: somebody has claimed it, until due_at.
+    is_claimed INTEGER NOT NULL,
+    -- How often it was rung for since whoever has done it last had claimed it.
+    rings   INTEGER NOT NULL,
     PRIMARY KEY (kind, subject)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_due ON tasks (kind, due_at);
