@@ -43,7 +43,7 @@ impl Inbox {
                 break;
             }
         }
-        self.routes.reload().await
+        self.routes.refresh().await
     }
 
     /// Points a callback at `url`, and switches it on again.
