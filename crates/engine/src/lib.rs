@@ -9,13 +9,15 @@
 //! get there), [`lease`] (how workers fetch them), [`realtime`] (how browsers follow), [`recover`] (how they are sent once
 //! more), [`maintain`] (what happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that),
 //! [`connections`] (users' accounts at providers, whose tokens stay fresh), [`registrations`] (what is set up there so that
-//! they push), [`vault`] and [`reseal`] (how secrets lie, and how they get a new key).
+//! they push), [`inbox`] (conversations and their messages), [`vault`] and [`reseal`] (how secrets lie, and how they get a new
+//! key).
 
 pub mod chance;
 pub mod clock;
 pub mod connections;
 pub mod deliver;
 pub mod documents;
+pub mod inbox;
 pub mod ingest;
 pub mod keys;
 pub mod lease;
