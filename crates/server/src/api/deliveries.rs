@@ -231,7 +231,8 @@ async fn shown_request(app: &App, delivery: &Delivery, signed_at: Timestamp) -> 
         return Ok(None);
     }
     let Some(logged) = app.engine.store.event(delivery.event_id).await? else { return Ok(None) };
-    let content = Content::of(&logged.event, &route.shape, &app.engine.transforms).await;
+    let user = route.subscription.user_id.as_ref();
+    let content = Content::of(&logged.event, &route.shape, user, &app.engine.transforms).await;
     // Where there is none, the delivery says why.
     let Ok(Some(content)) = content else { return Ok(None) };
     let headers = engine::deliver::headers(route, delivery, &logged.event, signed_at, &content);

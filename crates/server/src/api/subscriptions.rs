@@ -270,7 +270,7 @@ pub(crate) async fn create_subscription(
     let (mut is_active, mut paused) = (true, false);
     take_signing(&mut fields, &mut terms);
     take_terms(&mut fields, &mut terms, Said::Null);
-    take_shape(&app, &mut fields, &mut terms).await;
+    take_shape(&app, access.user(), &mut fields, &mut terms).await;
     take_order(&mut fields, &target, &mut terms);
     take_switches(&mut fields, &mut is_active, &mut paused);
     if start != Start::Now && !is_active {
@@ -521,7 +521,7 @@ async fn apply(app: &App, mut fields: Fields, subscription: &mut Subscription) -
     let event_types = take_event_types(&mut fields);
     event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
-    take_shape(app, &mut fields, &mut subscription.terms).await;
+    take_shape(app, subscription.user_id.as_ref(), &mut fields, &mut subscription.terms).await;
     take_order(&mut fields, &subscription.target, &mut subscription.terms);
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
     if let Said::Value(url) = url {
