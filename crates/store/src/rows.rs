@@ -279,6 +279,7 @@ impl Row {
             subject: self.text()?.to_string(),
             turn: self.int()?,
             memory: self.text()?.to_string(),
+            rings: self.int()?,
         })
     }
 

@@ -481,7 +481,11 @@ pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
 #[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
-pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+pub(super) async fn together(
+    postgres: &Postgres,
+    fences: usize,
+    statements: Vec<(Statement, Vec<Value>)>,
+) -> Result<bool> {
     let bound = statements.into_iter().map(|(statement, args)| {
         postgres.counters.count(statement.name);
         Ok((statement.sql(), bind(args)?))
@@ -491,7 +495,7 @@ pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Ve
         let mut transaction = pool.begin().await?;
         for (index, (sql, args)) in bound.into_iter().enumerate() {
             let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
-            if index == 0 && written == 0 {
+            if index < fences && written == 0 {
                 return Ok(false);
             }
         }

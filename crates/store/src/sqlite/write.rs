@@ -599,12 +599,16 @@ pub(super) fn claim_tasks(desk: &Desk, args: Vec<Value>) -> Result<Vec<Task>> {
     desk.fetch(&CLAIM_TASKS, args)?.into_iter().map(|mut row| row.task()).collect()
 }
 
-/// Runs the statements in one transaction, unless the first has nothing to write.
-pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+/// Runs the statements in one transaction, unless one of the first `fences` has nothing to write.
+pub(super) fn together(
+    desk: &mut Desk,
+    fences: usize,
+    statements: Vec<(Statement, Vec<Value>)>,
+) -> Result<bool> {
     let transaction = desk.begin()?;
     for (index, (statement, args)) in statements.into_iter().enumerate() {
         let written = transaction.desk.run(&statement, args)?;
-        if index == 0 && written == 0 {
+        if index < fences && written == 0 {
             return Ok(false);
         }
     }
