@@ -74,6 +74,7 @@ impl From<Delivery> for ShownDelivery {
 
 /// Which deliveries.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeliveriesQuery {
     /// With this status.

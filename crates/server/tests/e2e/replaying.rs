@@ -105,8 +105,8 @@ async fn a_replay_keeps_the_order_of_a_key_and_reads_in_pages(engine: Engine) {
     let admin = world.admin();
     // More than a step takes; every thirteenth has a key, and those are wanted.
     let event = |n: u64| {
-        let key = if n % 2 == 0 { "a" } else { "b" };
-        let data = if n % 13 == 0 { json!({ "n": n, "key": key }) } else { json!({ "n": n }) };
+        let key = if n.is_multiple_of(2) { "a" } else { "b" };
+        let data = if n.is_multiple_of(13) { json!({ "n": n, "key": key }) } else { json!({ "n": n }) };
         json!({ "type": "task.created", "user_id": "alice", "data": data })
     };
     let events: Vec<_> = (0..300).map(event).collect();
