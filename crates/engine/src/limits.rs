@@ -56,6 +56,20 @@ pub const FORMER_KEYS_MAX: usize = 4;
 /// How long a transform waits for its turn. Beyond it the attempt has failed and is made again later.
 pub const TRANSFORM_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Steps of filters that are taken over one event in the task of whoever brings it: some 0.3 ms at the worst, in which ordinary
+/// filters answer. The rest is done in turns.
+pub const MATCHED_AT_ONCE_STEPS: usize = 2_000;
+
+/// Bytes of an event's data that are read as a document there, in which most senders' events fit.
+pub const MATCHED_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Steps that all filters together may take over one event: ten of the worst, or thousands of ordinary ones.
+pub const MATCHING_STEPS_MAX: usize = 10 * domain::limits::FILTER_STEPS_MAX;
+
+/// How long a request waits for filters, and for their turns. It is half of what it waits for its commit in all: an event is
+/// kept whatever filters do.
+pub const MATCHING_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// How often a node says that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -165,6 +179,9 @@ pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other writes
 /// wait.
 pub const JOB_STEP_MAX: u32 = 256;
+
+/// Bytes of the data of past events that are read together, unless the first alone has more.
+pub const PAST_BYTES_MAX: u64 = 8 * 1_024 * 1_024;
 
 /// Events that are looked at at once where they are only counted.
 pub const JOB_COUNT_STEP: u32 = 1_000;

@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
+use crate::matching::Matching;
 use crate::news::{Desk, Teller};
 use crate::realtime::{Advance, Conversations, Hub};
 use crate::recover::{Recovery, Runner};
@@ -103,6 +104,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The way out, for checking a URL before it is used.
     pub client: Client,
+    /// Asks subscriptions' filters.
+    pub matching: Matching,
     /// Runs subscriptions' transforms.
     pub transforms: Transforms,
     /// Runs what a request has begun and must finish.
@@ -147,10 +150,11 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let matching = Matching::new(Arc::clone(&routes));
         let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
-            Arc::clone(&routes),
+            (Arc::clone(&routes), matching.clone()),
             deliverer.clone(),
             Arc::clone(&clock),
             advance.clone(),
@@ -165,8 +169,12 @@ impl Engine {
             Arc::clone(&clock),
             supervisor.clone(),
         );
-        let recovery =
-            Recovery::new(Arc::clone(&store), Arc::clone(&routes), deliverer.clone(), Arc::clone(&clock));
+        let recovery = Recovery::new(
+            Arc::clone(&store),
+            (Arc::clone(&routes), matching.clone()),
+            deliverer.clone(),
+            Arc::clone(&clock),
+        );
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -250,6 +258,7 @@ impl Engine {
             vault,
             clock,
             client,
+            matching,
             transforms,
             supervisor,
             last,

@@ -358,6 +358,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// raw bytes.
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
 
+    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has gone is
+    /// left out.
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>>;
+
     /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
     async fn past_deliveries(
         &self,
@@ -955,6 +959,9 @@ pub enum Owed {
     Overtaken,
 }
 
+/// Events in one call of [`Store::events_of`]. They are one statement, which has a parameter for each.
+pub const EVENTS_PER_CALL_MAX: usize = 256;
+
 /// A span of the log, as a subscription may want to see it.
 #[derive(Debug, Clone)]
 pub struct Past {
@@ -973,6 +980,8 @@ pub struct Past {
 pub struct PastEvent {
     /// The event, without its data and raw bytes.
     pub event: Arc<Event>,
+    /// Bytes of its data.
+    pub data_bytes: u64,
     /// How it stands.
     pub standing: Standing,
 }

@@ -15,7 +15,7 @@ mod sealed;
 mod sources;
 mod subscriptions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -511,6 +511,13 @@ impl Store for Model {
 
     async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
         Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
+    }
+
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        let data = self.data("events_of");
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let without_raw = |event: Arc<Event>| Arc::new(Event { raw: None, ..Event::clone(&event) });
+        Ok(ids.into_iter().filter_map(|id| data.event(id)).map(|logged| without_raw(logged.event)).collect())
     }
 
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {

@@ -49,6 +49,7 @@ mod retention;
 mod rotating;
 mod sessions;
 mod shaping;
+mod sharing;
 mod shell;
 mod sources;
 mod starting;

@@ -53,6 +53,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .into_iter()
         .cloned()
         .chain(log::any_filter())
+        .chain([log::some()])
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())

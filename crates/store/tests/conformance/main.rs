@@ -90,6 +90,7 @@ conformance! {
         events {
             events_are_listed_from_the_newest
             each_filter_of_events_finds_what_it_means
+            some_events_are_read_whole_but_for_their_raw_bytes
             a_list_ends_at_its_limit
             a_walk_by_one_sees_every_event_once
             events_are_counted_by_time_source_and_type

@@ -1772,7 +1772,7 @@ export interface components {
         };
         /** @description What would become of the event. */
         Preview: {
-            /** @description How the transform failed. */
+            /** @description How the transform failed, or why the filter cannot tell. */
             error?: string | null;
             /** @description Whether the filter wants it; without one, all are wanted. */
             matched: boolean;
@@ -2440,6 +2440,8 @@ export interface components {
              *     seconds.
              */
             retry_policy: Record<string, unknown>;
+            /** @description A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made. */
+            secret?: string | null;
             /**
              * @description `standard`, or `ed25519` for asymmetric signatures.
              * @default standard
