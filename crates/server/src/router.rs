@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
-    recovery, rejections, rotation, sessions, sources, subscriptions, trial,
+    recovery, rejections, rotation, sessions, sources, statistics, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -58,6 +58,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
         .routes(routes!(recovery::change_deliveries))
+        .routes(routes!(statistics::read_statistics))
         // Jobs
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))

@@ -49,6 +49,7 @@ mod shaping;
 mod shell;
 mod sources;
 mod starting;
+mod statistics;
 mod stopping;
 mod store_away;
 mod subscriptions;

@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod hours;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -35,6 +36,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        hours::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,

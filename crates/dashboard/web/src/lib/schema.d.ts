@@ -520,6 +520,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count what became of deliveries, by hour
+         * @description Known for 92 days. A user sees what became of their own subscriptions' deliveries.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stats": {
         parameters: {
             query?: never;
@@ -1160,6 +1180,11 @@ export interface components {
             scopes?: string[] | null;
             /** @description Whose. A user's key may leave it out. */
             user_id?: string | null;
+        };
+        /** @description What became of deliveries. */
+        DeliveryStatistics: {
+            /** @description The oldest hour first; those in which nothing happened are left out. */
+            data: components["schemas"]["ShownHour"][];
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -1823,6 +1848,41 @@ export interface components {
              * @example alice
              */
             user_id?: string | null;
+        };
+        /** @description What became of deliveries within an hour. */
+        ShownHour: {
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            failed: number;
+            /**
+             * @description When it began.
+             * @example 2026-11-21T09:00:00.000Z
+             */
+            hour: string;
+            /**
+             * Format: double
+             * @description The same, of the slowest.
+             */
+            latency_ms_max?: number | null;
+            /**
+             * Format: double
+             * @description From an attempt's beginning to the end of its answer, on the average of those that were answered.
+             */
+            latency_ms_mean?: number | null;
+            /**
+             * Format: int64
+             * @description Deliveries that arrived.
+             */
+            successful: number;
         };
         /** @description Work that goes on for a while. */
         ShownJob: {
@@ -3419,6 +3479,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_statistics: {
+        parameters: {
+            query?: {
+                /** @description Whose subscriptions. */
+                user_id?: string;
+                /** @description Hours that began at or after; a day ago where it is left out. */
+                since?: string;
+                /** @description Hours that began before; now where it is left out. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryStatistics"];
                 };
             };
         };
