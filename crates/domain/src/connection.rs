@@ -160,6 +160,13 @@ impl Connection {
         (self.state, self.state_reason, self.updated_at) = (State::Active, None, now);
     }
 
+    /// The provider takes the access token no longer, before its time or because nobody knows its time: it counts as
+    /// expired.
+    pub fn token_refused(&mut self, now: Timestamp) {
+        self.expires_at = Some(self.expires_at.map_or(now, |at| at.min(now)));
+        self.updated_at = now;
+    }
+
     /// When the tokens are to be refreshed, `ahead` of their expiry; `None`: never. Without a refresh token there is
     /// nothing to do before they have expired.
     #[must_use]

@@ -9,7 +9,8 @@
 //! and how that ends), [`order`] (what waits for what), [`batch`] (what goes together), [`retry`] (when it is tried again),
 //! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
 //! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
-//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider).
+//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider),
+//! [`conversation`] (messages with others).
 
 #![warn(missing_docs)]
 
@@ -18,6 +19,7 @@ pub mod alert;
 pub mod attempt;
 pub mod batch;
 pub mod connection;
+pub mod conversation;
 pub mod delivery;
 pub mod document;
 pub mod event;
@@ -41,6 +43,7 @@ pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
 pub use id::{
-    ConnectionId, DeliveryId, EventId, JobId, KeyId, NodeId, RejectionId, SourceId, SubscriptionId,
+    ConnectionId, ConversationId, DeliveryId, EventId, JobId, KeyId, MessageId, NodeId, RejectionId,
+    SourceId, SubscriptionId,
 };
 pub use time::Timestamp;

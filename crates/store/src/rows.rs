@@ -278,6 +278,7 @@ impl Row {
             subject: self.text()?.to_string(),
             turn: self.int()?,
             memory: self.text()?.to_string(),
+            rings: self.int()?,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Users' accounts at providers.
 //!
 //! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
-//! (how its tokens stay fresh).
+//! (how its tokens stay fresh), [`call`] (how its provider is called with them).
 
+mod call;
 mod oauth;
 mod refresh;
 mod tokens;
@@ -26,6 +27,7 @@ use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
 use crate::log::Log;
 use crate::vault::{DoesNotOpen, Vault};
 
+pub use call::NotCalled;
 pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
 pub use tokens::Tokens;
 

@@ -81,7 +81,7 @@ impl Connections {
     }
 
     /// Refreshes what is due at one provider, a few at a time; when the next is due.
-    async fn refresh_provider(
+    pub(super) async fn refresh_provider(
         &self,
         provider: &'static dyn Connectable,
     ) -> Result<Option<Timestamp>, StoreError> {

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "a test starts tasks as it likes, and waits for them")]
 
+mod calling;
 mod refreshing;
 mod world;

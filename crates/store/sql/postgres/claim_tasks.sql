@@ -4,6 +4,6 @@ WITH due AS (
     ORDER BY due_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
-UPDATE tasks SET due_at = $4, turn = turn + 1
+UPDATE tasks SET due_at = $4, turn = turn + 1, is_claimed = 1
 FROM due WHERE tasks.kind = due.kind AND tasks.subject = due.subject
-RETURNING tasks.kind, tasks.subject, tasks.turn, tasks.memory
+RETURNING tasks.kind, tasks.subject, tasks.turn, tasks.memory, tasks.rings

@@ -5,6 +5,14 @@ use domain::{ConnectionId, Timestamp, UserId};
 use super::{Data, paged};
 use crate::{Due, KeyDigest, Page, StoredConnection, Task};
 
+/// A task, with what nobody else sees of it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    due_at: Timestamp,
+    is_claimed: bool,
+    task: Task,
+}
+
 impl Data {
     pub(super) fn create_connection(&mut self, stored: &StoredConnection, due: &[Due]) -> bool {
         let new = &stored.connection;
@@ -18,7 +26,7 @@ impl Data {
             return false;
         }
         self.connections.insert(stored.connection.id, stored.clone());
-        self.move_tasks(stored.connection.id, due);
+        self.move_tasks(&stored.connection.id.to_string(), due);
         true
     }
 
@@ -50,7 +58,8 @@ impl Data {
         known.connection.provider = fixed.provider;
         known.connection.account_id = fixed.account_id;
         known.connection.created_at = fixed.created_at;
-        self.move_tasks(id, due);
+        known.connection.last_sync_at = fixed.last_sync_at;
+        self.move_tasks(&id.to_string(), due);
         true
     }
 
@@ -63,17 +72,17 @@ impl Data {
         is_deleted
     }
 
-    fn move_tasks(&mut self, id: ConnectionId, due: &[Due]) {
+    pub(super) fn move_tasks(&mut self, subject: &str, due: &[Due]) {
         for due in due {
-            let key = (due.kind.clone(), id.to_string());
+            let key = (due.kind.clone(), subject.to_owned());
             let Some(at) = due.at else {
                 self.tasks.remove(&key);
                 continue;
             };
-            let known = self.tasks.remove(&key).map(|(_, task)| Task { turn: task.turn + 1, ..task });
+            let known = self.tasks.remove(&key).map(|kept| Task { turn: kept.task.turn + 1, ..kept.task });
             let (kind, subject) = key.clone();
-            let task = known.unwrap_or(Task { kind, subject, turn: 0, memory: String::new() });
-            self.tasks.insert(key, (at, task));
+            let task = known.unwrap_or(Task { kind, subject, turn: 0, memory: String::new(), rings: 0 });
+            self.tasks.insert(key, Kept { due_at: at, is_claimed: false, task });
         }
     }
 
@@ -84,25 +93,60 @@ impl Data {
         now: Timestamp,
         deadline: Timestamp,
     ) -> Vec<Task> {
-        let is_due = |due_at: Timestamp, task: &Task| task.kind == kind && due_at <= now;
-        let mut due: Vec<_> = self.tasks.values_mut().filter(|(at, task)| is_due(*at, task)).collect();
-        due.sort_by_key(|(at, _)| *at);
-        let claim = |(due_at, task): &mut (Timestamp, Task)| {
-            (*due_at, task.turn) = (deadline, task.turn + 1);
-            task.clone()
+        let is_due = |kept: &&mut Kept| kept.task.kind == kind && kept.due_at <= now;
+        let mut due: Vec<_> = self.tasks.values_mut().filter(is_due).collect();
+        due.sort_by_key(|kept| kept.due_at);
+        let claim = |kept: &mut Kept| {
+            (kept.due_at, kept.is_claimed) = (deadline, true);
+            kept.task.turn += 1;
+            kept.task.clone()
         };
         due.into_iter().take(limit as usize).map(claim).collect()
     }
 
     pub(super) fn settle_task(&mut self, task: &Task, due_at: Timestamp, memory: &str) -> bool {
-        let known = self.tasks.get_mut(&(task.kind.clone(), task.subject.clone()));
-        let Some((at, known)) = known.filter(|(_, known)| known.turn == task.turn) else { return false };
-        (*at, known.memory) = (due_at, memory.to_owned());
+        let Some(kept) = self.claimed(task) else { return false };
+        kept.task.rings -= task.rings;
+        kept.due_at = if kept.task.rings > 0 { Timestamp::from_micros(1) } else { due_at };
+        (kept.is_claimed, kept.task.memory) = (false, memory.to_owned());
         true
     }
 
+    pub(super) fn keep_task(&mut self, task: &Task, deadline: Timestamp, memory: &str) -> bool {
+        let Some(kept) = self.claimed(task) else { return false };
+        (kept.due_at, kept.task.memory) = (deadline, memory.to_owned());
+        true
+    }
+
+    /// A task, if it is still claimed by that claim.
+    fn claimed(&mut self, task: &Task) -> Option<&mut Kept> {
+        let kept = self.tasks.get_mut(&(task.kind.clone(), task.subject.clone()));
+        kept.filter(|kept| kept.task.turn == task.turn)
+    }
+
+    pub(super) fn ring_task(&mut self, kind: &str, subject: &str, now: Timestamp) -> bool {
+        let Some(kept) = self.tasks.get_mut(&(kind.to_owned(), subject.to_owned())) else { return false };
+        kept.task.rings += 1;
+        if !kept.is_claimed {
+            kept.due_at = kept.due_at.min(now);
+        }
+        true
+    }
+
+    pub(super) fn finish_sync(
+        &mut self,
+        (task, due_at, memory): (&Task, Timestamp, &str),
+        (id, at): (ConnectionId, Timestamp),
+    ) -> bool {
+        let is_settled = self.settle_task(task, due_at, memory);
+        if let Some(known) = self.connections.get_mut(&id).filter(|_| is_settled) {
+            known.connection.last_sync_at = known.connection.last_sync_at.max(Some(at));
+        }
+        is_settled
+    }
+
     pub(super) fn next_task_at(&self, kind: &str) -> Option<Timestamp> {
-        self.tasks.values().filter(|(_, task)| task.kind == kind).map(|(at, _)| *at).min()
+        self.tasks.values().filter(|kept| kept.task.kind == kind).map(|kept| kept.due_at).min()
     }
 
     pub(super) fn spend(&mut self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> bool {

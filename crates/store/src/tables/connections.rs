@@ -3,19 +3,20 @@
 use const_format::formatcp;
 use domain::{ConnectionId, Timestamp, UserId};
 
-use super::tasks::move_task;
+use super::tasks::{move_task, settling};
 use crate::rows::CONNECTION;
 use crate::sql::{Select, Sql, Statement, Value, args};
-use crate::{Due, Page, Result, StoreError, StoredConnection};
+use crate::{Due, Page, Result, StoreError, StoredConnection, Task};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&CREATE, &ONE, &TO_ACCOUNT, &CHANGE, &DELETE, &DELETE_TASKS];
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&CREATE, &ONE, &TO_ACCOUNT, &CHANGE, &NOTE_SYNC, &DELETE, &DELETE_TASKS];
 
 const CREATE: Statement = Statement::new(
     "create_connection",
     formatcp!(
         "INSERT INTO connections ({CONNECTION})
-         VALUES ($1, $11, $12, $13, $2, $3, $4, $5, $6, $7, $8, $9, $14, $10, $15)
+         VALUES ($1, $10, $11, $12, $2, $3, $4, $5, $6, $7, $15, $8, $13, $9, $14)
          ON CONFLICT (provider, account_id, user_id) DO NOTHING"
     ),
 );
@@ -29,11 +30,12 @@ pub(crate) async fn create(sql: &impl Sql, stored: &StoredConnection, due: &[Due
         connection.account_id.as_str(),
         connection.created_at.as_micros(),
         stored.revision,
+        micros(connection.last_sync_at),
     ]);
     sql.write_together(with_tasks((CREATE, args), stored, due)).await
 }
 
-/// `$1` to `$10`: the id, and what a change may write.
+/// `$1` to `$9`: the id, and what a change may write.
 fn changing_args(stored: &StoredConnection) -> Result<Vec<Value>> {
     let connection = &stored.connection;
     Ok(args![
@@ -44,7 +46,6 @@ fn changing_args(stored: &StoredConnection) -> Result<Vec<Value>> {
         micros(connection.expires_at),
         connection.authorized_at.as_micros(),
         json(&connection.refresh)?,
-        micros(connection.last_sync_at),
         stored.sealed_tokens.as_slice(),
         connection.updated_at.as_micros(),
     ])
@@ -105,14 +106,29 @@ const CHANGE: Statement = Statement::new(
     "change_connection",
     "UPDATE connections
      SET state = $2, state_reason = $3, scopes = $4, expires_at = $5, authorized_at = $6, refresh = $7,
-         last_sync_at = $8, sealed_tokens = $9, updated_at = $10, revision = revision + 1
-     WHERE id = $1 AND revision = $11",
+         sealed_tokens = $8, updated_at = $9, revision = revision + 1
+     WHERE id = $1 AND revision = $10",
 );
 
 pub(crate) async fn change(sql: &impl Sql, stored: &StoredConnection, due: &[Due]) -> Result<bool> {
     let mut args = changing_args(stored)?;
     args.push(stored.revision.into());
     sql.write_together(with_tasks((CHANGE, args), stored, due)).await
+}
+
+/// It counts no revision up: whoever has read the connection meanwhile, to refresh it, must not be overtaken by this.
+const NOTE_SYNC: Statement = Statement::new(
+    "note_sync",
+    "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_sync_at < $2",
+);
+
+pub(crate) async fn finish_sync(
+    sql: &impl Sql,
+    (task, due_at, memory): (&Task, Timestamp, &str),
+    (id, at): (ConnectionId, Timestamp),
+) -> Result<bool> {
+    let note = (NOTE_SYNC, args![Value::id(id), at.as_micros()]);
+    sql.write_together(vec![settling(task, due_at, memory), note]).await
 }
 
 const DELETE: Statement = Statement::new("delete_connection", "DELETE FROM connections WHERE id = $1");

@@ -4,6 +4,7 @@ pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod hours;
+pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -37,6 +38,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
         hours::STATEMENTS,
+        inbox::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,

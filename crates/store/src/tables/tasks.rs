@@ -6,13 +6,14 @@ use crate::sql::{Sql, Statement, Value, args};
 use crate::{Due, KeyDigest, Result, StoreError, Task};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&MOVE, &REMOVE, &SETTLE, &NEXT_AT, &SPEND, &FORGET_SPENT];
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&MOVE, &REMOVE, &SETTLE, &KEEP, &RING, &NEXT_AT, &SPEND, &FORGET_SPENT];
 
 /// A new due time takes the task away from whoever has claimed it.
 const MOVE: Statement = Statement::new(
     "move_task",
-    "INSERT INTO tasks (kind, subject, due_at, turn, memory) VALUES ($1, $2, $3, 0, '')
-     ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at, turn = tasks.turn + 1",
+    "INSERT INTO tasks (kind, subject, due_at, turn, memory, is_claimed, rings) VALUES ($1, $2, $3, 0, '', 0, 0)
+     ON CONFLICT (kind, subject) DO UPDATE SET due_at = excluded.due_at, turn = tasks.turn + 1, is_claimed = 0",
 );
 const REMOVE: Statement = Statement::new("remove_task", "DELETE FROM tasks WHERE kind = $1 AND subject = $2");
 
@@ -31,12 +32,46 @@ pub(crate) fn claim_args(kind: &str, limit: u32, now: Timestamp, deadline: Times
 
 const SETTLE: Statement = Statement::new(
     "settle_task",
-    "UPDATE tasks SET due_at = $4, memory = $5 WHERE kind = $1 AND subject = $2 AND turn = $3",
+    // Whoever has rung meanwhile meant what the claimant may not have seen any more: it is due at once.
+    "UPDATE tasks
+     SET due_at = CASE WHEN rings > $6 THEN 1 ELSE $4 END, memory = $5, is_claimed = 0, rings = rings - $6
+     WHERE kind = $1 AND subject = $2 AND turn = $3",
 );
 
 pub(crate) async fn settle(sql: &impl Sql, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
-    let args = args![task.kind.as_str(), task.subject.as_str(), task.turn, due_at.as_micros(), memory];
-    Ok(sql.write(&SETTLE, args).await? > 0)
+    let (statement, args) = settling(task, due_at, memory);
+    Ok(sql.write(&statement, args).await? > 0)
+}
+
+/// What settles a task.
+pub(super) fn settling(task: &Task, due_at: Timestamp, memory: &str) -> (Statement, Vec<Value>) {
+    let mut args = keeping_args(task, due_at, memory);
+    args.push(task.rings.into());
+    (SETTLE, args)
+}
+
+fn keeping_args(task: &Task, due_at: Timestamp, memory: &str) -> Vec<Value> {
+    args![task.kind.as_str(), task.subject.as_str(), task.turn, due_at.as_micros(), memory]
+}
+
+const KEEP: Statement = Statement::new(
+    "keep_task",
+    "UPDATE tasks SET due_at = $4, memory = $5 WHERE kind = $1 AND subject = $2 AND turn = $3",
+);
+
+pub(crate) async fn keep(sql: &impl Sql, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
+    Ok(sql.write(&KEEP, keeping_args(task, deadline, memory)).await? > 0)
+}
+
+const RING: Statement = Statement::new(
+    "ring_task",
+    "UPDATE tasks
+     SET rings = rings + 1, due_at = CASE WHEN is_claimed = 1 OR due_at < $3 THEN due_at ELSE $3 END
+     WHERE kind = $1 AND subject = $2",
+);
+
+pub(crate) async fn ring(sql: &impl Sql, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
+    Ok(sql.write(&RING, args![kind, subject, now.as_micros()]).await? > 0)
 }
 
 /// Zero where there is none: a minimum of nothing is null, which has no type of its own.

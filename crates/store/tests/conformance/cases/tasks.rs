@@ -112,3 +112,57 @@ pub(crate) async fn what_is_spent_stays_spent_until_it_expires(store: &dyn Store
     assert!(store.spend(&[3; 32], at(90), at(60)).await.unwrap(), "which forgets the first");
     assert!(store.spend(&[1; 32], at(120), at(61)).await.unwrap());
 }
+
+pub(crate) async fn a_ring_is_heard_at_once_or_as_soon_as_the_task_is_settled(store: &dyn Store) {
+    let [subject] = due(store, 1).await.try_into().unwrap();
+    let [task] = claim(store, 10, at(1)).await.try_into().unwrap();
+    assert!(store.settle_task(&task, at(1_000), "").await.unwrap());
+    assert!(store.ring_task(KIND, &subject, at(5)).await.unwrap());
+    assert!(store.ring_task(KIND, &subject, at(7)).await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(5)), "the first ring counts");
+    let [task] = claim(store, 10, at(7)).await.try_into().unwrap();
+    assert_eq!(task.rings, 2);
+    assert!(store.ring_task(KIND, &subject, at(8)).await.unwrap());
+    assert_eq!(claim(store, 10, at(8)).await, [], "it is in somebody's hands");
+    assert!(store.settle_task(&task, at(1_000), "").await.unwrap());
+    let [task] = claim(store, 10, at(9)).await.try_into().unwrap();
+    assert_eq!(task.rings, 1, "what came while it was claimed");
+    assert!(store.settle_task(&task, at(1_000), "").await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(1_000)));
+    assert!(!store.ring_task("other", &subject, at(9)).await.unwrap());
+}
+
+pub(crate) async fn a_ring_outlives_a_claimant_who_dies(store: &dyn Store) {
+    let [subject] = due(store, 1).await.try_into().unwrap();
+    assert!(store.ring_task(KIND, &subject, at(1)).await.unwrap());
+    claim(store, 10, at(1)).await;
+    let [again] = claim(store, 10, at(61)).await.try_into().unwrap();
+    assert_eq!(again.rings, 1);
+}
+
+pub(crate) async fn a_claim_can_be_kept_for_longer(store: &dyn Store) {
+    due(store, 1).await;
+    let [task] = claim(store, 10, at(1)).await.try_into().unwrap();
+    assert!(store.keep_task(&task, at(100), "half-way").await.unwrap());
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    let [next] = claim(store, 10, at(100)).await.try_into().unwrap();
+    assert_eq!(next.memory, "half-way");
+    assert!(!store.keep_task(&task, at(200), "late").await.unwrap());
+}
+
+pub(crate) async fn a_finished_sync_is_noted_and_overtakes_nobody(store: &dyn Store) {
+    let connection = Make::new().connection(at(1));
+    let due = [Due { kind: KIND.to_owned(), at: Some(at(1)) }];
+    assert!(store.create_connection(&connection, &due).await.unwrap());
+    let [task] = claim(store, 10, at(1)).await.try_into().unwrap();
+    let id = connection.connection.id;
+    assert!(store.finish_sync((&task, at(9), "5"), (id, at(2))).await.unwrap());
+    let synced = store.connection(id).await.unwrap().unwrap();
+    assert_eq!((synced.connection.last_sync_at, synced.revision), (Some(at(2)), connection.revision));
+    assert!(store.change_connection(&connection, &[]).await.unwrap(), "nobody has changed it");
+    let [late] = claim(store, 10, at(9)).await.try_into().unwrap();
+    assert!(store.finish_sync((&late, at(20), "6"), (id, at(1))).await.unwrap());
+    assert!(!store.finish_sync((&task, at(99), "7"), (id, at(50))).await.unwrap(), "its claim is over");
+    let kept = store.connection(id).await.unwrap().unwrap();
+    assert_eq!(kept.connection.last_sync_at, Some(at(2)), "it only moves on");
+}

@@ -1,0 +1,115 @@
+//! Calls to a provider's API in a user's name, with a token that is good.
+//!
+//! A token that has expired is not even tried. One that the provider takes no longer counts as expired from then on, so
+//! it is refreshed as any other is: once, by whoever holds the task, on whatever node.
+
+use domain::connection::Refresh;
+use domain::{ConnectionId, Timestamp};
+use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use providers::{Connectable, Settings, connectable};
+use store::{StoreError, StoredConnection};
+
+use super::{Connections, Tokens};
+use crate::deliver::NoAnswer;
+use crate::limits::API_CALL_TIMEOUT;
+use crate::vault::DoesNotOpen;
+
+/// Why a call in a user's name brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCalled {
+    /// There is no such connection any more.
+    #[error("the connection is gone")]
+    Gone,
+    /// The provider is not to be called for it: its grant is dead, or it is switched off.
+    #[error("the connection is not in use")]
+    NotInUse,
+    /// Its tokens do not open.
+    #[error(transparent)]
+    DoesNotOpen(#[from] DoesNotOpen),
+    /// It was called, or tried to be.
+    #[error(transparent)]
+    Failed(#[from] CallFailure),
+    /// The store is away.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What opens a connection's account at this moment.
+struct Opened {
+    stored: StoredConnection,
+    provider: &'static dyn Connectable,
+    /// `None` where there is nothing that could be shown, or it has expired.
+    token: Option<Token>,
+}
+
+impl Connections {
+    /// Makes the call that `ask` builds for the connection's token, and reads the answer. A token that is not taken is
+    /// refreshed, and the call made once more. An answer of more than `bytes_max` is none.
+    ///
+    /// # Errors
+    /// Why there is nothing. [`CallFailure::TokenRefused`]: not even a fresh token is taken.
+    pub async fn call_for<T>(
+        &self,
+        id: ConnectionId,
+        bytes_max: usize,
+        ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
+        read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
+    ) -> Result<T, NotCalled> {
+        let opened = self.open(id).await?;
+        let settings = self.settings(opened.provider.name());
+        if let Some(token) = &opened.token {
+            match self
+                .call_api(ask(settings, token), bytes_max)
+                .await
+                .and_then(|a| read(&a, self.clock.now()))
+            {
+                Err(CallFailure::TokenRefused(_)) => {}
+                called => return Ok(called?),
+            }
+        }
+        let token = self.freshen(opened).await?;
+        let answer = self.call_api(ask(settings, &token), bytes_max).await?;
+        Ok(read(&answer, self.clock.now())?)
+    }
+
+    /// Makes a call that needs nobody's token. Where no answer comes, another try may bring one.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub async fn call_api(&self, call: ApiCall, bytes_max: usize) -> Result<ApiAnswer, CallFailure> {
+        let answered = self.client.call(call, bytes_max, API_CALL_TIMEOUT).await;
+        answered
+            .map_err(|none: NoAnswer| CallFailure::Passing { reason: none.to_string(), retry_after: None })
+    }
+
+    /// The connection as it is now, with a token that has not expired.
+    async fn open(&self, id: ConnectionId) -> Result<Opened, NotCalled> {
+        let stored = self.store.connection(id).await?.ok_or(NotCalled::Gone)?;
+        let provider = connectable(&stored.connection.provider).ok_or(NotCalled::NotInUse)?;
+        if !stored.connection.state.is_in_use() {
+            return Err(NotCalled::NotInUse);
+        }
+        let is_good = stored.connection.expires_at.is_none_or(|at| at > self.clock.now());
+        let token = Tokens::open(&self.vault, &stored)?.access_token.filter(|_| is_good);
+        Ok(Opened { stored, provider, token })
+    }
+
+    /// A token in the place of that of `former`, which is not good any more.
+    async fn freshen(&self, former: Opened) -> Result<Token, NotCalled> {
+        let Opened { mut stored, provider, token } = former;
+        // A refresh that is under way, or has failed, goes on in its own time.
+        if stored.connection.refresh == Refresh::default() {
+            stored.connection.token_refused(self.clock.now());
+            let due = [self.refresh_due(&stored.connection, &Tokens::open(&self.vault, &stored)?)];
+            // Whoever has changed it since knows more than this.
+            self.store.change_connection(&stored, &due).await?;
+            self.refresh_provider(provider).await?;
+        }
+        let fresh =
+            self.open(stored.connection.id).await?.token.filter(|fresh| Some(fresh) != token.as_ref());
+        fresh.ok_or_else(|| {
+            let reason = "the access token is being refreshed".to_owned();
+            NotCalled::Failed(CallFailure::Passing { reason, retry_after: None })
+        })
+    }
+}
