@@ -85,6 +85,10 @@ pub const REMOVAL_TAKES: Duration = Duration::from_millis(20);
 /// Rows that are removed at once, however quickly it goes.
 pub const REMOVED_AT_ONCE_MAX: u32 = 512;
 
+/// How long it is known what became of deliveries hour by hour: a quarter of a year, so that a month can be held against the one
+/// before.
+pub const HOURS_KEPT_FOR: Duration = Duration::from_secs(92 * 86_400);
+
 /// The shortest and the longest time between two looks for what is old.
 pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].

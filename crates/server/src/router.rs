@@ -14,7 +14,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, connections, conversations, deliveries, events, health, jobs, keys, messages, oauth, preview,
-    publish, queues, recovery, registrations, rejections, rotation, sessions, sources, subscriptions, trial,
+    publish, queues, recovery, registrations, rejections, rotation, sessions, sources, statistics,
+    subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
         .routes(routes!(recovery::change_deliveries))
+        .routes(routes!(statistics::read_statistics))
         // Jobs
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))

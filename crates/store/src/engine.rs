@@ -15,7 +15,7 @@ use domain::{
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
+    connections, deliveries, event_types, hours, inbox, jobs, keys, log, nodes, registrations, rejections,
     retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
@@ -198,6 +198,14 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
         subscriptions::failing_for(&self.0, span, limit).await
+    }
+
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        hours::hours(&self.0, filter).await
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        hours::remove_hours(&self.0, before, limit).await
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {

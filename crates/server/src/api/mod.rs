@@ -23,5 +23,6 @@ pub(crate) mod rotation;
 pub(crate) mod sessions;
 mod shape;
 pub(crate) mod sources;
+pub(crate) mod statistics;
 pub(crate) mod subscriptions;
 pub(crate) mod trial;

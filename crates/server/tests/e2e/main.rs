@@ -53,6 +53,7 @@ mod sharing;
 mod shell;
 mod sources;
 mod starting;
+mod statistics;
 mod stopping;
 mod store_away;
 mod subscriptions;

@@ -152,6 +152,12 @@ conformance! {
             failures_last_until_a_success
             who_fails_for_too_long_is_found
         }
+        hours {
+            what_happened_is_counted_in_its_hour
+            a_change_that_comes_too_late_counts_in_no_hour
+            a_users_hours_are_those_of_their_subscriptions
+            old_hours_go_a_few_at_a_time
+        }
         deliveries {
             deliveries_are_listed_from_the_newest
             each_filter_of_deliveries_finds_what_it_means
