@@ -24,7 +24,6 @@ pub struct Asset {
 /// Addresses of pages, in axum's notation. Each is answered with [`page`], and the app does the rest.
 pub const ROUTES: &[&str] = &[
     "/",
-    "/sign-in",
     "/events",
     "/events/{id}",
     "/deliveries",
@@ -33,6 +32,8 @@ pub const ROUTES: &[&str] = &[
     "/subscriptions/{id}",
     "/sources",
     "/sources/{id}",
+    "/connections",
+    "/connections/{id}",
     "/alerts",
     "/jobs",
     "/jobs/{id}",
@@ -43,6 +44,9 @@ pub const ROUTES: &[&str] = &[
     "/event-types/{type}",
     "/keys",
 ];
+
+/// Where links that sign in lead. It is a page like the others, except that the server looks at what is in its query.
+pub const SIGN_IN: &str = "/sign-in";
 
 /// Addresses of the portal: the same pages for one user, who comes with a token.
 pub const PORTAL_ROUTES: &[&str] = &["/portal", "/portal/{page}", "/portal/{page}/{id}"];

@@ -151,6 +151,16 @@ id!(
     "job_"
 );
 id!(
+    /// Names a conversation.
+    ConversationId,
+    "cnv_"
+);
+id!(
+    /// Names a message of a conversation.
+    MessageId,
+    "msg_"
+);
+id!(
     /// Names one run of the program: a restart is another node.
     NodeId,
     "nod_"

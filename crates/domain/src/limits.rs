@@ -129,3 +129,12 @@ pub const JOBS_RUNNING_MAX: usize = 10;
 /// Events that a replay may look at. What lies in a longer span is replayed in pieces: it is counted before it begins,
 /// and somebody waits for that.
 pub const REPLAY_EVENTS_MAX: usize = 1_000_000;
+
+/// Bytes of a message's content that a user sends. Providers refuse far less.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1_024;
+
+/// Bytes of what a user attaches to a message for programs, and of a conversation's words beside its name.
+pub const METADATA_BYTES_MAX: usize = 16 * 1_024;
+
+/// Reactions to one message that are remembered, withdrawn ones included. What is more is not shown.
+pub const REACTIONS_MAX: usize = 1_000;

@@ -107,6 +107,41 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// Writes a moment as its microseconds, for what is to be read back exactly: `#[serde(with = "micros")]`.
+pub(crate) mod micros {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Timestamp;
+
+    pub(crate) fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        moment.as_micros().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        i64::deserialize(deserializer).map(Timestamp::from_micros)
+    }
+
+    /// The same of one that may not be there.
+    pub(crate) mod option {
+        use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+        use super::super::Timestamp;
+
+        pub(crate) fn serialize<S: Serializer>(
+            moment: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            moment.map(Timestamp::as_micros).serialize(serializer)
+        }
+
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Ok(Option::<i64>::deserialize(deserializer)?.map(Timestamp::from_micros))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -166,7 +166,7 @@ impl Committer {
                 }
                 Ok(Appended::StaleRoutes) => {
                     self.give_up(&appends);
-                    self.routes.reload().await?;
+                    self.routes.refresh().await?;
                 }
                 Err(error) => {
                     self.give_up(&appends);

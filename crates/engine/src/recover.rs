@@ -107,7 +107,7 @@ impl Recovery {
                 if self.0.store.routes_version().await? == routes.version {
                     return Ok(None);
                 }
-                self.0.routes.reload().await?;
+                self.0.routes.refresh().await?;
                 continue;
             };
             let id = DeliveryId::new(now, &mut chance::rng());
@@ -119,7 +119,7 @@ impl Recovery {
                     self.0.deliverer.note_waiting(&delivery);
                     return Ok(Some(delivery));
                 }
-                Owed::StaleRoutes | Owed::Overtaken => self.0.routes.reload().await?,
+                Owed::StaleRoutes | Owed::Overtaken => self.0.routes.refresh().await?,
             }
         }
     }

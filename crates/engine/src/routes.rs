@@ -1,7 +1,7 @@
 //! Who is owed what: every subscription, in memory, as of a known version.
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -9,8 +9,9 @@ use domain::filter::{Filter, NotAFilter};
 use domain::subscription::{Subscription, Target};
 use domain::{Event, SubscriptionId, UserId};
 use http::{HeaderValue, Uri};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use serde_json::Value;
-use store::{RoutesVersion, Store, StoreError, StoredSubscription};
+use store::{RouteChanges, RoutesVersion, Store, StoreError, StoredSubscription};
 use tokio::sync::Mutex;
 
 use crate::deliver::Shape;
@@ -92,48 +93,81 @@ enum Unusable {
 }
 
 /// Every subscription at one version.
-#[derive(Debug)]
+///
+/// A clone shares all of it, and a change of one subscription copies what leads to that one: making many subscriptions, one
+/// after the other, does not take longer for each.
+#[derive(Debug, Clone)]
 pub struct Routes {
     /// Which version.
     pub version: RoutesVersion,
-    by_id: HashMap<SubscriptionId, Arc<Route>>,
-    of_user: HashMap<UserId, Vec<Arc<Route>>>,
-    of_everyone: Vec<Arc<Route>>,
+    by_id: HashTrieMapSync<SubscriptionId, Arc<Route>>,
+    of_user: HashTrieMapSync<UserId, InOrder>,
+    of_everyone: InOrder,
     /// By the name of the queue that they feed.
-    of_queue: HashMap<String, Vec<Arc<Route>>>,
+    of_queue: HashTrieMapSync<String, InOrder>,
 }
 
+/// Some of the subscriptions, the oldest first.
+type InOrder = RedBlackTreeMapSync<SubscriptionId, Arc<Route>>;
+
 impl Routes {
-    /// Of the routes `before`, filters are used again: most subscriptions have not changed.
-    fn new(vault: &Vault, stored: store::Routes, before: Option<&Self>) -> Self {
+    fn new(vault: &Vault, stored: store::Routes) -> Self {
         let mut routes = Self {
             version: stored.version,
-            by_id: HashMap::new(),
-            of_user: HashMap::new(),
-            of_everyone: Vec::new(),
-            of_queue: HashMap::new(),
+            by_id: HashTrieMapSync::new_sync(),
+            of_user: HashTrieMapSync::new_sync(),
+            of_everyone: InOrder::new_sync(),
+            of_queue: HashTrieMapSync::new_sync(),
         };
         for stored in stored.subscriptions {
-            let id = stored.subscription.id;
-            match Route::new(vault, stored, before.and_then(|before| before.get(id))) {
-                Ok(route) => routes.add(route),
-                // One bad row must not keep the program from starting; what it is owed is kept and shown as pending.
-                Err(error) => tracing::error!(subscription = %id, %error, "left out"),
-            }
+            routes.put(vault, stored.subscription.id, Some(stored));
         }
         routes
     }
 
-    fn add(&mut self, route: Route) {
-        let route = Arc::new(route);
-        self.by_id.insert(route.subscription.id, Arc::clone(&route));
+    /// The same after what has changed meanwhile.
+    fn after(&self, vault: &Vault, changes: RouteChanges) -> Self {
+        let mut routes = Self { version: changes.version, ..self.clone() };
+        for (id, stored) in changes.changed {
+            routes.put(vault, id, stored);
+        }
+        routes
+    }
+
+    /// Puts a subscription in the place of what it was, or takes it out.
+    fn put(&mut self, vault: &Vault, id: SubscriptionId, stored: Option<StoredSubscription>) {
+        let before = self.remove(id);
+        match stored.map(|stored| Route::new(vault, stored, before.as_ref())) {
+            Some(Ok(route)) => self.add(Arc::new(route)),
+            // One bad row must not keep the program from starting; what it is owed is kept and shown as pending.
+            Some(Err(error)) => tracing::error!(subscription = %id, %error, "left out"),
+            None => {}
+        }
+    }
+
+    fn add(&mut self, route: Arc<Route>) {
+        let id = route.subscription.id;
+        self.by_id.insert_mut(id, Arc::clone(&route));
         if let Target::Pull { queue } = &route.subscription.target {
-            self.of_queue.entry(queue.clone()).or_default().push(Arc::clone(&route));
+            add_to(&mut self.of_queue, queue, &route);
         }
         match &route.subscription.user_id {
-            Some(user) => self.of_user.entry(user.clone()).or_default().push(route),
-            None => self.of_everyone.push(route),
+            Some(user) => add_to(&mut self.of_user, user, &route),
+            None => self.of_everyone.insert_mut(id, route),
         }
+    }
+
+    fn remove(&mut self, id: SubscriptionId) -> Option<Arc<Route>> {
+        let route = self.by_id.get(&id).cloned()?;
+        self.by_id.remove_mut(&id);
+        if let Target::Pull { queue } = &route.subscription.target {
+            remove_from(&mut self.of_queue, queue, id);
+        }
+        match &route.subscription.user_id {
+            Some(user) => remove_from(&mut self.of_user, user, id),
+            None => _ = self.of_everyone.remove_mut(&id),
+        }
+        Some(route)
     }
 
     /// One subscription.
@@ -148,7 +182,7 @@ impl Routes {
         queue: &str,
         owner: Option<&'r UserId>,
     ) -> impl Iterator<Item = &'r Arc<Route>> {
-        let feeding = self.of_queue.get(queue).into_iter().flatten();
+        let feeding = self.of_queue.get(queue).into_iter().flat_map(InOrder::values);
         feeding.filter(move |route| owner.is_none() || route.subscription.user_id.as_ref() == owner)
     }
 
@@ -159,7 +193,24 @@ impl Routes {
         document: &'r LazyCell<Value, D>,
     ) -> impl Iterator<Item = &'r Arc<Route>> {
         let users = event.user_id.as_ref().and_then(|user| self.of_user.get(user));
-        users.into_iter().flatten().chain(&self.of_everyone).filter(move |route| route.wants(event, document))
+        let users = users.into_iter().flat_map(InOrder::values);
+        users.chain(self.of_everyone.values()).filter(move |route| route.wants(event, document))
+    }
+}
+
+fn add_to<K: Clone + Eq + Hash>(map: &mut HashTrieMapSync<K, InOrder>, key: &K, route: &Arc<Route>) {
+    let mut there = map.get(key).cloned().unwrap_or_else(InOrder::new_sync);
+    there.insert_mut(route.subscription.id, Arc::clone(route));
+    map.insert_mut(key.clone(), there);
+}
+
+fn remove_from<K: Clone + Eq + Hash>(map: &mut HashTrieMapSync<K, InOrder>, key: &K, id: SubscriptionId) {
+    let Some(mut left) = map.get(key).cloned() else { return };
+    left.remove_mut(&id);
+    if left.is_empty() {
+        map.remove_mut(key);
+    } else {
+        map.insert_mut(key.clone(), left);
     }
 }
 
@@ -167,7 +218,7 @@ impl Routes {
 #[derive(Debug)]
 pub struct RouteTable {
     current: ArcSwap<Routes>,
-    /// Held by who reads them all: of many who would, one does it for all.
+    /// Held by who brings them up to date: of many who would, one does it for all.
     reading: Mutex<()>,
     store: Arc<dyn Store>,
     vault: Vault,
@@ -179,7 +230,7 @@ impl RouteTable {
     /// # Errors
     /// The store cannot be read.
     pub async fn load(store: Arc<dyn Store>, vault: Vault) -> Result<Self, StoreError> {
-        let routes = Routes::new(&vault, store.routes().await?, None);
+        let routes = Routes::new(&vault, store.routes().await?);
         Ok(Self { current: ArcSwap::from_pointee(routes), reading: Mutex::default(), store, vault })
     }
 
@@ -189,42 +240,33 @@ impl RouteTable {
         self.current.load_full()
     }
 
-    /// Reads all subscriptions again if they have changed, here or at another node.
+    /// Reads what has changed, here or at another node, since the routes were last read. All of them are read again only
+    /// where the store does not remember that far.
     ///
     /// # Errors
     /// The store cannot be read; the routes stay as they were.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        if self.store.routes_version().await? == self.current().version {
-            Ok(())
-        } else {
-            self.reload().await
-        }
-    }
-
-    /// Reads all subscriptions again, unless somebody else has while this waited for its turn.
-    ///
-    /// # Errors
-    /// The store cannot be read; the routes stay as they were.
-    pub async fn reload(&self) -> Result<(), StoreError> {
         let _turn = self.reading.lock().await;
-        if self.store.routes_version().await? == self.current().version {
-            return Ok(());
-        }
-        let stored = self.store.routes().await?;
-        let routes = Arc::new(Routes::new(&self.vault, stored, Some(&self.current())));
-        // Two readings may end in either order; the later version wins.
-        self.current
-            .rcu(|current| Arc::clone(if current.version > routes.version { current } else { &routes }));
+        let current = self.current();
+        let routes = match self.store.routes_since(current.version).await? {
+            Some(changes) if changes.version == current.version => return Ok(()),
+            Some(changes) => current.after(&self.vault, changes),
+            None => Routes::new(&self.vault, self.store.routes().await?),
+        };
+        self.current.store(Arc::new(routes));
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, HashSet};
+
     use domain::event::Json;
     use domain::subscription::{Signing, Terms};
     use domain::{EventId, Timestamp};
     use serde_json::json;
+    use store::model::Model;
 
     use super::*;
     use crate::chance;
@@ -267,19 +309,90 @@ mod tests {
         let all = subscription(&vault, None);
         let some = subscription(&vault, Some(json!({ "data.n": 1 })));
         let bad = subscription(&vault, Some(json!({ "data.n": { "$near": 1 } })));
-        let ids = [&all, &some, &bad].map(|stored| stored.subscription.id);
+        let every = [&all, &some, &bad];
+        let ids = every.map(|stored| stored.subscription.id);
+        let changed = every.map(|stored| (stored.subscription.id, Some(stored.clone()))).into();
         let stored = store::Routes { version: RoutesVersion(1), subscriptions: vec![all, some, bad] };
-        let first = Routes::new(&vault, stored.clone(), None);
-        let again = Routes::new(&vault, stored, Some(&first));
+        let first = Routes::new(&vault, stored);
+        let again = first.after(&vault, RouteChanges { version: RoutesVersion(2), changed });
         for routes in [first, again] {
             assert!(routes.get(ids[2]).is_none());
             let wanting = |data| {
                 let event = event(data);
                 let document = LazyCell::new(|| event.document());
-                routes.wanting(&event, &document).map(|route| route.subscription.id).collect::<Vec<_>>()
+                routes.wanting(&event, &document).map(|route| route.subscription.id).collect::<HashSet<_>>()
             };
-            assert_eq!(wanting(r#"{"n":1}"#), ids[..2]);
-            assert_eq!(wanting(r#"{"n":2}"#), ids[..1]);
+            assert_eq!(wanting(r#"{"n":1}"#), HashSet::from([ids[0], ids[1]]));
+            assert_eq!(wanting(r#"{"n":2}"#), HashSet::from([ids[0]]));
         }
+    }
+
+    /// All that can be found in them.
+    fn seen(routes: &Routes) -> impl PartialEq + std::fmt::Debug + use<> {
+        let ids = |of: &InOrder| of.keys().copied().collect::<Vec<_>>();
+        let by_id: BTreeMap<_, _> =
+            routes.by_id.iter().map(|(id, route)| (*id, route.subscription.clone())).collect();
+        let of_user: BTreeMap<_, _> =
+            routes.of_user.iter().map(|(user, of)| (user.to_string(), ids(of))).collect();
+        let of_queue: BTreeMap<_, _> =
+            routes.of_queue.iter().map(|(queue, of)| (queue.clone(), ids(of))).collect();
+        (routes.version, by_id, of_user, ids(&routes.of_everyone), of_queue)
+    }
+
+    /// How often the store was asked for one thing.
+    fn asked(store: &Model, statement: &str) -> u64 {
+        store.statements().into_iter().filter(|(name, _)| *name == statement).map(|(_, count)| count).sum()
+    }
+
+    #[tokio::test]
+    async fn of_many_changes_each_is_read_once_and_the_rest_is_left_as_it_is() {
+        let (store, vault) = (Arc::new(Model::new()), Vault::new(&[7; 32]));
+        let shared: Arc<dyn Store> = Arc::<Model>::clone(&store);
+        let table = RouteTable::load(Arc::clone(&shared), vault.clone()).await.unwrap();
+        let at = |seconds| Timestamp::from_seconds(seconds);
+        let mut made = Vec::new();
+        for number in 0..50 {
+            let mut stored = subscription(&vault, Some(json!({ "data.n": number })));
+            stored.subscription.user_id =
+                (number % 3 > 0).then(|| format!("user{}", number % 3).parse().unwrap());
+            if number % 5 == 0 {
+                stored.subscription.target = Target::Pull { queue: format!("queue{}", number % 2) };
+            }
+            store.create_subscription(&stored).await.unwrap();
+            let before = table.current();
+            table.refresh().await.unwrap();
+            let after = table.current();
+            let is_untouched = |id: &SubscriptionId| Arc::ptr_eq(&before.by_id[id], &after.by_id[id]);
+            assert!(before.by_id.keys().all(is_untouched), "only what has changed is made anew");
+            made.push(stored);
+        }
+        for stored in made.iter_mut().step_by(2) {
+            stored.subscription.user_id = None;
+            stored.subscription.target = Target::Pull { queue: "another".to_owned() };
+            assert!(store.change_subscription(stored, at(1)).await.unwrap());
+        }
+        for stored in made.iter().step_by(3) {
+            assert!(store.delete_subscription(stored.subscription.id, at(2)).await.unwrap());
+        }
+        table.refresh().await.unwrap();
+        assert_eq!((asked(&store, "routes"), asked(&store, "routes_since")), (1, 51));
+        let anew = RouteTable::load(shared, vault).await.unwrap();
+        assert_eq!(seen(&table.current()), seen(&anew.current()));
+    }
+
+    #[tokio::test]
+    async fn who_is_too_far_behind_reads_all_of_them() {
+        let (store, vault) = (Arc::new(Model::new()), Vault::new(&[7; 32]));
+        let shared: Arc<dyn Store> = Arc::<Model>::clone(&store);
+        let table = RouteTable::load(shared, vault.clone()).await.unwrap();
+        let mut stored = subscription(&vault, None);
+        store.create_subscription(&stored).await.unwrap();
+        for _ in 0..store::ROUTE_CHANGES_KEPT {
+            assert!(store.change_subscription(&stored, Timestamp::from_seconds(1)).await.unwrap());
+            stored.revision += 1;
+        }
+        table.refresh().await.unwrap();
+        assert!(table.current().get(stored.subscription.id).is_some());
+        assert_eq!(asked(&store, "routes"), 2);
     }
 }

@@ -5,14 +5,18 @@
 //! be told to fail in the ways in which providers fail.
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
-//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), [`pushing`] (what can be
-//! set up so that they push).
+//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), [`pushing`]
+//! (what can be set up so that they push). Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed
+//! how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
 mod accounts;
 pub mod pushing;
+pub mod receivers;
+pub mod senders;
 mod tokens;
+pub mod traffic;
 pub mod vendor;
 pub mod world;
 

@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::limit::StandingOfBearer;
 use crate::problem::{Problem, Result};
 use crate::session::{self, Held};
+use crate::sign_in::SignIns;
 
 /// How long a revoked key may still be believed. It bounds what a lookup for each request would cost.
 const KEY_BELIEVED_FOR: Duration = Duration::from_secs(3);
@@ -47,6 +48,8 @@ pub(crate) struct Doorkeeper {
     /// Seals browsers' sessions.
     vault: Vault,
     remembered: Cache<KeyDigest, Option<Access>>,
+    /// Links that begin a session.
+    pub(crate) sign_ins: SignIns,
 }
 
 /// Somebody who is known.
@@ -62,7 +65,8 @@ impl Doorkeeper {
     pub(crate) fn new(store: Arc<dyn Store>, admin_key: Option<&str>, tokens: Tokens, vault: Vault) -> Self {
         let remembered =
             Cache::builder().max_capacity(KEYS_REMEMBERED_MAX).time_to_live(KEY_BELIEVED_FOR).build();
-        Self { store, admin: admin_key.map(digest), tokens, vault, remembered }
+        let sign_ins = SignIns::default();
+        Self { store, admin: admin_key.map(digest), tokens, vault, remembered, sign_ins }
     }
 
     /// Whoever shows `bearer`, a key or a token.
@@ -100,13 +104,25 @@ impl Doorkeeper {
 
     /// The value of a cookie that opens what `bearer` opens, and until when.
     pub(crate) async fn begin_session(&self, bearer: &str, now: Timestamp) -> Result<(String, Grant)> {
-        let mut grant = self.admit(bearer, now).await?.grant;
+        let grant = self.admit(bearer, now).await?.grant;
         let is_token = grant.key.is_none() && grant.expires_at.is_some();
         let held = if is_token { Held::Token(bearer.to_owned()) } else { Held::Key(digest(bearer)) };
+        Ok(self.seal_session(&held, grant, now))
+    }
+
+    /// The same for whoever shows the code of a link.
+    pub(crate) async fn begin_session_by_code(&self, code: &str, now: Timestamp) -> Result<(String, Grant)> {
+        let spent = || Problem::unauthorized("the link has been used already, or has expired");
+        let key = self.sign_ins.take(code, now).ok_or_else(spent)?;
+        let grant = self.admit_key(key).await?.grant;
+        Ok(self.seal_session(&Held::Key(key), grant, now))
+    }
+
+    fn seal_session(&self, held: &Held, mut grant: Grant, now: Timestamp) -> (String, Grant) {
         let longest = now.plus(session::LASTS);
         let expires_at = grant.expires_at.map_or(longest, |sooner| sooner.min(longest));
         grant.expires_at = Some(expires_at);
-        Ok((session::seal(&self.vault, &held, expires_at), grant))
+        (session::seal(&self.vault, held, expires_at), grant)
     }
 
     /// The digests are compared, not the keys: how long that takes says nothing about a key.

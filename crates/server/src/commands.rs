@@ -3,6 +3,7 @@
 
 mod check;
 mod deliveries;
+mod demo;
 mod events;
 mod jobs;
 mod keys;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Config, ConfigErrors, Flags, environment};
 
@@ -36,12 +38,20 @@ pub(crate) struct Cli {
     serve: serve::Args,
 }
 
+impl Cli {
+    /// What is logged where nobody has said: the demo's receivers fail all the time, and are meant to.
+    pub(crate) fn log_level(&self) -> LevelFilter {
+        if matches!(self.command, Some(Command::Demo(_))) { LevelFilter::ERROR } else { LevelFilter::INFO }
+    }
+}
+
 const AFTER_HELP: &str = "\
 Without a command it serves. Settings come from flags, else the environment, else waystation.toml, else the defaults;
 `waystation check` shows each one and where it came from.
 
 Examples:
   waystation                                             serve on 127.0.0.1:8400, with the data in ./waystation-data
+  waystation demo                                        look at all of it, on throw-away data
   waystation check --config production.toml              what would it run with?
   waystation keys create --name worker --user alice      a key that can touch nothing but Alice's things
   waystation deliveries list --status failed             the dead letters
@@ -52,6 +62,7 @@ Examples:
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Demo(demo::Args),
     Check(check::Args),
     Migrate(migrate::Args),
     Keys(keys::Args),
@@ -110,6 +121,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
 async fn perform(command: Command) -> Result<()> {
     match command {
         Command::Serve(args) => serve::run(load(&args.flags())?).await,
+        Command::Demo(args) => demo::run(&args).await,
         Command::Check(args) => check::run(&args, &load(&args.flags())?),
         Command::Migrate(args) => migrate::run(&args, &load(&args.flags())?).await,
         Command::Keys(args) => keys::run(&args, &load(&args.flags())?).await,

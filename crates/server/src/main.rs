@@ -22,6 +22,7 @@ mod receive;
 mod reject;
 mod router;
 mod session;
+mod sign_in;
 
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
@@ -47,7 +48,7 @@ fn main() -> ExitCode {
         return run_transforms();
     }
     let cli = Cli::parse();
-    start_log();
+    start_log(cli.log_level());
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&error),
@@ -63,8 +64,8 @@ fn run_transforms() -> ExitCode {
 }
 
 /// Writes the log to stderr, since stdout belongs to the commands' answers.
-fn start_log() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
+fn start_log(level: LevelFilter) {
+    let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if io::stderr().is_terminal() { log.init() } else { log.with_ansi(false).init() }
 }

@@ -136,6 +136,7 @@ fn dashboard() -> Router<Arc<App>> {
     let router = pages.fold(Router::new(), |router, path| router.route(path, get(pages::dashboard)));
     let portal = dashboard::PORTAL_ROUTES.iter();
     let router = portal.fold(router, |router, path| router.route(path, get(pages::portal)));
+    let router = router.route(dashboard::SIGN_IN, get(sessions::sign_in));
     let assets = dashboard::assets().filter(|asset| asset.path != dashboard::page().path);
     assets.fold(router, |router, asset| {
         let handler = async move |headers: HeaderMap| pages::embedded(asset, &headers);

@@ -1,19 +1,21 @@
 //! The contract: what every store can do, and what each thing means.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
+use domain::conversation::{Conversation, Message};
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
 use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, Registration,
-    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 /// Everything that is kept.
@@ -104,6 +106,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Every subscription, with the version that [`Store::append`] compares.
     async fn routes(&self) -> Result<Routes>;
+
+    /// What has become of subscriptions since `version`; `None` where that is more than [`ROUTE_CHANGES_KEPT`] changes ago, or
+    /// was never.
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>>;
 
     /// The current version of [`Store::routes`].
     async fn routes_version(&self) -> Result<RoutesVersion>;
@@ -349,6 +355,47 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// How many deliveries up to `last` `filter` means.
     async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64>;
+
+    /// How far the inbox has followed the log.
+    async fn inbox_position(&self) -> Result<Position>;
+
+    /// [`Store::read_log`] of the events alone that the inbox may be about ([`is_for_inbox`]).
+    async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
+
+    /// Writes conversations and messages, each of which `revision` is the current one, and counts the revisions up; with it
+    /// how far the log was followed, and what is due. False, with nothing written, where somebody else has followed it
+    /// further, or has written one of them since; or where a new message has a provider's id that another has already.
+    async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
+
+    /// One conversation.
+    async fn conversation(&self, id: ConversationId) -> Result<Option<StoredConversation>>;
+
+    /// Conversations, those with the latest message first, and those without any last.
+    async fn conversations(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<Latest<ConversationId>>,
+    ) -> Result<Vec<StoredConversation>>;
+
+    /// One message, whether or not it has come in itself.
+    async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>>;
+
+    /// The message of a conversation that its provider calls `provider_id`.
+    async fn message_called(
+        &self,
+        conversation: ConversationId,
+        provider_id: &str,
+    ) -> Result<Option<StoredMessage>>;
+
+    /// The messages of a conversation that have come in, the latest first.
+    async fn messages(
+        &self,
+        conversation: ConversationId,
+        page: &Page<Latest<MessageId>>,
+    ) -> Result<Vec<StoredMessage>>;
+
+    /// The messages of a conversation that wait to be handed to the provider, by their ids.
+    async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -669,6 +716,19 @@ pub struct Routes {
     pub subscriptions: Vec<StoredSubscription>,
 }
 
+/// Changes of subscriptions that are remembered for [`Store::routes_since`]. A node that looks once a second is never that far
+/// behind, and remembering one takes 30 bytes.
+pub const ROUTE_CHANGES_KEPT: i64 = 10_000;
+
+/// What has become of subscriptions between two moments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteChanges {
+    /// The later moment.
+    pub version: RoutesVersion,
+    /// Each that was created, changed or removed, as it is at that moment; `None`: gone.
+    pub changed: BTreeMap<SubscriptionId, Option<StoredSubscription>>,
+}
+
 /// How a subscription's deliveries have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
@@ -901,4 +961,90 @@ pub struct PastEvent {
     pub event: Arc<Event>,
     /// How it stands.
     pub standing: Standing,
+}
+
+/// Whether the inbox may be about events of this type: those of messages and mails, ours and the providers'.
+#[must_use]
+pub fn is_for_inbox(event_type: &EventType) -> bool {
+    const BEGINNINGS: [&str; 5] = ["unipile.m", "slack.message", "slack.reaction_", "message.", "email."];
+    let text = event_type.as_str();
+    text == "read.mark" || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+}
+
+/// A conversation, with how often it has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// What everyone may see, and a little more.
+    pub conversation: Conversation,
+    /// How often it has been written; 0: it is new.
+    pub revision: i64,
+}
+
+/// A message, with how often it has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredMessage {
+    /// What everyone may see, and a little more.
+    pub message: Message,
+    /// How often it has been written; 0: it is new.
+    pub revision: i64,
+}
+
+/// What one step of the inbox writes. Nothing is named twice.
+#[derive(Debug, Clone, Default)]
+pub struct InboxStep {
+    /// How far the log had been followed, and how far it has been now; `None`: it is not about the log.
+    pub moved: Option<(Position, Position)>,
+    /// Conversations as they are to be.
+    pub conversations: Vec<StoredConversation>,
+    /// Messages as they are to be.
+    pub messages: Vec<StoredMessage>,
+    /// By the text of the id that it is due for.
+    pub due: Vec<(String, Due)>,
+}
+
+/// A place in a list that runs from the latest to the earliest. It is written as one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Latest<Id> {
+    /// When what is there happened; for what has no time, 0.
+    pub at: Timestamp,
+    /// Which of those that happened at once.
+    pub id: Id,
+}
+
+/// A text that names no place in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this names no place in a list")]
+pub struct NotAPlace;
+
+impl<Id: std::fmt::Display> std::fmt::Display for Latest<Id> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.at.as_micros(), self.id)
+    }
+}
+
+impl<Id: std::str::FromStr> std::str::FromStr for Latest<Id> {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let (micros, id) = text.rsplit_once('-').ok_or(NotAPlace)?;
+        let at = Timestamp::from_micros(micros.parse().map_err(|_| NotAPlace)?);
+        Ok(Self { at, id: id.parse().map_err(|_| NotAPlace)? })
+    }
+}
+
+impl StoredConversation {
+    /// Where it is in lists.
+    #[must_use]
+    pub fn place(&self) -> Latest<ConversationId> {
+        let at = self.conversation.last_message_at.unwrap_or(Timestamp::from_micros(0));
+        Latest { at, id: self.conversation.id }
+    }
+}
+
+impl StoredMessage {
+    /// Where it is in lists.
+    #[must_use]
+    pub fn place(&self) -> Latest<MessageId> {
+        Latest { at: self.message.occurred_at, id: self.message.id }
+    }
 }

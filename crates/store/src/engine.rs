@@ -8,14 +8,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, DeliveryId, EventId, EventType, JobId, KeyId, NodeId, RegistrationId, RejectionId,
-    SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
-use crate::sql::{Counters, Sql};
+use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, jobs, keys, log, nodes, registrations, rejections, retention,
-    sources, subscriptions, tasks,
+    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
+    retention, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -72,6 +72,7 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn close(&self);
     fn counters(&self) -> &Counters;
     const IS_SHARED: bool;
+    const READ_INBOX_LOG: Statement;
 }
 
 #[async_trait]
@@ -160,6 +161,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn routes(&self) -> Result<Routes> {
         subscriptions::routes(&self.0).await
+    }
+
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        subscriptions::routes_since(&self.0, version).await
     }
 
     async fn routes_version(&self) -> Result<RoutesVersion> {
@@ -438,6 +443,58 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
         jobs::count_deliveries(&self.0, filter, last).await
+    }
+
+    async fn inbox_position(&self) -> Result<Position> {
+        inbox::position(&self.0).await
+    }
+
+    async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        let mut events = inbox::read_log(&self.0, &E::READ_INBOX_LOG, after, limit).await?;
+        if let Some(end) = self.0.durable_end() {
+            events.retain(|event| event.position <= end);
+        }
+        Ok(events)
+    }
+
+    async fn keep_inbox(&self, step: &InboxStep) -> Result<bool> {
+        inbox::keep(&self.0, step).await
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<StoredConversation>> {
+        inbox::conversation(&self.0, id).await
+    }
+
+    async fn conversations(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<Latest<ConversationId>>,
+    ) -> Result<Vec<StoredConversation>> {
+        inbox::conversations(&self.0, user, page).await
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {
+        inbox::message(&self.0, id).await
+    }
+
+    async fn message_called(
+        &self,
+        conversation: ConversationId,
+        provider_id: &str,
+    ) -> Result<Option<StoredMessage>> {
+        inbox::message_called(&self.0, conversation, provider_id).await
+    }
+
+    async fn messages(
+        &self,
+        conversation: ConversationId,
+        page: &Page<Latest<MessageId>>,
+    ) -> Result<Vec<StoredMessage>> {
+        inbox::messages(&self.0, conversation, page).await
+    }
+
+    async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>> {
+        inbox::sending(&self.0, conversation, limit).await
     }
 
     async fn oldest_events(

@@ -6,6 +6,7 @@
 mod batches;
 mod connections;
 mod deliveries;
+mod inbox;
 mod jobs;
 mod log;
 mod registrations;
@@ -24,16 +25,17 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, DeliveryId, Event, EventId, EventType, JobId, KeyId, NodeId, RegistrationId, RejectionId,
-    SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Idempotency, KeyDigest, Lane, Logged, Owed, Page, Past, PastEvent, Position,
-    REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, Routes, RoutesVersion, SourcesVersion,
-    Statistics, Stepped, Store, StoreError, StoredConnection, StoredJob, StoredRegistration, StoredSource,
-    StoredSubscription, Task, Waiting,
+    EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
+    Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges, Routes,
+    RoutesVersion, SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection,
+    StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription, Task,
+    Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -66,6 +68,8 @@ struct Data {
     subscriptions: BTreeMap<SubscriptionId, StoredSubscription>,
     /// Goes up by one whenever `subscriptions` changes.
     routes_version: i64,
+    /// Which subscription each of the last versions is about.
+    route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
@@ -81,6 +85,10 @@ struct Data {
     /// By kind and subject: when each is due.
     tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
+    /// How far the inbox has followed the log.
+    inbox_position: i64,
+    conversations: BTreeMap<ConversationId, StoredConversation>,
+    messages: BTreeMap<MessageId, StoredMessage>,
 }
 
 impl Model {
@@ -194,6 +202,10 @@ impl Store for Model {
 
     async fn routes(&self) -> Result<Routes> {
         Ok(self.data("routes").routes())
+    }
+
+    async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>> {
+        Ok(self.data("routes_since").routes_since(version))
     }
 
     async fn routes_version(&self) -> Result<RoutesVersion> {
@@ -505,6 +517,58 @@ impl Store for Model {
 
     async fn count_deliveries(&self, filter: &job::Filter, last: DeliveryId) -> Result<u64> {
         Ok(self.data("count_deliveries").deliveries_up_to(filter, last).count() as u64)
+    }
+
+    async fn inbox_position(&self) -> Result<Position> {
+        Ok(Position(self.data("inbox_position").inbox_position))
+    }
+
+    async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
+        Ok(self.data("read_inbox_log").read_inbox_log(after, limit))
+    }
+
+    async fn keep_inbox(&self, step: &InboxStep) -> Result<bool> {
+        Ok(self.data("keep_inbox").keep_inbox(step))
+    }
+
+    async fn conversation(&self, id: ConversationId) -> Result<Option<StoredConversation>> {
+        Ok(self.data("conversation").conversations.get(&id).cloned())
+    }
+
+    async fn conversations(
+        &self,
+        user: Option<&UserId>,
+        page: &Page<Latest<ConversationId>>,
+    ) -> Result<Vec<StoredConversation>> {
+        Ok(self.data("conversations").conversations(user, page))
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<StoredMessage>> {
+        Ok(self.data("message").messages.get(&id).cloned())
+    }
+
+    async fn message_called(
+        &self,
+        conversation: ConversationId,
+        provider_id: &str,
+    ) -> Result<Option<StoredMessage>> {
+        Ok(self.data("message_called").message_called(conversation, provider_id).cloned())
+    }
+
+    async fn messages(
+        &self,
+        conversation: ConversationId,
+        page: &Page<Latest<MessageId>>,
+    ) -> Result<Vec<StoredMessage>> {
+        Ok(self.data("messages").messages(conversation, page))
+    }
+
+    async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>> {
+        let data = self.data("sending_messages");
+        let is_meant = |stored: &&StoredMessage| {
+            stored.message.conversation_id == conversation && stored.message.is_sending
+        };
+        Ok(data.messages.values().filter(is_meant).take(limit as usize).cloned().collect())
     }
 
     async fn oldest_events(

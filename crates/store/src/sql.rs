@@ -21,7 +21,12 @@ pub(crate) trait Sql: Send + Sync {
 
     /// Runs several statements as one transaction; whether they were. Where the first writes nothing, none of the others
     /// is run.
-    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool>;
+    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.write_fenced(1, statements).await
+    }
+
+    /// The same where each of the first `fences` statements must write something, or none is run.
+    async fn write_fenced(&self, fences: usize, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool>;
 
     /// The one row of a statement that only reads, if there is one.
     async fn read_one(&self, statement: &Statement, args: Vec<Value>) -> Result<Option<Row>> {

@@ -2,6 +2,7 @@
 
 import type { Component } from "svelte";
 import Alerts from "./pages/Alerts.svelte";
+import Connections from "./pages/Connections.svelte";
 import Deliveries from "./pages/Deliveries.svelte";
 import Events from "./pages/Events.svelte";
 import EventTypes from "./pages/EventTypes.svelte";
@@ -36,6 +37,7 @@ export const pages: PageLink[] = [
   { name: "Subscriptions", path: "/subscriptions", key: "s", group: "Set-up", component: Subscriptions, isUsers: true },
   { name: "Queues", path: "/queues", key: "q", group: "Set-up", component: Queues },
   { name: "Sources", path: "/sources", key: "u", group: "Set-up", component: Sources },
+  { name: "Connections", path: "/connections", key: "c", group: "Set-up", component: Connections, isUsers: true },
   { name: "Event types", path: "/event-types", key: "t", group: "Set-up", component: EventTypes },
   { name: "Keys", path: "/keys", key: "y", group: "Access", component: Keys, isOperators: true },
 ];

@@ -51,7 +51,7 @@ describe("the dashboard", () => {
   it("says what to do first where there is nothing yet", async () => {
     const page = await opened();
     await page.getByRole("heading", { name: "Nothing has come in yet" }).waitFor();
-    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Rejections", "Nothing was refused"]]) {
+    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
       await page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
       await page.getByRole("heading", { name: title }).waitFor();
       await page.getByRole("region", { name: "the command" }).getByText("curl").waitFor();
@@ -258,6 +258,13 @@ describe("the dashboard", () => {
     assert.ok(!page.url().includes(token));
     assert.equal(await page.evaluate(() => document.documentElement.style.getPropertyValue("--accent")), "rgb(120 0 120)");
     assert.equal(await page.getByText("portal.secret").count(), 0);
+    // A window of its own comes with the token too, and with the host's colours.
+    const another = page.context().waitForEvent("page");
+    await page.getByRole("link", { name: "Events", exact: true }).click({ button: "middle" });
+    const elsewhere = await another;
+    await elsewhere.getByRole("row").filter({ hasText: "portal.open" }).waitFor();
+    assert.match(elsewhere.url(), /\/portal\/events$/);
+    assert.equal(await elsewhere.evaluate(() => document.documentElement.style.colorScheme), "dark");
     await page.getByRole("link", { name: "Subscriptions" }).click();
     await page.waitForURL("**/portal/subscriptions");
     await page.getByRole("row").filter({ hasText: "Grace's hook" }).waitFor();
@@ -310,6 +317,7 @@ describe("the dashboard", () => {
       "/deliveries", `/deliveries/${await first("/api/deliveries?status=failed")}`,
       "/alerts", "/jobs", "/rejections", `/rejections/${await first("/api/rejections")}`,
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
+      "/connections", `/connections/${await first("/api/connections")}`, "/connections?new=1",
       "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",
     ];

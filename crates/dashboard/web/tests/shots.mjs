@@ -22,6 +22,8 @@ const places = {
   "new-subscription": "/subscriptions?new=1",
   sources: "/sources",
   source: `/sources/${await first("/api/sources")}`,
+  connections: "/connections",
+  connection: `/connections/${await first("/api/connections")}`,
   alerts: "/alerts",
   jobs: "/jobs",
   rejections: `/rejections/${await first("/api/rejections")}`,

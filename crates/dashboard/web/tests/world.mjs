@@ -109,6 +109,41 @@ export class Program {
   }
 }
 
+/** `waystation demo`, and the link that it prints. */
+export class Demo {
+  static async start() {
+    const demo = new Demo();
+    demo.directory = await mkdtemp(join(tmpdir(), "waystation-dashboard-"));
+    demo.process = spawn(BINARY, ["demo", "--port", "0", "--rate", "20"], {
+      cwd: demo.directory,
+      env: { PATH: process.env.PATH, TMPDIR: demo.directory },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const link = await new Promise((found, failed) => {
+      let said = "";
+      demo.process.stdout.on("data", (text) => {
+        said += text;
+        const link = /(http:\S+?)(\/sign-in#\S+)/.exec(said);
+        if (link && said.includes("Ctrl-C")) found(link);
+      });
+      demo.process.on("exit", (code) => failed(new Error(`the demo ended with ${code}`)));
+    });
+    demo.url = link[1];
+    demo.front = FRONT ? await serveFront(FRONT, demo.url) : undefined;
+    demo.pages = demo.front?.url ?? demo.url;
+    demo.link = demo.pages + link[2];
+    return demo;
+  }
+
+  async stop() {
+    this.front?.stop();
+    const ended = new Promise((done) => this.process.on("exit", done));
+    this.process.kill("SIGINT");
+    assert.equal(await ended, 0);
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
 /** A subscriber that answers as it is told. */
 export async function receive(answer) {
   const got = [];

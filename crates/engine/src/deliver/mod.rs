@@ -432,7 +432,7 @@ impl Deliverer {
                 break;
             }
         }
-        self.0.routes.reload().await
+        self.0.routes.refresh().await
     }
 
     /// Keeps the lanes supplied from the store until the program is told to stop.

@@ -122,7 +122,7 @@ impl Runner {
         let current = routes.current();
         let Some(route) = current.get(to).filter(|route| route.subscription.is_active) else {
             if store.routes_version().await? != current.version {
-                return routes.reload().await;
+                return routes.refresh().await;
             }
             let gone = current.get(to).is_none();
             let why = if gone { "its subscription was deleted" } else { "its subscription was deactivated" };
@@ -139,7 +139,7 @@ impl Runner {
         self.pass(&mut stored, events.last().map(|past| past.event.id.into()), is_last);
         match store.owe(&owed, only, current.version, Some(&stored)).await? {
             Owed::Done(_) => owed.iter().take(1).for_each(|first| deliverer.note_waiting(first)),
-            Owed::StaleRoutes => routes.reload().await?,
+            Owed::StaleRoutes => routes.refresh().await?,
             Owed::Overtaken => {}
         }
         Ok(())

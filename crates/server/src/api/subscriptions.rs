@@ -421,7 +421,7 @@ async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
 
 /// Makes this node route by what was just written. It would find out by itself at its next append; this is sooner.
 pub(super) async fn reload(app: &App) {
-    if let Err(error) = app.engine.routes.reload().await {
+    if let Err(error) = app.engine.routes.refresh().await {
         tracing::warn!(%error, "subscriptions could not be read again yet");
     }
 }

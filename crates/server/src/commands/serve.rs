@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,24 +54,50 @@ impl Args {
 }
 
 pub(super) async fn run(config: Config) -> Result<()> {
-    raise_file_limit();
-    // The port first: when it is taken, nothing else has happened.
-    let listener = TcpListener::bind(config.listen).await.with_context(|| {
-        format!("cannot listen on {}; is something else there? --listen takes another", config.listen)
-    })?;
-    let data = data::open_alone(&config).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
-    let address = listener.local_addr()?;
-    let base_url = config.base_url.as_ref().map(ToString::to_string);
-    // Before anybody is told that it runs: from then on it stops in order.
-    let stop = stop_signal()?;
-    let app = Arc::new(start(config, &data, clock).await?);
-    greet(address, base_url.as_deref(), new_admin_key.as_deref());
-    serve(listener, &app, stop).await;
-    tracing::info!("stopping: what is under way may finish");
-    app.engine.stop().await;
+    let serving = Serving::start(config).await?;
+    greet(serving.address, serving.app.base_url.as_deref(), serving.new_admin_key.as_deref());
+    serving.run().await;
     Ok(())
+}
+
+/// A server that has everything it needs and takes no requests yet.
+pub(super) struct Serving {
+    pub(super) app: Arc<App>,
+    pub(super) address: SocketAddr,
+    /// Where this is the first start and nobody has set one.
+    pub(super) new_admin_key: Option<String>,
+    listener: TcpListener,
+    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// While it is held nobody else serves from the same data.
+    _data: Data,
+}
+
+impl Serving {
+    pub(super) async fn start(config: Config) -> Result<Self> {
+        raise_file_limit();
+        // The port first: when it is taken, nothing else has happened.
+        let listener = TcpListener::bind(config.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
+                config.listen
+            )
+        })?;
+        let data = data::open_alone(&config).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
+        let address = listener.local_addr()?;
+        // Before anybody is told that it runs: from then on it stops in order.
+        let stop = Box::pin(stop_signal()?);
+        let app = Arc::new(start(config, &data, clock).await?);
+        Ok(Self { app, address, new_admin_key, listener, stop, _data: data })
+    }
+
+    /// Serves until it is told to stop, and ends in order.
+    pub(super) async fn run(self) {
+        serve(self.listener, &self.app, self.stop).await;
+        tracing::info!("stopping: what is under way may finish");
+        self.app.engine.stop().await;
+    }
 }
 
 /// Opens as many files as the system allows: each connection is one, and shells hand on a low limit for the sake of

@@ -69,6 +69,11 @@ struct Page {
 const PAGE: usize = 50;
 
 impl Server {
+    /// The one at `base`, which ends without a slash.
+    pub(super) fn at(base: String, key: String) -> Self {
+        Self { base, key }
+    }
+
     /// What is at `path`, as it was written.
     pub(super) async fn get(&self, path: &str) -> Result<String> {
         self.ask(Method::GET, path, None).await

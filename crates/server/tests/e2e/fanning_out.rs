@@ -29,6 +29,7 @@ async fn one_event_reaches_a_hundred_subscriptions_with_one_append(engine: Engin
     let mut world = World::start(engine).await;
     let terms = json!({ "event_types": ["task.created"] });
     join_all((0..SUBSCRIPTIONS).map(|_| world.subscribe(&terms))).await;
+    assert_eq!(runs(&world.admin(), "routes").await, 1, "all are read at the start, and then what is new");
     let append = match engine {
         Engine::Sqlite => "insert_events",
         Engine::Postgres => "append",

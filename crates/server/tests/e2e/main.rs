@@ -22,6 +22,7 @@ mod command_line;
 mod connections;
 mod dashboard;
 mod delivering;
+mod demo;
 mod disconnects;
 mod door;
 mod events;

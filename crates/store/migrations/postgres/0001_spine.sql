@@ -125,6 +125,12 @@ CREATE TABLE subscriptions (
 );
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
+-- Which subscription each of the last versions of the routes is about: who knows an older one reads these alone.
+CREATE TABLE route_changes (
+    version         BIGINT PRIMARY KEY,
+    subscription_id UUID NOT NULL
+);
+
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
     subscription_id  UUID PRIMARY KEY,
@@ -289,3 +295,45 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_owner ON jobs (owner_id, id);
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+
+-- In one row: how far the inbox has followed the log.
+CREATE TABLE inbox (
+    only_row BIGINT PRIMARY KEY CHECK (only_row = 1),
+    position BIGINT NOT NULL
+);
+INSERT INTO inbox VALUES (1, 0);
+-- What it follows, in the order of the log. All else is not in here, and costs it nothing. The statement that reads it has the
+-- same words.
+CREATE INDEX events_inbox ON events (position)
+    WHERE (event_type >= 'unipile.m' AND event_type < 'unipile.n'
+        OR event_type >= 'slack.message' AND event_type < 'slack.messagf'
+        OR event_type >= 'slack.reaction_' AND event_type < 'slack.reaction`'
+        OR event_type >= 'message.' AND event_type < 'message/'
+        OR event_type >= 'email.' AND event_type < 'email/'
+        OR event_type = 'read.mark');
+
+-- The document is the whole of it; the columns beside it are what it is found by. A time of 0 is none.
+CREATE TABLE conversations (
+    id              UUID PRIMARY KEY,
+    user_id         TEXT COLLATE "C" NOT NULL,
+    last_message_at BIGINT NOT NULL,
+    document        TEXT COLLATE "C" NOT NULL,
+    revision        BIGINT NOT NULL
+);
+CREATE INDEX conversations_user ON conversations (user_id, last_message_at, id);
+CREATE INDEX conversations_latest ON conversations (last_message_at, id);
+
+-- One that has not come in yet, but of which something is known already, is in no list.
+CREATE TABLE messages (
+    id              UUID PRIMARY KEY,
+    conversation_id UUID NOT NULL,
+    provider_id     TEXT COLLATE "C",
+    is_known        BIGINT NOT NULL,
+    is_sending      BIGINT NOT NULL,
+    occurred_at     BIGINT NOT NULL,
+    document        TEXT COLLATE "C" NOT NULL,
+    revision        BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
+CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
+CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;

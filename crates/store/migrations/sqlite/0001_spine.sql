@@ -129,6 +129,12 @@ CREATE TABLE subscriptions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX subscriptions_user ON subscriptions (user_id, id);
 
+-- Which subscription each of the last versions of the routes is about: who knows an older one reads these alone.
+CREATE TABLE route_changes (
+    version         INTEGER PRIMARY KEY,
+    subscription_id BLOB NOT NULL
+) STRICT;
+
 -- Apart from the subscription, since it changes with every batch of deliveries.
 CREATE TABLE subscription_statistics (
     subscription_id  BLOB PRIMARY KEY,
@@ -293,3 +299,45 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_owner ON jobs (owner_id, id);
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+
+-- In one row: how far the inbox has followed the log.
+CREATE TABLE inbox (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    position INTEGER NOT NULL
+) STRICT;
+INSERT INTO inbox VALUES (1, 0);
+-- What it follows, in the order of the log. All else is not in here, and costs it nothing. The statement that reads it has the
+-- same words.
+CREATE INDEX events_inbox ON events (position)
+    WHERE (event_type >= 'unipile.m' AND event_type < 'unipile.n'
+        OR event_type >= 'slack.message' AND event_type < 'slack.messagf'
+        OR event_type >= 'slack.reaction_' AND event_type < 'slack.reaction`'
+        OR event_type >= 'message.' AND event_type < 'message/'
+        OR event_type >= 'email.' AND event_type < 'email/'
+        OR event_type = 'read.mark');
+
+-- The document is the whole of it; the columns beside it are what it is found by. A time of 0 is none.
+CREATE TABLE conversations (
+    id              BLOB PRIMARY KEY,
+    user_id         TEXT NOT NULL,
+    last_message_at INTEGER NOT NULL,
+    document        TEXT NOT NULL,
+    revision        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX conversations_user ON conversations (user_id, last_message_at, id);
+CREATE INDEX conversations_latest ON conversations (last_message_at, id);
+
+-- One that has not come in yet, but of which something is known already, is in no list.
+CREATE TABLE messages (
+    id              BLOB PRIMARY KEY,
+    conversation_id BLOB NOT NULL,
+    provider_id     TEXT,
+    is_known        INTEGER NOT NULL,
+    is_sending      INTEGER NOT NULL,
+    occurred_at     INTEGER NOT NULL,
+    document        TEXT NOT NULL,
+    revision        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
+CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
+CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;

@@ -2,9 +2,7 @@
 WITH changed AS (
     {update} RETURNING id
 ),
-moved AS (
-    UPDATE log SET routes_version = routes_version + 1 FROM changed
-),
+{move_routes},
 -- Switched on or off, it begins anew. What it was is still seen: all of this looks at the moment before.
 forgiven AS (
     UPDATE subscription_statistics SET failing_since = NULL

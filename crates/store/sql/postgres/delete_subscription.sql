@@ -2,9 +2,7 @@
 WITH deleted AS (
     DELETE FROM subscriptions WHERE id = $1 RETURNING id
 ),
-moved AS (
-    UPDATE log SET routes_version = routes_version + 1 FROM deleted
-),
+{move_routes},
 cancelled AS (
     UPDATE deliveries
     SET status = 'cancelled', completed_at = $2, next_attempt_at = NULL, claimed_by = NULL, claim_deadline = NULL

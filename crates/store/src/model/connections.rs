@@ -27,7 +27,7 @@ impl Data {
             return false;
         }
         self.connections.insert(stored.connection.id, stored.clone());
-        self.move_tasks(stored.connection.id, due);
+        self.move_tasks(&stored.connection.id.to_string(), due);
         true
     }
 
@@ -66,7 +66,7 @@ impl Data {
         known.connection.created_at = fixed.created_at;
         known.connection.last_sync_at = fixed.last_sync_at;
         known.connection.removed_at = fixed.removed_at;
-        self.move_tasks(id, due);
+        self.move_tasks(&id.to_string(), due);
         true
     }
 
@@ -79,9 +79,9 @@ impl Data {
         is_deleted
     }
 
-    fn move_tasks(&mut self, id: ConnectionId, due: &[Due]) {
+    pub(super) fn move_tasks(&mut self, subject: &str, due: &[Due]) {
         for due in due {
-            let key = (due.kind.clone(), id.to_string());
+            let key = (due.kind.clone(), subject.to_owned());
             let Some(at) = due.at else {
                 self.tasks.remove(&key);
                 continue;

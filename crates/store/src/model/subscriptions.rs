@@ -7,7 +7,9 @@ use domain::subscription::Target;
 use domain::{SubscriptionId, Timestamp, UserId};
 
 use super::{Data, paged};
-use crate::{Page, Result, Routes, RoutesVersion, StoreError, StoredSubscription};
+use crate::{
+    Page, ROUTE_CHANGES_KEPT, Result, RouteChanges, Routes, RoutesVersion, StoreError, StoredSubscription,
+};
 
 impl Data {
     pub(super) fn routes(&self) -> Routes {
@@ -15,6 +17,22 @@ impl Data {
             version: RoutesVersion(self.routes_version),
             subscriptions: self.subscriptions.values().cloned().collect(),
         }
+    }
+
+    pub(super) fn routes_since(&self, known: RoutesVersion) -> Option<RouteChanges> {
+        let version = RoutesVersion(self.routes_version);
+        let is_remembered = (0..=ROUTE_CHANGES_KEPT).contains(&(version.0 - known.0));
+        is_remembered.then(|| {
+            let changed = self.route_changes.range(known.0 + 1..).map(|(_, id)| *id);
+            let changed = changed.map(|id| (id, self.subscriptions.get(&id).cloned())).collect();
+            RouteChanges { version, changed }
+        })
+    }
+
+    fn move_routes(&mut self, of: SubscriptionId) {
+        self.routes_version += 1;
+        self.route_changes.insert(self.routes_version, of);
+        self.route_changes.remove(&(self.routes_version - ROUTE_CHANGES_KEPT));
     }
 
     pub(super) fn routes_version(&self) -> RoutesVersion {
@@ -27,7 +45,7 @@ impl Data {
             return Err(StoreError::Refused(format!("{id} exists already")));
         }
         self.subscriptions.insert(id, created.clone());
-        self.routes_version += 1;
+        self.move_routes(id);
         Ok(())
     }
 
@@ -51,7 +69,7 @@ impl Data {
         }
         let is_switched = current.subscription.is_active != changed.subscription.is_active;
         *current = StoredSubscription { revision: changed.revision + 1, ..changed.clone() };
-        self.routes_version += 1;
+        self.move_routes(id);
         if let Some(statistics) = self.statistics.get_mut(&id).filter(|_| is_switched) {
             statistics.failing_since = None;
         }
@@ -86,7 +104,7 @@ impl Data {
         if self.subscriptions.remove(&id).is_none() {
             return false;
         }
-        self.routes_version += 1;
+        self.move_routes(id);
         for delivery in self.deliveries_of(id) {
             // What has ended already stays as it ended.
             let _ = delivery.cancel(now);

@@ -104,6 +104,15 @@ async fn make_version_table(connection: &mut PgConnection) -> Result<()> {
     }
 }
 
+const READ_INBOX_LOG: Statement = Statement::new(
+    "read_inbox_log",
+    const_format::formatcp!(
+        "SELECT {} FROM events WHERE position > $1 AND {} ORDER BY position LIMIT $2",
+        rows::EVENT,
+        tables::inbox::IS_FOLLOWED
+    ),
+);
+
 const HEAD: Statement = Statement::new("head", "SELECT position FROM log");
 
 fn bind(args: Vec<Value>) -> Result<PgArguments> {
@@ -156,14 +165,15 @@ impl Sql for Postgres {
         Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
     }
 
-    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
-        write::together(self, statements).await
+    async fn write_fenced(&self, fences: usize, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        write::together(self, fences, statements).await
     }
 }
 
 #[async_trait]
 impl Engine for Postgres {
     const IS_SHARED: bool = true;
+    const READ_INBOX_LOG: Statement = READ_INBOX_LOG;
 
     async fn head(&self) -> Result<Position> {
         let row = self.read_one(&HEAD, vec![]).await?;

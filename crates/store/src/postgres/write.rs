@@ -26,6 +26,21 @@ macro_rules! statements {
     };
 }
 
+/// A change of subscriptions, which moves the version of the routes if there are rows `of` what it changes.
+macro_rules! moving_routes {
+    ($of:literal, $change:expr) => {
+        str_replace!(
+            $change,
+            "{move_routes}",
+            str_replace!(
+                str_replace!(include_str!("../../sql/postgres/move_routes.sql"), "{of}", $of),
+                "{kept}",
+                const_format::formatcp!("{ROUTE_CHANGES_KEPT}")
+            )
+        )
+    };
+}
+
 statements! {
     APPEND = "append" include_str!("../../sql/postgres/append.sql");
     TAKE_KEYS = "take_keys" include_str!("../../sql/postgres/take_keys.sql");
@@ -44,13 +59,13 @@ statements! {
     CLAIM_TASKS = "claim_tasks" include_str!("../../sql/postgres/claim_tasks.sql");
     LOCK_HEAD = "lock_head" include_str!("../../sql/postgres/lock_head.sql");
     CREATE_SUBSCRIPTION = "create_subscription" str_replace!(
-        include_str!("../../sql/postgres/create_subscription.sql"),
+        moving_routes!("", include_str!("../../sql/postgres/create_subscription.sql")),
         "{insert}",
         tables::subscriptions::INSERT
     );
     CREATE_STARTED_SUBSCRIPTION = "create_started_subscription" str_replace!(
         str_replace!(
-            include_str!("../../sql/postgres/create_started_subscription.sql"),
+            moving_routes!("", include_str!("../../sql/postgres/create_started_subscription.sql")),
             "{insert_job}",
             JOB_BESIDE_SUBSCRIPTION
         ),
@@ -59,11 +74,12 @@ statements! {
     );
     CHANGE_JOB = "change_job" tables::jobs::UPDATE;
     CHANGE_SUBSCRIPTION = "change_subscription" str_replace!(
-        include_str!("../../sql/postgres/change_subscription.sql"),
+        moving_routes!("FROM changed", include_str!("../../sql/postgres/change_subscription.sql")),
         "{update}",
         tables::subscriptions::UPDATE
     );
-    DELETE_SUBSCRIPTION = "delete_subscription" include_str!("../../sql/postgres/delete_subscription.sql");
+    DELETE_SUBSCRIPTION = "delete_subscription"
+        moving_routes!("FROM deleted", include_str!("../../sql/postgres/delete_subscription.sql"));
     DELETE_SOURCE = "delete_source"
         "WITH removed AS (DELETE FROM sources WHERE id = $1 RETURNING revision)
          UPDATE removed_sources SET revisions = revisions + removed.revision + 1 FROM removed";
@@ -465,7 +481,11 @@ pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result
 
 /// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
 #[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
-pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+pub(super) async fn together(
+    postgres: &Postgres,
+    fences: usize,
+    statements: Vec<(Statement, Vec<Value>)>,
+) -> Result<bool> {
     let bound = statements.into_iter().map(|(statement, args)| {
         postgres.counters.count(statement.name);
         Ok((statement.sql(), bind(args)?))
@@ -475,7 +495,7 @@ pub(super) async fn together(postgres: &Postgres, statements: Vec<(Statement, Ve
         let mut transaction = pool.begin().await?;
         for (index, (sql, args)) in bound.into_iter().enumerate() {
             let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
-            if index == 0 && written == 0 {
+            if index < fences && written == 0 {
                 return Ok(false);
             }
         }

@@ -41,6 +41,16 @@ const MIGRATIONS: &[Migration] = migrations!("sqlite": 1 "0001_spine");
 /// How long a statement waits for another process that writes, such as `waystation keys`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Without the hint SQLite would rather walk along the log itself.
+const READ_INBOX_LOG: Statement = Statement::new(
+    "read_inbox_log",
+    const_format::formatcp!(
+        "SELECT {} FROM events INDEXED BY events_inbox WHERE position > $1 AND {} ORDER BY position LIMIT $2",
+        rows::EVENT,
+        tables::inbox::IS_FOLLOWED
+    ),
+);
+
 /// A store in one SQLite file.
 pub type SqliteStore = SqlStore<Sqlite>;
 
@@ -168,14 +178,15 @@ impl Sql for Sqlite {
         self.writer.run(move |desk| desk.run(&statement, args)).await
     }
 
-    async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
-        self.writer.run(move |desk| write::together(desk, statements)).await
+    async fn write_fenced(&self, fences: usize, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+        self.writer.run(move |desk| write::together(desk, fences, statements)).await
     }
 }
 
 #[async_trait]
 impl Engine for Sqlite {
     const IS_SHARED: bool = false;
+    const READ_INBOX_LOG: Statement = READ_INBOX_LOG;
 
     async fn head(&self) -> Result<Position> {
         Ok(self.durable_end().unwrap_or(Position::START))

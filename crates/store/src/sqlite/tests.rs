@@ -14,7 +14,8 @@ use super::*;
 fn every_statement_prepares() {
     let connection = connect(Path::new(":memory:")).unwrap();
     let multi_row = write::MULTI_ROW.iter().flat_map(|multi| [multi.of(1), multi.of(multirow::ROWS_MAX)]);
-    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD]);
+    let own =
+        write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD, READ_INBOX_LOG]);
     for statement in crate::tables::statements().into_iter().chain(own).chain(multi_row) {
         let prepared = connection.prepare(statement.text());
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
@@ -24,7 +25,8 @@ fn every_statement_prepares() {
 #[test]
 fn no_statement_walks_through_all_events_deliveries_or_attempts() {
     let connection = connect(Path::new(":memory:")).unwrap();
-    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD]);
+    let own =
+        write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD, READ_INBOX_LOG]);
     let all = crate::tables::served_by_indexes().into_iter().chain(own.map(|statement| (statement, false)));
     let partial = column(
         &connection,

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use const_format::str_replace;
+use const_format::{formatcp, str_replace};
 use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
@@ -81,6 +81,11 @@ statements! {
          WHERE subscription_id = $1 AND EXISTS (SELECT 1 FROM subscriptions
                                                WHERE id = $1 AND is_active <> $2 AND revision = $3)";
     MOVE_ROUTES = "move_routes" "UPDATE log SET routes_version = routes_version + 1";
+    NOTE_ROUTE = "note_route"
+        "INSERT INTO route_changes (version, subscription_id) SELECT routes_version, $1 FROM log";
+    FORGET_ROUTE = "forget_route" formatcp!(
+        "DELETE FROM route_changes WHERE version <= (SELECT routes_version FROM log) - {ROUTE_CHANGES_KEPT}"
+    );
     HOLD = "hold"
         "UPDATE deliveries SET status = 'held', next_attempt_at = NULL
          WHERE subscription_id = $1 AND status IN ('pending', 'retrying') AND ordering_key IS NULL";
@@ -523,9 +528,17 @@ pub(super) fn create_subscription(
     if let Some(job) = job {
         transaction.desk.run(&CREATE_JOB, tables::jobs::insert_args(job)?)?;
     }
-    transaction.desk.run(&MOVE_ROUTES, [])?;
+    move_routes(&transaction, subscription.subscription.id)?;
     transaction.commit()?;
     desk.log = end.map(LogEnd::with_routes_moved);
+    Ok(())
+}
+
+/// A change of a subscription moves the version, and is remembered for those who know an older one.
+fn move_routes(transaction: &Transaction<'_>, of: SubscriptionId) -> Result<()> {
+    transaction.desk.run(&MOVE_ROUTES, [])?;
+    transaction.desk.run(&NOTE_ROUTE, [Value::id(of)])?;
+    transaction.desk.run(&FORGET_ROUTE, [])?;
     Ok(())
 }
 
@@ -546,7 +559,7 @@ pub(super) fn change_subscription(
             true => transaction.desk.run(&HOLD, [id.clone()])? + transaction.desk.run(&HOLD_LINES, [id])?,
             false => transaction.desk.run(&RELEASE, args![id, now.as_micros()])?,
         };
-        transaction.desk.run(&MOVE_ROUTES, [])?;
+        move_routes(&transaction, stored.subscription.id)?;
     }
     transaction.commit()?;
     desk.log = if exists { end.map(LogEnd::with_routes_moved) } else { end };
@@ -560,7 +573,7 @@ pub(super) fn delete_subscription(desk: &mut Desk, id: SubscriptionId, now: Time
     if existed {
         let cancelled = transaction.desk.run(&CANCEL, args![Value::id(id), now.as_micros()])?;
         COUNT_ENDS.run(&transaction, &[Ends::cancelled(id, cancelled as i64)], bind_ends)?;
-        transaction.desk.run(&MOVE_ROUTES, [])?;
+        move_routes(&transaction, id)?;
     }
     transaction.commit()?;
     desk.log = if existed { end.map(LogEnd::with_routes_moved) } else { end };
@@ -579,12 +592,16 @@ pub(super) fn claim_tasks(desk: &Desk, args: Vec<Value>) -> Result<Vec<Task>> {
     desk.fetch(&CLAIM_TASKS, args)?.into_iter().map(|mut row| row.task()).collect()
 }
 
-/// Runs the statements in one transaction, unless the first has nothing to write.
-pub(super) fn together(desk: &mut Desk, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
+/// Runs the statements in one transaction, unless one of the first `fences` has nothing to write.
+pub(super) fn together(
+    desk: &mut Desk,
+    fences: usize,
+    statements: Vec<(Statement, Vec<Value>)>,
+) -> Result<bool> {
     let transaction = desk.begin()?;
     for (index, (statement, args)) in statements.into_iter().enumerate() {
         let written = transaction.desk.run(&statement, args)?;
-        if index == 0 && written == 0 {
+        if index < fences && written == 0 {
             return Ok(false);
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -36,6 +37,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        inbox::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,

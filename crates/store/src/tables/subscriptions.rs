@@ -1,5 +1,6 @@
 //! Reading subscriptions.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use const_format::formatcp;
@@ -8,10 +9,14 @@ use domain::{SubscriptionId, UserId};
 
 use crate::rows::SUBSCRIPTION;
 use crate::sql::{Select, Sql, Statement, Value, args};
-use crate::{Page, Result, Routes, RoutesVersion, Statistics, StoreError, StoredSubscription};
+use crate::{
+    Page, ROUTE_CHANGES_KEPT, Result, RouteChanges, Routes, RoutesVersion, Statistics, StoreError,
+    StoredSubscription,
+};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] = &[&ONE, &ROUTES, &ROUTES_VERSION, &STATISTICS, &FAILING_FOR];
+pub(crate) const STATEMENTS: &[&Statement] =
+    &[&ONE, &ROUTES, &ROUTES_SINCE, &ROUTES_VERSION, &STATISTICS, &FAILING_FOR];
 
 const ONE: Statement =
     Statement::new("subscription", formatcp!("SELECT {SUBSCRIPTION} FROM subscriptions WHERE id = $1"));
@@ -89,6 +94,34 @@ pub(crate) async fn routes(sql: &impl Sql) -> Result<Routes> {
     }
     let version = version.ok_or_else(headless)?;
     Ok(Routes { version, subscriptions })
+}
+
+/// The version, each change since the one that is known, and the subscription that it is about as it is now: of one moment too.
+const ROUTES_SINCE: Statement = Statement::new(
+    "routes_since",
+    formatcp!(
+        "SELECT log.routes_version, route_changes.subscription_id, {SUBSCRIPTION}
+         FROM log
+         LEFT JOIN route_changes
+             ON route_changes.version > $1 AND log.routes_version - $1 <= {ROUTE_CHANGES_KEPT}
+         LEFT JOIN subscriptions ON subscriptions.id = route_changes.subscription_id"
+    ),
+);
+
+pub(crate) async fn routes_since(sql: &impl Sql, known: RoutesVersion) -> Result<Option<RouteChanges>> {
+    let rows = sql.read(&ROUTES_SINCE, args![known.0]).await?;
+    let (mut version, mut changed) = (None, BTreeMap::new());
+    for mut row in rows {
+        version = Some(RoutesVersion(row.int()?));
+        if !row.is_null() {
+            let id = row.id()?;
+            let is_gone = row.is_null();
+            changed.insert(id, if is_gone { None } else { Some(row.subscription()?) });
+        }
+    }
+    let version = version.ok_or_else(headless)?;
+    let is_remembered = (0..=ROUTE_CHANGES_KEPT).contains(&(version.0 - known.0));
+    Ok(is_remembered.then_some(RouteChanges { version, changed }))
 }
 
 const ROUTES_VERSION: Statement = Statement::new("routes_version", "SELECT routes_version FROM log");

@@ -80,6 +80,9 @@ conformance! {
             under_stale_routes_no_key_is_taken
             the_version_moves_with_every_change
             what_changes_nothing_does_not_move_the_version
+            what_has_changed_since_a_version_is_read_alone
+            changes_that_are_too_old_are_forgotten
+            whoever_follows_the_changes_has_all_routes
             no_event_misses_a_subscription_that_was_there
             what_comes_in_while_a_subscription_is_deleted_goes_with_it
             what_comes_in_while_a_subscription_is_paused_is_held
@@ -223,6 +226,17 @@ conformance! {
             a_claim_can_be_kept_for_longer
             a_finished_sync_is_noted_and_overtakes_nobody
             what_is_spent_stays_spent_until_it_expires
+        }
+        inbox {
+            a_conversation_and_a_message_come_back_as_they_were_written
+            a_step_is_written_whole_or_not_at_all
+            a_message_has_its_providers_id_once
+            what_is_due_comes_with_the_step
+            conversations_are_listed_from_the_latest_message
+            messages_that_have_come_in_are_listed_from_the_latest
+            what_waits_to_be_sent_is_found
+            the_inbox_follows_what_it_is_about_and_nothing_else
+            of_eight_steps_at_once_one_is_taken
         }
         rejections {
             a_rejection_comes_back_as_it_was_written

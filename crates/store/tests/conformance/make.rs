@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use domain::attempt::{Attempt, ErrorCode};
 use domain::connection::{self, Refresh};
+use domain::conversation::{self, Arrival, Conversation, Message, What};
 use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
 use domain::job::{Job, Work};
@@ -12,14 +13,14 @@ use domain::lease::LeaseToken;
 use domain::registration::{self, Basis, Progress};
 use domain::subscription::{Subscription, Target, Terms};
 use domain::{
-    Connection, ConnectionId, DeliveryId, Event, EventId, JobId, KeyId, NodeId, Registration, RegistrationId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, JobId, KeyId, MessageId, NodeId,
+    Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use store::{
-    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection, StoredJob,
-    StoredRegistration, StoredSource, StoredSubscription,
+    ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection,
+    StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription,
 };
 
 /// Makes ids from a seed.
@@ -56,6 +57,30 @@ impl Make {
             updated_at: created_at,
         };
         StoredSubscription { subscription, sealed_key: vec![7; 48], revision: 0 }
+    }
+
+    pub(crate) fn conversation(&mut self, created_at: Timestamp) -> StoredConversation {
+        let id = ConversationId::new(created_at, &mut self.0);
+        let conversation = Conversation::new(id, user("alice"), "API".to_owned(), created_at);
+        StoredConversation { conversation, revision: 0 }
+    }
+
+    /// A message of somebody else's that is said at `at`.
+    pub(crate) fn message(&mut self, of: &mut StoredConversation, at: Timestamp) -> StoredMessage {
+        let id = MessageId::new(at, &mut self.0);
+        let mut message = Message::unknown(id, of.conversation.id, "API", None);
+        let what = What::Arrived(Box::new(Arrival {
+            content: "Hi".to_owned(),
+            content_type: conversation::ContentType::Text,
+            filename: None,
+            kind: conversation::Kind::UserInput,
+            metadata: serde_json::json!({ "n": 1 }),
+            is_own: false,
+            is_sending: false,
+        }));
+        let change = conversation::Change { what, by: "bob".to_owned(), at, kept_at: at };
+        conversation::apply(&mut of.conversation, &mut message, &change);
+        StoredMessage { message, revision: 0 }
     }
 
     /// What `to` is owed as soon as `event` came in.

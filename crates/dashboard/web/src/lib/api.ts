@@ -11,6 +11,7 @@ export type Delivery = Schemas["ShownDelivery"];
 export type DeliveryWithAttempts = Schemas["DeliveryWithAttempts"];
 export type Attempt = Schemas["ShownAttempt"];
 export type Subscription = Schemas["ShownSubscription"];
+export type Connection = Schemas["ShownConnection"];
 export type Source = Schemas["ShownSource"];
 export type Sender = Schemas["ShownSender"];
 export type Rejection = Schemas["ShownRejection"];

@@ -18,10 +18,15 @@ let token: string | undefined;
 /** The user's token, in the portal. */
 export const portalToken = (): string | undefined => token;
 
+/** What the host said beside the token: how it looks. */
+let look = new URLSearchParams();
+
 /** Reads what the host says, and calls `onToken` whenever it hands in another token. */
 export function openPortal(onToken: () => void): void {
   const said = new URLSearchParams(location.hash.slice(1));
   token = said.get("token") ?? undefined;
+  said.delete("token");
+  look = said;
   history.replaceState(null, "", location.pathname + location.search);
   const { style } = document.documentElement;
   const accent = said.get("accent");
@@ -34,6 +39,13 @@ export function openPortal(onToken: () => void): void {
     token = data.token;
     onToken();
   });
+}
+
+/** Gives a link what it needs to open in a window of its own: the portal's address, and the token as the host hands it in. */
+export function equip(link: HTMLAnchorElement): void {
+  if (!isPortal || !token) return;
+  const path = link.pathname.startsWith(PREFIX) ? link.pathname : PREFIX + link.pathname;
+  link.href = `${path}${link.search}#${new URLSearchParams({ token, ...Object.fromEntries(look) })}`;
 }
 
 /** Tells the host that its token no longer opens anything. */

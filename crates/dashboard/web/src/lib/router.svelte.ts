@@ -1,6 +1,6 @@
 /** Where the reader is. Everything that can be looked at has an address, filters too. */
 
-import { prefix } from "./portal.js";
+import { equip, prefix } from "./portal.js";
 
 /** The path of the address, without what all addresses of the portal begin with. */
 const pathNow = () => location.pathname.slice(prefix.length) || "/";
@@ -47,13 +47,16 @@ class Here {
 
 export const here = new Here();
 
-/** Takes clicks on links within the app. Those with a modifier are the browser's. */
+/** Takes clicks on links within the app. Those with a modifier are the browser's, which opens them elsewhere. */
 export function followLinks(event: MouseEvent): void {
   const link = (event.target as Element).closest?.("a");
   const isOurs = link && link.origin == location.origin && !link.target && !link.hasAttribute("download")
     && !/^\/(docs|openapi.json|health|metrics|api)(\/|$)/.test(link.pathname);
-  if (!isOurs || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (!isOurs) return;
+  const isElsewhere = event.type != "click" || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+  if (isElsewhere) return equip(link);
   event.preventDefault();
-  if (link.hash && link.pathname == location.pathname) return;
-  here.go(link.pathname + link.search);
+  const path = prefix && link.pathname.startsWith(`${prefix}/`) ? link.pathname.slice(prefix.length) : link.pathname;
+  if (link.hash && path == here.path) return;
+  here.go(path + link.search);
 }

@@ -1665,10 +1665,12 @@ export interface components {
             /** @description `message.send`, `read.mark` or `typing`. */
             type: string;
         };
-        /** @description What is shown to begin a session. */
+        /** @description What is shown to begin a session: either of the two. */
         SessionTerms: {
+            /** @description The code of a link that `waystation demo` has printed. It is good once. */
+            code?: string | null;
             /** @description A key, or a user's token. */
-            key: string;
+            key?: string | null;
         };
         /** @description What became of a frame. */
         ShownAck: {

@@ -3,16 +3,34 @@
 import { api, onRefused } from "./api.js";
 import { live } from "./live.svelte.js";
 import { isPortal, openPortal, portalToken, tellExpired } from "./portal.js";
+import { here } from "./router.svelte.js";
 
 export type Access = "unknown" | "nobody" | "user" | "admin";
 
 class Session {
   access = $state<Access>("unknown");
   readonly isIn = $derived(this.access == "user" || this.access == "admin");
+  /** What was wrong with the link that led here. */
+  problem = $state<string>();
 
   constructor() {
     onRefused(() => this.#end());
     if (isPortal) openPortal(() => void this.recognise());
+  }
+
+  /** Follows the link that led here, if it is one that signs in, and asks the server who this is. */
+  async begin(): Promise<void> {
+    if (!isPortal && here.path == "/sign-in") await this.#followLink();
+    await this.recognise();
+  }
+
+  /** The code of a link is behind the anchor, which is sent nowhere; it is taken out of the address before it is used. */
+  async #followLink(): Promise<void> {
+    const code = location.hash.slice(1);
+    const isSpent = here.get("code") != "";
+    here.go("/", { replace: true });
+    const isGood = code && (await api.POST("/api/session", { body: { code } })).response.ok;
+    if (!isGood && (code || isSpent)) this.problem = "This link has been used already, or has expired.";
   }
 
   /** Asks the server what the cookie, or the key, opens. */

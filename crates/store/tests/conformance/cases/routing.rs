@@ -1,11 +1,14 @@
 //! Routing: what an event is owed to is decided under a set of subscriptions, and written only while that set stands.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use domain::delivery::Status;
 use domain::{DeliveryId, SubscriptionId};
 use futures::future::{join, join_all};
-use store::{Appended, DeliveryFilter, Kept, KeptEvent, Page, Position, Store};
+use store::{
+    Appended, DeliveryFilter, Kept, KeptEvent, Page, Position, ROUTE_CHANGES_KEPT, RoutesVersion, Store,
+};
 
 use crate::make::{Make, append_of, at, idempotency, keyed, owing, plain};
 use crate::steps::{ALL, append, delivery_ids, keep, subscribe, version, whole_log};
@@ -61,6 +64,81 @@ pub(crate) async fn what_changes_nothing_does_not_move_the_version(store: &dyn S
     assert!(!store.change_subscription(&unknown, at(4)).await.unwrap());
     assert!(!store.delete_subscription(unknown.subscription.id, at(4)).await.unwrap());
     assert_eq!(version(store).await, start);
+}
+
+/// What [`Store::routes_since`] tells, by the ids of what is there and of what is gone.
+async fn changes(store: &dyn Store, since: RoutesVersion) -> (Vec<SubscriptionId>, Vec<SubscriptionId>) {
+    let changes = store.routes_since(since).await.unwrap().unwrap();
+    assert_eq!(changes.version, version(store).await);
+    let (there, gone): (Vec<_>, Vec<_>) = changes.changed.into_iter().partition(|(_, to)| to.is_some());
+    (there.into_iter().map(|(id, _)| id).collect(), gone.into_iter().map(|(id, _)| id).collect())
+}
+
+pub(crate) async fn what_has_changed_since_a_version_is_read_alone(store: &dyn Store) {
+    let make = &mut Make::new();
+    let start = version(store).await;
+    assert_eq!(changes(store, start).await, (vec![], vec![]));
+    let (mut one, other) = (subscribe(store, make).await, subscribe(store, make).await);
+    let (one_id, other_id) = (one.subscription.id, other.subscription.id);
+    let both = version(store).await;
+    assert_eq!(changes(store, start).await, (vec![one_id, other_id], vec![]));
+    for paused in [true, false, true] {
+        one.subscription.paused = paused;
+        assert!(store.change_subscription(&one, at(2)).await.unwrap());
+        one.revision += 1;
+    }
+    let changed = store.routes_since(both).await.unwrap().unwrap().changed;
+    assert_eq!(changed.into_iter().collect::<Vec<_>>(), [(one_id, Some(one))], "once, as it is now");
+    assert!(store.delete_subscription(one_id, at(3)).await.unwrap());
+    assert_eq!(changes(store, both).await, (vec![], vec![one_id]));
+    assert_eq!(changes(store, start).await, (vec![other_id], vec![one_id]));
+    assert_eq!(changes(store, version(store).await).await, (vec![], vec![]));
+}
+
+pub(crate) async fn changes_that_are_too_old_are_forgotten(store: &dyn Store) {
+    let make = &mut Make::new();
+    subscribe(store, make).await;
+    let now = version(store).await;
+    assert_eq!(store.routes_since(RoutesVersion(now.0 - ROUTE_CHANGES_KEPT - 1)).await.unwrap(), None);
+    assert!(store.routes_since(RoutesVersion(now.0 - ROUTE_CHANGES_KEPT)).await.unwrap().is_some());
+    assert_eq!(store.routes_since(RoutesVersion(now.0 + 1)).await.unwrap(), None, "of another store's time");
+}
+
+/// Each change is in its place: whoever goes from version to version knows what whoever reads all of it knows.
+pub(crate) async fn whoever_follows_the_changes_has_all_routes(store: &dyn Store) {
+    let make = &RefCell::new(Make::new());
+    let changing = join_all((0..4).map(|_| async {
+        for round in 0..6 {
+            let mut subscription = make.borrow_mut().subscription(at(0));
+            store.create_subscription(&subscription).await.unwrap();
+            subscription.subscription.paused = true;
+            assert!(store.change_subscription(&subscription, at(1)).await.unwrap());
+            if round % 2 == 0 {
+                assert!(store.delete_subscription(subscription.subscription.id, at(2)).await.unwrap());
+            }
+        }
+    }));
+    let start = store.routes().await.unwrap();
+    let following = async {
+        let mut known: BTreeMap<_, _> =
+            start.subscriptions.into_iter().map(|stored| (stored.subscription.id, stored)).collect();
+        let mut version = start.version;
+        while version.0 < start.version.0 + 4 * (6 + 6 + 3) {
+            let changes = store.routes_since(version).await.unwrap().unwrap();
+            version = changes.version;
+            for (id, changed) in changes.changed {
+                match changed {
+                    Some(stored) => drop(known.insert(id, stored)),
+                    None => drop(known.remove(&id)),
+                }
+            }
+        }
+        known
+    };
+    let (_, known) = join(changing, following).await;
+    let mut all = store.routes().await.unwrap().subscriptions;
+    all.sort_by_key(|stored| stored.subscription.id);
+    assert_eq!(known.into_values().collect::<Vec<_>>(), all);
 }
 
 /// Appends ten events that are owed to every subscription there is, and decides anew if that changes meanwhile.

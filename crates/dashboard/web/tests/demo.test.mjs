@@ -1,0 +1,58 @@
+/** What somebody sees who has just typed `waystation demo`. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { Demo, launch, open } from "./world.mjs";
+
+describe("the demo", () => {
+  let demo;
+  let browser;
+  let page;
+
+  before(async () => {
+    [demo, browser] = await Promise.all([Demo.start(), launch()]);
+  });
+  after(async () => {
+    await browser?.close();
+    await demo?.stop();
+  });
+
+  it("is opened by its link, once, and is alive", async () => {
+    page = await open(browser, demo, { key: null });
+    await page.goto(demo.link);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    assert.ok(!page.url().includes("#"), page.url());
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await page.getByRole("button", { name: /new/ }).waitFor();
+    assert.deepEqual(page.violations, []);
+
+    const stranger = await open(browser, demo, { key: null });
+    await stranger.goto(demo.link);
+    await stranger.getByText("This link has been used already, or has expired.").waitFor();
+    await stranger.goto(demo.link.replace("#", "?code="));
+    await stranger.getByText("This link has been used already, or has expired.").waitFor();
+    assert.deepEqual(stranger.violations, []);
+  });
+  it("connects an account by way of its provider's page, and removes it again", async () => {
+    await page.getByRole("link", { name: "Connections", exact: true }).click();
+    await page.getByRole("row").filter({ hasText: "spotify" }).getByText("needs reauth").waitFor();
+    await page.getByRole("link", { name: "Connect an account" }).click();
+    const dialog = page.getByRole("dialog", { name: "Connect an account" });
+    await dialog.getByLabel("Provider").selectOption("discord");
+    await dialog.getByLabel("User").fill("erin");
+    await dialog.getByRole("button", { name: "Go to the provider" }).click();
+    await page.waitForURL("**/connections/con_*");
+    const pane = page.getByRole("complementary", { name: "Connection" });
+    await pane.getByText("erin", { exact: true }).waitFor();
+    await pane.getByText("active", { exact: true }).first().waitFor();
+    const { pathname } = new URL(page.url());
+    // Granted once more it is the same connection.
+    await pane.getByRole("button", { name: "Authorise again" }).click();
+    await page.waitForURL(`**${pathname}`);
+    await pane.getByRole("button", { name: "Remove" }).click();
+    await page.getByRole("dialog", { name: "Remove the connection?" }).getByRole("button", { name: "Remove it" }).click();
+    await page.waitForURL("**/connections");
+    assert.equal(await page.getByRole("row").filter({ hasText: "erin" }).count(), 0);
+    assert.deepEqual(page.violations, []);
+  });
+});
