@@ -6,7 +6,8 @@
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
 //! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), and a file
-//! for what happens in the accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
+//! for what happens in the accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`]
+//! (what is sent next), [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
