@@ -36,6 +36,8 @@ pub struct Connection {
     pub refresh: Refresh,
     /// When it was last asked for what is new.
     pub last_sync_at: Option<Timestamp>,
+    /// When it was removed. It is nobody's any more, and stays until what was registered for it is gone.
+    pub removed_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -238,7 +240,7 @@ impl Connection {
 const FIRST_GAP_SECONDS: u32 = 30;
 
 /// The time between two tries: 30 s, doubling up to an hour, and up to a tenth longer.
-fn gap(failures: u16, rng: &mut impl Rng) -> Duration {
+pub(crate) fn gap(failures: u16, rng: &mut impl Rng) -> Duration {
     let doublings = u32::from(failures.saturating_sub(1)).min(16);
     let seconds = FIRST_GAP_SECONDS.saturating_mul(1 << doublings).min(REFRESH_GAP_SECONDS_MAX);
     let millis = u64::from(seconds) * 1_000;

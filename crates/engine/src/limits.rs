@@ -304,3 +304,24 @@ pub const SYNC_TAKES_MAX: Duration = Duration::from_secs(3_600);
 
 /// Bytes of a token. Microsoft's are the longest, some 4 KiB.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;
+
+/// Places of one provider that a node works at at once. Few: nobody waits for it, and providers count calls.
+pub const REGISTRATIONS_AT_ONCE_MAX: usize = 8;
+
+/// Calls that setting one thing up may take: pages of what is there, and what follows.
+pub const REGISTERING_CALLS_MAX: usize = 30;
+
+/// Bytes of an answer about what is set up. A page of a hundred hooks is the largest.
+pub const REGISTRATION_ANSWER_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// How often the store is asked whether something is to be set up or renewed: other nodes do not say so.
+pub const REGISTRATIONS_POLL_EVERY: Duration = Duration::from_secs(60);
+
+/// Registrations of one basis, place or user that are looked at.
+pub const REGISTRATIONS_READ_MAX: u32 = 1_000;
+
+/// How long whoever asks for a registration waits to see how it goes, and how often it is looked at meanwhile: another node
+/// may be the one that does it.
+pub const REGISTERING_WAITED_FOR: Duration = Duration::from_secs(10);
+/// See [`REGISTERING_WAITED_FOR`].
+pub const REGISTRATION_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);

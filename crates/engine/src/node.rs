@@ -24,6 +24,7 @@ use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
 use crate::realtime::{Advance, Conversations, Hub, NoConversations};
 use crate::recover::{Recovery, Runner};
+use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub deactivate_after: Duration,
     /// How connections are looked after.
     pub care: Care,
+    /// Where the world reaches this server. Without it nothing can be told to push here.
+    pub base_url: Option<String>,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
     /// How long a stream is silent at the most.
@@ -79,6 +82,8 @@ pub struct Engine {
     pub sources: Arc<Sources>,
     /// Users' accounts at providers.
     pub connections: Arc<Connections>,
+    /// What is set up at providers so that they push.
+    pub registrations: Arc<Registrations>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -188,6 +193,14 @@ impl Engine {
             settings.provider_settings.clone(),
             settings.care,
         ));
+        let registrations = Arc::new(Registrations::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&connections),
+            settings.provider_settings.clone(),
+            settings.base_url,
+        ));
 
         let (rejections, recorder) = Rejections::new(
             Arc::clone(&store),
@@ -205,6 +218,7 @@ impl Engine {
             Arc::clone(&clock),
             documents,
             Arc::clone(&connections),
+            Arc::clone(&registrations),
             settings.provider_settings,
         );
         let engine = Self {
@@ -214,6 +228,7 @@ impl Engine {
             queues,
             sources,
             connections,
+            registrations,
             rejections,
             recovery,
             hub,
@@ -231,6 +246,9 @@ impl Engine {
         engine.keep_delivering(settler, runner);
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
+        if !settings.care.refresh_every.is_zero() {
+            engine.registrations.keep_alive(&engine.supervisor);
+        }
         Ok(engine)
     }
 

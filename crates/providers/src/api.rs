@@ -110,6 +110,26 @@ impl ApiCall {
         Self { body: body.into(), ..call }
     }
 
+    /// A call without a body.
+    pub(crate) fn of(method: Method, url: String) -> Self {
+        Self::new(method, url)
+    }
+
+    /// With a body of JSON.
+    pub(crate) fn with_json(self, body: &Value) -> Self {
+        let call = self.with(CONTENT_TYPE, JSON);
+        Self { body: body.to_string().into(), ..call }
+    }
+
+    /// With a header that nobody may see.
+    pub(crate) fn with_secret(mut self, name: HeaderName, secret: &Token) -> Self {
+        if let Ok(mut value) = HeaderValue::try_from(secret.reveal()) {
+            value.set_sensitive(true);
+            self.headers.insert(name, value);
+        }
+        self
+    }
+
     /// With a header. A value that is not one is left out, and the provider says so.
     pub(crate) fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(mut value) = value.try_into() {
@@ -166,6 +186,26 @@ impl ApiAnswer {
         // What stands in the body is not repeated: it may be a token.
         serde_json::from_slice(&self.body)
             .map_err(|error| CallFailure::Unreadable(format!("{} with {error}", self.status)))
+    }
+
+    /// [`ApiAnswer::success`] where the body does not matter.
+    pub(crate) fn done(&self, now: Timestamp) -> Result<(), CallFailure> {
+        if self.status.is_success() { Ok(()) } else { self.success(now).map(drop) }
+    }
+
+    /// [`ApiAnswer::success`], with `refusal` for one that will not pass; a success without a body says nothing.
+    pub(crate) fn success_or(
+        &self,
+        now: Timestamp,
+        refusal: impl Fn(&Self) -> CallFailure,
+    ) -> Result<Value, CallFailure> {
+        if self.status.is_success() && self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        self.success(now).map_err(|failure| match failure {
+            CallFailure::Refused(_) => refusal(self),
+            other => other,
+        })
     }
 
     /// The JSON of an answer that is a success by its status; else why it is none, by the rules that all share.

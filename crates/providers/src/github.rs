@@ -5,6 +5,7 @@
 
 mod activity;
 mod kinds;
+mod register;
 
 use domain::{EventType, Timestamp};
 use http::HeaderName;
@@ -141,9 +142,12 @@ impl Connectable for GitHub {
 }
 
 fn call(url: String, token: &Token) -> ApiCall {
-    ApiCall::get(url)
-        .bearer(token)
-        .with(http::header::ACCEPT, "application/vnd.github+json")
+    headed(ApiCall::get(url)).bearer(token)
+}
+
+/// With the headers that every call has.
+fn headed(call: ApiCall) -> ApiCall {
+    call.with(http::header::ACCEPT, "application/vnd.github+json")
         .with(HeaderName::from_static("x-github-api-version"), "2022-11-28")
 }
 

@@ -5,6 +5,7 @@
 //! token's claims). The body is not signed: the token says that Pub/Sub sends, for our service account, to us.
 
 mod history;
+mod register;
 
 use base64::Engine as _;
 use base64::alphabet;

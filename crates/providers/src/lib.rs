@@ -14,6 +14,9 @@
 //! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
 //! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`]. One that
 //! is asked for what is new in an account implements [`Pollable`] as well, and is named in [`POLLABLE`].
+//!
+//! A provider where something must be set up so that it pushes implements [`register::Registrable`], in a file of its own
+//! below the provider's, and is named in [`register::REGISTRABLE`].
 
 #![warn(missing_docs)]
 
@@ -26,6 +29,7 @@ mod lenient;
 mod mac;
 pub mod oauth;
 mod poll;
+pub mod register;
 mod request;
 pub mod scheme;
 mod settings;

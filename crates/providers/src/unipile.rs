@@ -5,6 +5,8 @@
 //! that others have recorded, where these differ. Nothing is signed and nothing has an id: a header of our choice holds a
 //! shared secret, and what tells a repeat is made from what an event is about.
 
+mod register;
+
 use domain::event::Json;
 use domain::mac::Mac;
 use domain::{EventType, Timestamp};

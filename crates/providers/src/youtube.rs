@@ -6,6 +6,7 @@
 
 mod atom;
 mod playlists;
+mod register;
 
 use std::time::Duration;
 

@@ -25,11 +25,14 @@ pub(crate) async fn github_user(State(world): State<Arc<World>>, headers: Header
     }
     match account(&world, "github", &headers) {
         Some(login) => Json(json!({ "login": login, "id": 583_231, "type": "User" })).into_response(),
-        None => {
-            let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
+        None => github_refusal(),
     }
+}
+
+/// How GitHub refuses a token.
+pub(crate) fn github_refusal() -> Response {
+    let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
+    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
 /// `POST /api/auth.test`.

@@ -5,9 +5,10 @@
 //! be told to fail in the ways in which providers fail.
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
-//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), and a file
-//! for what happens in the accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`]
-//! (what is sent next), [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
+//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account),
+//! [`pushing`] (what can be set up so that they push), and a file for what happens in the accounts of each provider, with a
+//! button for each thing that can. Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed
+//! how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
@@ -16,6 +17,7 @@ mod clock;
 mod discord;
 mod github;
 mod gmail;
+pub mod pushing;
 pub mod receivers;
 pub mod senders;
 mod spotify;
@@ -58,7 +60,7 @@ impl Sandbox {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it has just been bound");
         let world = Arc::new(World::new(now));
-        let router = routes().with_state(Arc::clone(&world));
+        let router = routes().merge(pushing::routes(&world)).with_state(Arc::clone(&world));
         let serving = tokio::spawn(async move {
             let _ended = axum::serve(listener, router).await;
         });
@@ -91,7 +93,24 @@ impl Sandbox {
                 (format!("{}_API_BASE", name.to_uppercase()), self.url(&format!("/{name}"))),
             ]
         };
-        VENDORS.iter().flat_map(of).collect()
+        VENDORS.iter().flat_map(of).chain(self.pushing_environment()).collect()
+    }
+}
+
+impl Sandbox {
+    /// What the operator sets so that the stand-ins can be made to push.
+    fn pushing_environment(&self) -> [(String, String); 7] {
+        let key = pushing::OPERATOR_KEY.to_owned();
+        [
+            ("GOOGLE_PUBSUB_TOPIC", "projects/way/topics/mail".to_owned()),
+            ("YOUTUBE_HUB_URL", self.url("/hub/subscribe")),
+            ("UNIPILE_API_BASE", self.url("/unipile")),
+            ("UNIPILE_API_KEY", key.clone()),
+            ("COMPOSIO_API_BASE", self.url("/composio")),
+            ("COMPOSIO_API_KEY", key.clone()),
+            ("DISCORD_BOT_TOKEN", key),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
     }
 }
 

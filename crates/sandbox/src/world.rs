@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use tokio::sync::watch;
 
+use crate::pushing::Pushing;
 use crate::vendor::{Rotation, Vendor};
 
 /// Everything that the stand-ins know.
@@ -17,6 +18,7 @@ pub struct World {
     answers_left: watch::Sender<usize>,
     /// How many calls wait.
     held: watch::Sender<usize>,
+    pushing: Pushing,
 }
 
 /// Tokens of an account.
@@ -103,12 +105,19 @@ const CODE_SECONDS: i64 = 600;
 impl World {
     pub(crate) fn new(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         let (answers_left, held) = (watch::Sender::new(usize::MAX), watch::Sender::new(0));
-        Self { now: Box::new(now), data: Mutex::default(), answers_left, held }
+        let pushing = Pushing::default();
+        Self { now: Box::new(now), data: Mutex::default(), answers_left, held, pushing }
     }
 
     /// The time, in seconds since the Unix epoch.
     pub(crate) fn now(&self) -> i64 {
         (self.now)()
+    }
+
+    /// What is set up so that the providers push.
+    #[must_use]
+    pub fn pushing(&self) -> &Pushing {
+        &self.pushing
     }
 
     pub(crate) fn data(&self) -> MutexGuard<'_, Data> {

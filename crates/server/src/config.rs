@@ -22,6 +22,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use providers::register::REGISTRABLE;
 use providers::{SettingKind, Settings};
 
 pub(crate) use database_url::DatabaseUrl;
@@ -33,7 +34,7 @@ pub(crate) use problem::ConfigErrors;
 use problem::Problem;
 use reader::Reader;
 pub(crate) use reader::Setting;
-pub(crate) use secret::{Secret, SecretKey, Secrets};
+pub(crate) use secret::{Secret, SecretKeys, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) struct Config {
     /// Set: the admin key. Not set: one is made on the first start.
     pub(crate) admin_key: Option<Secret>,
     /// Encrypts secrets at rest and signs tokens. Always set on PostgreSQL; on SQLite a key file can stand in.
-    pub(crate) secret_key: Option<SecretKey>,
+    pub(crate) secret_key: Option<SecretKeys>,
     /// Where the world reaches this server.
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) inbound: Inbound,
@@ -305,10 +306,12 @@ impl Providers {
     }
 }
 
-/// By provider: what it is believed by, and then what it is called with.
+/// By provider: what it is believed by, then what it is called with, and then what it is told to push with.
 fn provider_settings() -> impl Iterator<Item = (&'static str, &'static [providers::Setting])> {
     let inbound = providers::ALL.iter().map(|provider| (provider.name(), provider.settings()));
-    inbound.chain(providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings())))
+    let called = providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    let registered = REGISTRABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    inbound.chain(called).chain(registered)
 }
 
 fn set(read: &mut Reader<'_>, provider: &str, setting: providers::Setting, settings: Settings) -> Settings {

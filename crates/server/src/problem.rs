@@ -9,6 +9,7 @@ use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
+use engine::registrations::NotRegistered;
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -275,6 +276,16 @@ impl From<NotConnected> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "provider_unavailable", error.to_string())
             }
             NotConnected::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotRegistered> for Problem {
+    fn from(error: NotRegistered) -> Self {
+        match error {
+            NotRegistered::NoAddress => Self::conflict("no_base_url", error.to_string()),
+            NotRegistered::NotSet(_) => Self::conflict("not_configured", error.to_string()),
+            NotRegistered::Store(error) => error.into(),
         }
     }
 }

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
-    recovery, rejections, rotation, sessions, sources, subscriptions, trial,
+    recovery, registrations, rejections, rotation, sessions, sources, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -65,6 +65,8 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         // Connections
         .routes(routes!(connections::list_connections, connections::create_connection))
         .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::list_registrations))
         .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))

@@ -9,13 +9,13 @@ use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
     ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, rejections, retention, sources,
-    subscriptions, tasks,
+    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
+    retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -271,6 +271,19 @@ impl<E: Engine> Store for SqlStore<E> {
         self.0.delete_source(id).await
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        sealed::secrets(&self.0, within, after, limit).await
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        sealed::reseal(&self.0, secret, sealed).await
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         connections::create(&self.0, connection, due).await
     }
@@ -299,6 +312,38 @@ impl<E: Engine> Store for SqlStore<E> {
         connections::delete(&self.0, id).await
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        connections::remove(&self.0, id, kept, now).await
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::create(&self.0, registration).await
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        registrations::one(&self.0, id).await
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        registrations::list(&self.0, filter, page).await
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        registrations::change(&self.0, registration, ring_at).await
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::delete(&self.0, registration).await
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -315,6 +360,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         tasks::keep(&self.0, task, deadline, memory).await
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        tasks::drop(&self.0, task).await
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {

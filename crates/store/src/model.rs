@@ -9,7 +9,9 @@ mod deliveries;
 mod inbox;
 mod jobs;
 mod log;
+mod registrations;
 mod retention;
+mod sealed;
 mod sources;
 mod subscriptions;
 
@@ -25,15 +27,16 @@ use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
     ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
-    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
-    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
+    Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges, Routes,
+    RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
+    StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource,
+    StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -79,6 +82,7 @@ struct Data {
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
     connections: BTreeMap<ConnectionId, StoredConnection>,
+    registrations: BTreeMap<RegistrationId, StoredRegistration>,
     /// By kind and subject: when each is due.
     tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
@@ -326,6 +330,19 @@ impl Store for Model {
         Ok(self.data("delete_source").delete_source(id))
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        Ok(self.data("sealed_secrets").sealed_secrets(within, after, limit))
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        Ok(self.data("reseal").reseal(secret, sealed))
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         Ok(self.data("create_connection").create_connection(connection, due))
     }
@@ -354,6 +371,38 @@ impl Store for Model {
         Ok(self.data("delete_connection").delete_connection(id))
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.data("remove_connection").remove_connection(id, kept, now))
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("create_registration").create_registration(registration))
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        Ok(self.data("registration").registrations.get(&id).cloned())
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        Ok(self.data("registrations").registrations(filter, page))
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        Ok(self.data("change_registration").change_registration(registration, ring_at))
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("delete_registration").delete_registration(registration))
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -370,6 +419,10 @@ impl Store for Model {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         Ok(self.data("keep_task").keep_task(task, deadline, memory))
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        Ok(self.data("drop_task").drop_task(task))
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {

@@ -21,6 +21,7 @@ fn connection() -> Connection {
         authorized_at: at(0),
         refresh: Refresh::default(),
         last_sync_at: None,
+        removed_at: None,
         created_at: at(0),
         updated_at: at(0),
     }

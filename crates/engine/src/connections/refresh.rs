@@ -202,6 +202,9 @@ impl Connections {
     /// Tells that a grant is dead, and writes that down. In this order: should it end between, it is told once all the
     /// same, since such an event is told of each grant but once.
     pub(super) async fn give_up(&self, stored: StoredConnection) -> Result<(), StoreError> {
+        if stored.connection.removed_at.is_some() {
+            return self.store.delete_connection(stored.connection.id).await.map(drop);
+        }
         let news = News::needs_reauth(&stored.connection);
         let told = self.log.append(news.draft(self.clock.now())).await;
         told.map_err(|error| StoreError::Unavailable(error.to_string()))?;

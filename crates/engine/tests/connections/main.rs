@@ -8,4 +8,5 @@ mod mailboxes;
 mod ninety_days;
 mod polling;
 mod refreshing;
+mod registering;
 mod world;

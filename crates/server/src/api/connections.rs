@@ -230,13 +230,13 @@ pub(crate) async fn sync_connection(
 
 /// Remove a connection
 ///
-/// Its tokens are gone then. Its events stay.
+/// What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
 #[utoipa::path(delete, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn delete_connection(
     State(app): State<Arc<App>>,
     OwnedConnection(stored): OwnedConnection,
 ) -> Result<StatusCode> {
-    let is_deleted = app.engine.connections.disconnect(stored.connection.id).await?;
+    let is_deleted = app.engine.connections.disconnect(&stored).await?;
     is_deleted.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("connection"))
 }

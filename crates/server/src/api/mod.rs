@@ -15,6 +15,7 @@ pub(crate) mod preview;
 pub(crate) mod publish;
 pub(crate) mod queues;
 pub(crate) mod recovery;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod rotation;
 pub(crate) mod sessions;

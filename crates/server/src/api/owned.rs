@@ -112,6 +112,7 @@ impl FromRequestParts<Arc<App>> for OwnedConnection {
         let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
         let id = id(parts, app, "connection").await?;
         let stored = app.engine.store.connection(id).await?;
+        let stored = stored.filter(|stored| stored.connection.removed_at.is_none());
         let stored = stored.ok_or_else(|| Problem::not_found("connection"))?;
         access.check(Some(&stored.connection.user_id))?;
         Ok(Self(stored))

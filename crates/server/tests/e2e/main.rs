@@ -31,6 +31,7 @@ mod gmail;
 mod health;
 mod listening;
 mod matrix;
+mod new_secret_key;
 mod openapi;
 mod ordering;
 mod polling;

@@ -8,8 +8,10 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tasks;
@@ -41,6 +43,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        registrations::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
         tasks::STATEMENTS,
@@ -53,6 +56,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())
+        .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }
