@@ -56,6 +56,20 @@ pub const FORMER_KEYS_MAX: usize = 4;
 /// How long a transform waits for its turn. Beyond it the attempt has failed and is made again later.
 pub const TRANSFORM_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Steps of filters that are taken over one event in the task of whoever brings it: some 0.3 ms at the worst, in which ordinary
+/// filters answer. The rest is done in turns.
+pub const MATCHED_AT_ONCE_STEPS: usize = 2_000;
+
+/// Bytes of an event's data that are read as a document there, in which most senders' events fit.
+pub const MATCHED_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Steps that all filters together may take over one event: ten of the worst, or thousands of ordinary ones.
+pub const MATCHING_STEPS_MAX: usize = 10 * domain::limits::FILTER_STEPS_MAX;
+
+/// How long a request waits for filters, and for their turns. It is half of what it waits for its commit in all: an event is
+/// kept whatever filters do.
+pub const MATCHING_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// How often a node says that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -70,6 +84,10 @@ pub const REMOVAL_TAKES: Duration = Duration::from_millis(20);
 
 /// Rows that are removed at once, however quickly it goes.
 pub const REMOVED_AT_ONCE_MAX: u32 = 512;
+
+/// How long it is known what became of deliveries hour by hour: a quarter of a year, so that a month can be held against the one
+/// before.
+pub const HOURS_KEPT_FOR: Duration = Duration::from_secs(92 * 86_400);
 
 /// The shortest and the longest time between two looks for what is old.
 pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
@@ -165,6 +183,9 @@ pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other writes
 /// wait.
 pub const JOB_STEP_MAX: u32 = 256;
+
+/// Bytes of the data of past events that are read together, unless the first alone has more.
+pub const PAST_BYTES_MAX: u64 = 8 * 1_024 * 1_024;
 
 /// Events that are looked at at once where they are only counted.
 pub const JOB_COUNT_STEP: u32 = 1_000;
@@ -325,3 +346,27 @@ pub const REGISTRATIONS_READ_MAX: u32 = 1_000;
 pub const REGISTERING_WAITED_FOR: Duration = Duration::from_secs(10);
 /// See [`REGISTERING_WAITED_FOR`].
 pub const REGISTRATION_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
+
+/// Events that the inbox takes in one step, which is one transaction.
+pub const INBOX_EVENTS_PER_STEP: u32 = 64;
+
+/// How often the log is looked at for the inbox. Whoever appends something for it says so; this stands behind it.
+pub const INBOX_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a change to a conversation is made again because somebody else was faster.
+pub const INBOX_TRIES: usize = 20;
+
+/// Messages of one conversation that wait to be sent and are looked at for the next.
+pub const SENDING_LOOKED_AT_MAX: u32 = 1_000;
+
+/// Messages that a node sends at once, each in a conversation of its own.
+pub const SENDS_AT_ONCE_MAX: usize = 8;
+
+/// How often a provider may say that it does not take a message now.
+pub const SEND_TRIES_MAX: u16 = 6;
+
+/// How long until it is asked again; twice as long each time.
+pub const SEND_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a message whose answer was lost may take to come back as an event, from when it was sent.
+pub const SEND_LOST_AFTER: Duration = Duration::from_secs(40);

@@ -24,6 +24,7 @@ pub mod api;
 mod connect;
 mod google;
 mod inbound;
+pub mod inbox;
 mod keys;
 mod lenient;
 mod mac;

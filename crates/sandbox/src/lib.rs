@@ -6,13 +6,14 @@
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
 //! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account),
-//! [`pushing`] (what can be set up so that they push), and a file for what happens in the accounts of each provider, with a
-//! button for each thing that can. Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed
-//! how), [`receivers`] (who takes it).
+//! [`pushing`] (what can be set up so that they push), `chats` (messages that are sent), and a file for what happens in the
+//! accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`] (what is sent next),
+//! [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
 mod accounts;
+mod chats;
 mod clock;
 mod discord;
 mod github;
@@ -35,6 +36,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+pub use chats::Sent;
 pub use gmail::Mail;
 use vendor::{VENDORS, Vendor};
 pub use world::{Fault, Pair, World};
@@ -141,4 +143,6 @@ fn routes() -> Router<Arc<World>> {
         .route("/youtube/youtube/v3/playlistItems", get(youtube::playlist_items))
         .route("/discord/api/v10/users/@me/guilds", get(discord::guilds))
         .route("/spotify/v1/me/player/recently-played", get(spotify::recently_played))
+        // Messages
+        .route("/unipile/api/v1/chats/{chat_id}/messages", post(chats::send_to_chat))
 }

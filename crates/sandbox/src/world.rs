@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use tokio::sync::watch;
 
+use crate::chats::Sent;
 use crate::pushing::Pushing;
 use crate::vendor::{Rotation, Vendor};
 
@@ -64,6 +65,8 @@ pub(crate) struct Data {
     api_faults: HashMap<&'static str, VecDeque<u16>>,
     /// Calls that have shown a token that had expired.
     stale_calls: u32,
+    /// Messages that were sent, the first first.
+    sent: Vec<Sent>,
 }
 
 /// What a user was asked.
@@ -163,6 +166,20 @@ impl World {
     #[must_use]
     pub fn token_calls(&self, application: &str) -> u32 {
         self.data().calls.get(application).copied().unwrap_or_default()
+    }
+
+    /// The messages that were taken, the first first.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Sent> {
+        self.data().sent.clone()
+    }
+
+    /// Takes a message; what it is called.
+    pub(crate) fn keep_message(&self, chat_id: String, text: String) -> String {
+        let mut data = self.data();
+        let message_id = format!("sent-{}", data.sent.len() + 1);
+        data.sent.push(Sent { chat_id, text, message_id: message_id.clone() });
+        message_id
     }
 
     /// Whether this access token opens the API now.

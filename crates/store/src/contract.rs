@@ -144,6 +144,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How a subscription's deliveries have ended so far.
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
 
+    /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which nothing
+    /// happened are left out. They are counted as statistics are, in the transaction of each change.
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>>;
+
     /// Says that a node lives. Each call counts its beat up by one.
     async fn beat(&self, node: NodeId) -> Result<()>;
 
@@ -358,6 +362,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// raw bytes.
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
 
+    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has gone is
+    /// left out.
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>>;
+
     /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
     async fn past_deliveries(
         &self,
@@ -447,6 +455,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes at most `limit` idempotency keys that have expired; how many.
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how many.
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;
@@ -762,6 +773,38 @@ pub struct Statistics {
     pub failing_since: Option<Timestamp>,
 }
 
+/// Which hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourFilter {
+    /// Whose subscriptions, of those that are still there; `None`: everyone's, also those that are gone.
+    pub user_id: Option<UserId>,
+    /// Begun at or after.
+    pub since: Timestamp,
+    /// Begun before.
+    pub until: Timestamp,
+}
+
+/// What became of deliveries within an hour: that in which an attempt ended, or where there was none, the delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began.
+    pub begins_at: Timestamp,
+    /// Deliveries that arrived.
+    pub successful: i64,
+    /// Deliveries that were given up.
+    pub failed: i64,
+    /// Attempts.
+    pub attempts: i64,
+    /// Those of them that failed.
+    pub errors: i64,
+    /// Those of them that were answered with a status.
+    pub answers: i64,
+    /// How long these took together, in microseconds.
+    pub answer_micros: i64,
+    /// How long the longest of these took, in microseconds.
+    pub answer_micros_max: i64,
+}
+
 /// An event type that somebody has described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedType {
@@ -955,6 +998,9 @@ pub enum Owed {
     Overtaken,
 }
 
+/// Events in one call of [`Store::events_of`]. They are one statement, which has a parameter for each.
+pub const EVENTS_PER_CALL_MAX: usize = 256;
+
 /// A span of the log, as a subscription may want to see it.
 #[derive(Debug, Clone)]
 pub struct Past {
@@ -973,6 +1019,8 @@ pub struct Past {
 pub struct PastEvent {
     /// The event, without its data and raw bytes.
     pub event: Arc<Event>,
+    /// Bytes of its data.
+    pub data_bytes: u64,
     /// How it stands.
     pub standing: Standing,
 }

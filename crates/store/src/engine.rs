@@ -1,5 +1,6 @@
 //! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,13 +9,13 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
+    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
     RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
+    connections, deliveries, event_types, hours, inbox, jobs, keys, log, nodes, registrations, rejections,
     retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
@@ -197,6 +198,14 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
         subscriptions::failing_for(&self.0, span, limit).await
+    }
+
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        hours::hours(&self.0, filter).await
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        hours::remove_hours(&self.0, before, limit).await
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
@@ -438,6 +447,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
         jobs::remove_ended(&self.0, before, limit).await
+    }
+
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        log::events_of(&self.0, ids).await
     }
 
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {

@@ -19,6 +19,7 @@
 mod contract;
 mod ends;
 mod engine;
+mod hours;
 mod migrate;
 pub mod model;
 mod postgres;

@@ -6,6 +6,7 @@
 mod batches;
 mod connections;
 mod deliveries;
+mod hours;
 mod inbox;
 mod jobs;
 mod log;
@@ -15,7 +16,7 @@ mod sealed;
 mod sources;
 mod subscriptions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,9 +33,9 @@ use domain::{
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges, Routes,
-    RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
+    EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
+    PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
+    Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
     StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource,
     StoredSubscription, Task, Waiting,
 };
@@ -72,6 +73,8 @@ struct Data {
     /// Which subscription each of the last versions is about.
     route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
+    /// By when they began.
+    hours: BTreeMap<(Timestamp, SubscriptionId), Hour>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
     rejections: BTreeMap<RejectionId, Rejection>,
@@ -180,7 +183,9 @@ impl Store for Model {
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
         let written: Vec<_> = changes.iter().map(|change| data.change(change)).collect();
-        data.note_failures(changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change));
+        let made = changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change);
+        data.note_failures(made.clone());
+        data.count_hours(made);
         Ok(written)
     }
 
@@ -239,6 +244,14 @@ impl Store for Model {
 
     async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
         Ok(self.data("failing_for").failing_for(span, limit))
+    }
+
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        Ok(self.data("hours").hours(filter))
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_hours").remove_hours(before, limit))
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
@@ -511,6 +524,13 @@ impl Store for Model {
 
     async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64> {
         Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
+    }
+
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        let data = self.data("events_of");
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let without_raw = |event: Arc<Event>| Arc::new(Event { raw: None, ..Event::clone(&event) });
+        Ok(ids.into_iter().filter_map(|id| data.event(id)).map(|logged| without_raw(logged.event)).collect())
     }
 
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {

@@ -55,6 +55,7 @@ pub(crate) struct Catalogue {
 
 /// Whose catalogue.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CatalogueQuery {
     /// The user whose types are meant, beside everyone's.

@@ -170,6 +170,7 @@ fn take_granted(fields: &mut Fields, now: Timestamp) -> Granted {
 
 /// Which connections.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ConnectionsQuery {
     /// Whose.

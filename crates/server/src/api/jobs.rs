@@ -63,6 +63,7 @@ impl From<Job> for ShownJob {
 
 /// Which jobs.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct JobsQuery {
     /// Whose.

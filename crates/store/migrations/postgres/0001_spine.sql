@@ -146,6 +146,20 @@ CREATE TABLE subscription_statistics (
 CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
     WHERE failing_since IS NOT NULL;
 
+-- What became of deliveries, hour by hour. A reader asks for a span of hours, so these come first.
+CREATE TABLE delivery_hours (
+    hour            BIGINT NOT NULL,
+    subscription_id UUID NOT NULL,
+    successful      BIGINT NOT NULL,
+    failed          BIGINT NOT NULL,
+    attempts        BIGINT NOT NULL,
+    errors          BIGINT NOT NULL,
+    answers         BIGINT NOT NULL,
+    answer_us       BIGINT NOT NULL,
+    answer_us_max   BIGINT NOT NULL,
+    PRIMARY KEY (hour, subscription_id)
+);
+
 CREATE TABLE nodes (
     id   UUID PRIMARY KEY,
     beat BIGINT NOT NULL

@@ -150,6 +150,20 @@ CREATE TABLE subscription_statistics (
 CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
     WHERE failing_since IS NOT NULL;
 
+-- What became of deliveries, hour by hour. A reader asks for a span of hours, so these come first.
+CREATE TABLE delivery_hours (
+    hour            INTEGER NOT NULL,
+    subscription_id BLOB NOT NULL,
+    successful      INTEGER NOT NULL,
+    failed          INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    errors          INTEGER NOT NULL,
+    answers         INTEGER NOT NULL,
+    answer_us       INTEGER NOT NULL,
+    answer_us_max   INTEGER NOT NULL,
+    PRIMARY KEY (hour, subscription_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE nodes (
     id   BLOB PRIMARY KEY,
     beat INTEGER NOT NULL

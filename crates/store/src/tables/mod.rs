@@ -3,6 +3,7 @@
 pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod hours;
 pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
@@ -38,6 +39,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        hours::STATEMENTS,
         inbox::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
@@ -53,6 +55,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .into_iter()
         .cloned()
         .chain(log::any_filter())
+        .chain([log::some()])
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())

@@ -8,6 +8,7 @@ pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
 pub(crate) mod events;
+pub(crate) mod hours;
 pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
