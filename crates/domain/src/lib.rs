@@ -10,7 +10,7 @@
 //! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
 //! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
 //! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider),
-//! [`conversation`] (messages with others).
+//! [`conversation`] (messages with others), [`email`].
 
 #![warn(missing_docs)]
 
@@ -22,6 +22,7 @@ pub mod connection;
 pub mod conversation;
 pub mod delivery;
 pub mod document;
+pub mod email;
 pub mod event;
 pub mod filter;
 pub mod headers;
@@ -43,7 +44,7 @@ pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
 pub use id::{
-    ConnectionId, ConversationId, DeliveryId, EventId, JobId, KeyId, MessageId, NodeId, RejectionId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, EventId, JobId, KeyId, MessageId, NodeId, RejectionId,
     SourceId, SubscriptionId,
 };
 pub use time::Timestamp;

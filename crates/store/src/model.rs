@@ -24,16 +24,16 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
     Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
-    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
-    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
+    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation,
+    StoredEmail, StoredJob, StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -86,6 +86,7 @@ struct Data {
     inbox_position: i64,
     conversations: BTreeMap<ConversationId, StoredConversation>,
     messages: BTreeMap<MessageId, StoredMessage>,
+    emails: BTreeMap<EmailId, StoredEmail>,
 }
 
 impl Model {
@@ -530,6 +531,26 @@ impl Store for Model {
             stored.message.conversation_id == conversation && stored.message.is_sending
         };
         Ok(data.messages.values().filter(is_meant).take(limit as usize).cloned().collect())
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        Ok(self.data("email").emails.get(&id).cloned())
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        let data = self.data("email_called");
+        let is_it =
+            |stored: &&StoredEmail| stored.email.user_id == *user && stored.email.provider_id == provider_id;
+        Ok(data.emails.values().find(is_it).cloned())
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        Ok(self.data("emails").emails(user, thread_id, page))
     }
 
     async fn oldest_events(
