@@ -136,6 +136,11 @@ id!(
     "con_"
 );
 id!(
+    /// Names a registration: what is set up at a provider so that it pushes.
+    RegistrationId,
+    "reg_"
+);
+id!(
     /// Names a request that was refused.
     RejectionId,
     "rej_"

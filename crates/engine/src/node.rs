@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Settler, Transforms};
 use crate::documents::Documents;
+use crate::inbox::Inbox;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
@@ -23,8 +24,9 @@ use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::matching::Matching;
 use crate::news::{Desk, Teller};
-use crate::realtime::{Advance, Conversations, Hub, NoConversations};
+use crate::realtime::{Advance, Conversations, Hub};
 use crate::recover::{Recovery, Runner};
+use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub deactivate_after: Duration,
     /// How connections are looked after.
     pub care: Care,
+    /// Where the world reaches this server. Without it nothing can be told to push here.
+    pub base_url: Option<String>,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
     /// How long a stream is silent at the most.
@@ -78,8 +82,12 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Conversations and their messages.
+    pub inbox: Arc<Inbox>,
     /// Users' accounts at providers.
     pub connections: Arc<Connections>,
+    /// What is set up at providers so that they push.
+    pub registrations: Arc<Registrations>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -183,7 +191,16 @@ impl Engine {
         );
         let sources = Arc::new(sources.await?);
 
-        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let unipile = settings.provider_settings.get("unipile").cloned().unwrap_or_default();
+        let inbox = Arc::new(Inbox::new(
+            (Arc::clone(&store), log.clone()),
+            Arc::clone(&clock),
+            client.clone(),
+            (Arc::clone(&routes), vault.clone()),
+            unipile,
+            advance.clone(),
+        ));
+        let conversations: Arc<dyn Conversations> = Arc::clone(&inbox) as Arc<dyn Conversations>;
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
@@ -195,6 +212,14 @@ impl Engine {
             log.clone(),
             settings.provider_settings.clone(),
             settings.care,
+        ));
+        let registrations = Arc::new(Registrations::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&connections),
+            settings.provider_settings.clone(),
+            settings.base_url,
         ));
 
         let (rejections, recorder) = Rejections::new(
@@ -212,6 +237,8 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&clock),
             documents,
+            Arc::clone(&connections),
+            Arc::clone(&registrations),
             settings.provider_settings,
         );
         let engine = Self {
@@ -220,7 +247,9 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            inbox,
             connections,
+            registrations,
             rejections,
             recovery,
             hub,
@@ -239,6 +268,9 @@ impl Engine {
         engine.keep_delivering(settler, runner);
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
+        if !settings.care.refresh_every.is_zero() {
+            engine.registrations.keep_alive(&engine.supervisor);
+        }
         Ok(engine)
     }
 
@@ -289,6 +321,8 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.connections.keep_polling(supervisor);
+        self.inbox.keep(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;
         });

@@ -271,7 +271,7 @@ impl Recovery {
         let now = self.0.clock.now();
         let cursor = match &work {
             Work::Replay { after, .. } | Work::Start { after, .. } => (*after).into(),
-            Work::Bulk { .. } => [0; 16],
+            Work::Bulk { .. } | Work::Sync { .. } => [0; 16],
         };
         let id = JobId::new(now, &mut chance::rng());
         StoredJob { job: Job::new(id, owner_id, work, total, now), node: None, cursor, revision: 1 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
 
+use crate::api::ApiAnswer;
 use crate::{
     Inbound, InboundEvent, KeySet, Known, Provider, RawRequest, Refusal, Settings, Unreadable, Unsigned,
     Verified,
@@ -20,6 +21,12 @@ pub(crate) fn request(headers: &[(&'static str, &str)], body: impl Into<Bytes>) 
         (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
     RawRequest { headers: headers.iter().map(header).collect(), ..RawRequest::post("", body) }
+}
+
+/// What an API answers.
+pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: &serde_json::Value) -> ApiAnswer {
+    let headers = request(headers, "").headers;
+    ApiAnswer { status: status.try_into().unwrap(), headers, body: body.to_string().into() }
 }
 
 /// Settings with nothing but these secrets.

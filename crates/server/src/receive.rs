@@ -107,7 +107,7 @@ pub(crate) async fn confirm(app: Arc<App>, provider: &'static dyn Provider, requ
         app.limits.inbound(address, Door::Provider(provider.name())).admits()?;
         let user = user_of(&mut parts).await?;
         let query = parts.uri.query().unwrap_or_default();
-        let reply = app.engine.intake.confirm(provider, user.as_ref(), query);
+        let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
         reply.ok_or_else(|| Problem::not_found("request to this hub"))
     };
     asked.await.map_or_else(IntoResponse::into_response, answer)

@@ -11,11 +11,14 @@ use domain::conversation::{Conversation, Message};
 use domain::delivery::{Claim, Delivery, Status};
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
+use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
     Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
-    NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
+
+use crate::sealed::{SealedIn, SealedSecret};
 
 /// Everything that is kept.
 ///
@@ -141,6 +144,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How a subscription's deliveries have ended so far.
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
 
+    /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which nothing
+    /// happened are left out. They are counted as statistics are, in the transaction of each change.
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>>;
+
     /// Says that a node lives. Each call counts its beat up by one.
     async fn beat(&self, node: NodeId) -> Result<()>;
 
@@ -193,10 +200,22 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Removes a source; false where there is none.
     async fn delete_source(&self, id: SourceId) -> Result<bool>;
 
+    /// Sealed secrets of one kind of rows, by their ids, from past `after`: to seal them anew.
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>>;
+
+    /// Puts `sealed` in the place of a secret; false where it has changed since, or is gone. The row's revision stays:
+    /// what it says is the same.
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool>;
+
     /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
-    /// One connection.
+    /// One connection, also one that was removed and is not gone yet. All others that are removed are nobody's.
     async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>>;
 
     /// Who has connected that account, the first to do so first.
@@ -214,8 +233,40 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// account and times of creation and of the last sync stay.
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
-    /// Removes a connection with all its tasks; false where there is none.
+    /// Forgets a connection with all its tasks; false where there is none.
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
+
+    /// Removes a connection; false where there is none. Where nothing is registered for it, it is forgotten. Else it stays
+    /// for as long as that is: what is registered is to be gone from `now` on, the connection is in no list, its account
+    /// may be connected anew, and of its tasks only that of the kind `kept` stays.
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool>;
+
+    /// Adds a registration, of revision 1, and rings for its place (see [`registration_task`]); false where its basis has
+    /// one of that place already.
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool>;
+
+    /// One registration.
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>>;
+
+    /// Registrations, the newest first.
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>>;
+
+    /// Writes a registration of which `revision` is the current one, counts the revision up, and rings for its place at
+    /// `ring_at`, if that is said; false, with nothing changed, where it is not there or somebody else has changed it since.
+    /// Its user, provider, basis, target and time of creation stay.
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool>;
+
+    /// Removes a registration of which `revision` is the current one; false where it is not. A connection that was removed
+    /// is forgotten with its last.
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool>;
 
     /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
     /// case whoever has claimed them dies. No task is given to two claimants before its deadline.
@@ -238,6 +289,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Makes a task due at `now`, if it is not before; one that somebody has claimed, as soon as they have settled it. False
     /// where there is none.
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool>;
+
+    /// Removes a claimed task for which there is nothing more to do; false where it was not claimed by this claim any more, or
+    /// was rung for since.
+    async fn drop_task(&self, task: &Task) -> Result<bool>;
 
     /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
     /// no revision of the connection up.
@@ -400,6 +455,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes at most `limit` idempotency keys that have expired; how many.
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how many.
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;
@@ -715,6 +773,38 @@ pub struct Statistics {
     pub failing_since: Option<Timestamp>,
 }
 
+/// Which hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourFilter {
+    /// Whose subscriptions, of those that are still there; `None`: everyone's, also those that are gone.
+    pub user_id: Option<UserId>,
+    /// Begun at or after.
+    pub since: Timestamp,
+    /// Begun before.
+    pub until: Timestamp,
+}
+
+/// What became of deliveries within an hour: that in which an attempt ended, or where there was none, the delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began.
+    pub begins_at: Timestamp,
+    /// Deliveries that arrived.
+    pub successful: i64,
+    /// Deliveries that were given up.
+    pub failed: i64,
+    /// Attempts.
+    pub attempts: i64,
+    /// Those of them that failed.
+    pub errors: i64,
+    /// Those of them that were answered with a status.
+    pub answers: i64,
+    /// How long these took together, in microseconds.
+    pub answer_micros: i64,
+    /// How long the longest of these took, in microseconds.
+    pub answer_micros_max: i64,
+}
+
 /// An event type that somebody has described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedType {
@@ -817,6 +907,37 @@ pub struct StoredConnection {
     /// How often it has been written.
     pub revision: i64,
 }
+
+/// A registration with what the provider signs with, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRegistration {
+    /// What its user may see.
+    pub registration: Registration,
+    /// What the provider signs with, sealed; empty where that is none of ours.
+    pub sealed_secrets: Vec<u8>,
+    /// How often it has been written.
+    pub revision: i64,
+}
+
+/// Which registrations are meant; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields are those of a registration")]
+pub struct RegistrationFilter {
+    pub user_id: Option<UserId>,
+    pub provider: Option<String>,
+    pub place: Option<String>,
+    pub basis: Option<Basis>,
+}
+
+/// The kind of the tasks that look after registrations at a provider. Their subjects are places, so that those of one place
+/// are worked at one after the other.
+#[must_use]
+pub fn registration_task(provider: &str) -> String {
+    format!("{REGISTRATION_TASK}{provider}")
+}
+
+/// What [`registration_task`] begins with.
+pub(crate) const REGISTRATION_TASK: &str = "registration ";
 
 /// A job, with how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]

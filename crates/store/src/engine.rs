@@ -10,13 +10,13 @@ use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
     ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, rejections, retention, sources,
-    subscriptions, tasks,
+    connections, deliveries, event_types, hours, inbox, jobs, keys, log, nodes, registrations, rejections,
+    retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -200,6 +200,14 @@ impl<E: Engine> Store for SqlStore<E> {
         subscriptions::failing_for(&self.0, span, limit).await
     }
 
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        hours::hours(&self.0, filter).await
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        hours::remove_hours(&self.0, before, limit).await
+    }
+
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
         subscriptions::statistics(&self.0, id).await
     }
@@ -272,6 +280,19 @@ impl<E: Engine> Store for SqlStore<E> {
         self.0.delete_source(id).await
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        sealed::secrets(&self.0, within, after, limit).await
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        sealed::reseal(&self.0, secret, sealed).await
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         connections::create(&self.0, connection, due).await
     }
@@ -300,6 +321,38 @@ impl<E: Engine> Store for SqlStore<E> {
         connections::delete(&self.0, id).await
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        connections::remove(&self.0, id, kept, now).await
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::create(&self.0, registration).await
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        registrations::one(&self.0, id).await
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        registrations::list(&self.0, filter, page).await
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        registrations::change(&self.0, registration, ring_at).await
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::delete(&self.0, registration).await
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -316,6 +369,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         tasks::keep(&self.0, task, deadline, memory).await
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        tasks::drop(&self.0, task).await
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {

@@ -6,10 +6,13 @@
 mod batches;
 mod connections;
 mod deliveries;
+mod hours;
 mod inbox;
 mod jobs;
 mod log;
+mod registrations;
 mod retention;
+mod sealed;
 mod sources;
 mod subscriptions;
 
@@ -25,15 +28,16 @@ use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
     ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
-    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
-    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
+    EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
+    PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
+    Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
+    StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource,
+    StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -69,6 +73,8 @@ struct Data {
     /// Which subscription each of the last versions is about.
     route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
+    /// By when they began.
+    hours: BTreeMap<(Timestamp, SubscriptionId), Hour>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
     rejections: BTreeMap<RejectionId, Rejection>,
@@ -79,6 +85,7 @@ struct Data {
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
     connections: BTreeMap<ConnectionId, StoredConnection>,
+    registrations: BTreeMap<RegistrationId, StoredRegistration>,
     /// By kind and subject: when each is due.
     tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
@@ -176,7 +183,9 @@ impl Store for Model {
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
         let written: Vec<_> = changes.iter().map(|change| data.change(change)).collect();
-        data.note_failures(changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change));
+        let made = changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change);
+        data.note_failures(made.clone());
+        data.count_hours(made);
         Ok(written)
     }
 
@@ -235,6 +244,14 @@ impl Store for Model {
 
     async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
         Ok(self.data("failing_for").failing_for(span, limit))
+    }
+
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        Ok(self.data("hours").hours(filter))
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_hours").remove_hours(before, limit))
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
@@ -326,6 +343,19 @@ impl Store for Model {
         Ok(self.data("delete_source").delete_source(id))
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        Ok(self.data("sealed_secrets").sealed_secrets(within, after, limit))
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        Ok(self.data("reseal").reseal(secret, sealed))
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         Ok(self.data("create_connection").create_connection(connection, due))
     }
@@ -354,6 +384,38 @@ impl Store for Model {
         Ok(self.data("delete_connection").delete_connection(id))
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.data("remove_connection").remove_connection(id, kept, now))
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("create_registration").create_registration(registration))
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        Ok(self.data("registration").registrations.get(&id).cloned())
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        Ok(self.data("registrations").registrations(filter, page))
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        Ok(self.data("change_registration").change_registration(registration, ring_at))
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("delete_registration").delete_registration(registration))
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -370,6 +432,10 @@ impl Store for Model {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         Ok(self.data("keep_task").keep_task(task, deadline, memory))
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        Ok(self.data("drop_task").drop_task(task))
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {

@@ -9,14 +9,16 @@ use std::time::Duration;
 use domain::delivery::{Delivery, State, Trigger};
 use domain::job::{self, Action, Only, Work};
 use domain::order::OrderingKey;
-use domain::{DeliveryId, Event, EventId, NodeId, SubscriptionId};
+use domain::{ConnectionId, DeliveryId, Event, EventId, NodeId, SubscriptionId};
 use futures::FutureExt as _;
 use store::{Change, Fence, Owed, Stepped, Store, StoreError, StoredJob};
 use tokio_util::sync::CancellationToken;
 
 use super::{Inner, Recovery, newest_event, past};
 use crate::chance;
-use crate::limits::{JOB_RESTS_MAX, JOB_STEP_MAX, JOBS_AT_ONCE_MAX, JOBS_POLL_EVERY, STORE_RETRY_AFTER};
+use crate::limits::{
+    JOB_RESTS_MAX, JOB_STEP_MAX, JOBS_AT_ONCE_MAX, JOBS_POLL_EVERY, STORE_RETRY_AFTER, SYNC_TAKES_MAX,
+};
 use crate::routes::Route;
 
 /// Does the jobs that nobody else does.
@@ -72,6 +74,10 @@ impl Runner {
             if self.stopping.is_cancelled() || is_taken(&stored) {
                 continue;
             }
+            if let Work::Sync { connection_id } = stored.job.work {
+                self.look_after_sync(stored, connection_id).await?;
+                continue;
+            }
             jobs += 1;
             stored.node = Some(self.node);
             self.step_or_give_up(stored).await?;
@@ -108,7 +114,21 @@ impl Runner {
                 self.store().step_job(&stored, &[]).await.map(|_| ())
             }
             Work::Bulk { action, filter, last } => self.step_bulk(stored, action, &filter, last).await,
+            Work::Sync { .. } => Ok(()),
         }
+    }
+
+    /// A sync ends with the poll that it waits for, wherever that is made; unless there never will be one.
+    async fn look_after_sync(&self, mut stored: StoredJob, id: ConnectionId) -> Result<(), StoreError> {
+        let why = if self.store().connection(id).await?.is_none() {
+            "its connection was removed"
+        } else if self.now() > stored.job.created_at.plus(SYNC_TAKES_MAX) {
+            "the provider could not be asked in time; it will be asked all the same"
+        } else {
+            return Ok(());
+        };
+        stored.job.fail(why, self.now());
+        self.store().step_job(&stored, &[]).await.map(|_| ())
     }
 
     /// Owes the next events of the span.

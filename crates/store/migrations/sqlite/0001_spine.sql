@@ -150,6 +150,20 @@ CREATE TABLE subscription_statistics (
 CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
     WHERE failing_since IS NOT NULL;
 
+-- What became of deliveries, hour by hour. A reader asks for a span of hours, so these come first.
+CREATE TABLE delivery_hours (
+    hour            INTEGER NOT NULL,
+    subscription_id BLOB NOT NULL,
+    successful      INTEGER NOT NULL,
+    failed          INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    errors          INTEGER NOT NULL,
+    answers         INTEGER NOT NULL,
+    answer_us       INTEGER NOT NULL,
+    answer_us_max   INTEGER NOT NULL,
+    PRIMARY KEY (hour, subscription_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE nodes (
     id   BLOB PRIMARY KEY,
     beat INTEGER NOT NULL
@@ -221,13 +235,41 @@ CREATE TABLE connections (
     authorized_at INTEGER NOT NULL,
     refresh       TEXT NOT NULL,
     last_sync_at  INTEGER NOT NULL,
+    -- It stays until what was registered for it is gone.
+    removed_at    INTEGER NOT NULL,
     sealed_tokens BLOB NOT NULL,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     revision      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id) WHERE removed_at = 0;
 CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is set up at a provider so that it pushes. A basis of '' is the application. A time of 0 is none.
+CREATE TABLE registrations (
+    id             BLOB PRIMARY KEY,
+    user_id        TEXT,
+    provider       TEXT NOT NULL,
+    basis          TEXT NOT NULL,
+    target         TEXT NOT NULL,
+    url            TEXT NOT NULL,
+    place          TEXT NOT NULL,
+    events         TEXT NOT NULL,
+    config         TEXT,
+    external_id    TEXT,
+    state          TEXT NOT NULL,
+    state_reason   TEXT,
+    progress       TEXT NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    due_at         INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    sealed_secrets BLOB NOT NULL,
+    revision       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX registrations_basis ON registrations (basis, provider, place);
+CREATE INDEX registrations_place ON registrations (provider, place);
+CREATE INDEX registrations_user ON registrations (user_id, id);
 
 -- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
 -- falls due by itself, and counts the turn up, which is the fence.

@@ -15,6 +15,7 @@ use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
+use crate::hours::count_hours;
 use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Statement, Value, args};
 use crate::*;
@@ -132,10 +133,19 @@ static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
 );
 static COUNT_ENDS: MultiRow =
     MultiRow::new("count_ends", include_str!("../../sql/sqlite/count_ends.sql"), "(?,?,?,?,?,?,?,?)");
+static COUNT_HOURS: MultiRow =
+    MultiRow::new("count_hours", include_str!("../../sql/sqlite/count_hours.sql"), "(?,?,?,?,?,?,?,?,?)");
 
 #[cfg(test)]
-pub(super) static MULTI_ROW: [&MultiRow; 6] =
-    [&INSERT_EVENTS, &INDEX_KEYS, &INSERT_DELIVERIES, &CHANGE_DELIVERIES, &INSERT_ATTEMPTS, &COUNT_ENDS];
+pub(super) static MULTI_ROW: [&MultiRow; 7] = [
+    &INSERT_EVENTS,
+    &INDEX_KEYS,
+    &INSERT_DELIVERIES,
+    &CHANGE_DELIVERIES,
+    &INSERT_ATTEMPTS,
+    &COUNT_ENDS,
+    &COUNT_HOURS,
+];
 
 /// An event of a batch, and where it is in the log: where it will be, or where its first has been.
 struct Placed<'a> {
@@ -474,7 +484,8 @@ fn keep_record<'c>(
 ) -> Result<()> {
     let attempts: Vec<_> = made.clone().filter_map(|change| change.attempt.as_ref()).collect();
     INSERT_ATTEMPTS.run(transaction, &attempts, |attempt, row| bind_attempt(attempt, row))?;
-    COUNT_ENDS.run(transaction, &count_ends(made), bind_ends)?;
+    COUNT_ENDS.run(transaction, &count_ends(made.clone()), bind_ends)?;
+    COUNT_HOURS.run(transaction, &count_hours(made), bind_hour)?;
     Ok(())
 }
 
@@ -521,6 +532,18 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.last_success_at.map(Timestamp::as_micros))
         .bind(ends.last_failure_at.map(Timestamp::as_micros))
         .bind(ends.failing_since().map(Timestamp::as_micros));
+}
+
+fn bind_hour((subscription_id, hour): &(SubscriptionId, Hour), row: &mut Binder<'_, '_>) {
+    row.bind(hour.begins_at.as_micros())
+        .id(*subscription_id)
+        .bind(hour.successful)
+        .bind(hour.failed)
+        .bind(hour.attempts)
+        .bind(hour.errors)
+        .bind(hour.answers)
+        .bind(hour.answer_micros)
+        .bind(hour.answer_micros_max);
 }
 
 /// Adds a subscription, with the job that owes it what came in before.

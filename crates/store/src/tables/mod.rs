@@ -3,13 +3,16 @@
 pub(crate) mod connections;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod hours;
 pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tasks;
@@ -36,11 +39,13 @@ pub(crate) fn statements() -> Vec<Statement> {
         connections::STATEMENTS,
         deliveries::STATEMENTS,
         event_types::STATEMENTS,
+        hours::STATEMENTS,
         inbox::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        registrations::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
         tasks::STATEMENTS,
@@ -54,6 +59,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())
+        .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }
