@@ -33,7 +33,7 @@ impl Inbox {
     }
 
     /// Takes the next events; false where there are none.
-    async fn follow_on(&self) -> Result<bool, StoreError> {
+    pub(super) async fn follow_on(&self) -> Result<bool, StoreError> {
         let from = self.store.inbox_position().await?;
         let events = self.store.read_inbox_log(from, INBOX_EVENTS_PER_STEP).await?;
         if events.is_empty() {

@@ -195,3 +195,6 @@ impl Conversations for Inbox {
         Ok(found.is_some_and(|stored| stored.conversation.user_id == *user))
     }
 }
+
+#[cfg(test)]
+mod tests;
