@@ -219,6 +219,16 @@ impl Connection {
         Next::GiveUp
     }
 
+    /// The provider has answered a poll: what a poll had hurt is well again, and what a refresh has hurt is not. Whether
+    /// anything has changed.
+    pub fn polled(&mut self, now: Timestamp) -> bool {
+        let is_healed = self.state == State::Degraded && self.refresh == Refresh::default();
+        if is_healed {
+            (self.state, self.state_reason, self.updated_at) = (State::Active, None, now);
+        }
+        is_healed
+    }
+
     /// Something fails that may pass.
     pub fn degrade(&mut self, reason: String, now: Timestamp) {
         if self.state.is_in_use() {

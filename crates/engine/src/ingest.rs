@@ -14,6 +14,7 @@ use store::{Idempotency, Kept, KeptEvent, Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::documents::{Document, Documents, NoDocument};
 use crate::log::{Draft, Log, NotKept, Owed};
 use crate::registrations::Registrations;
@@ -25,6 +26,7 @@ pub struct Intake {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     documents: Arc<Documents>,
+    connections: Arc<Connections>,
     registrations: Arc<Registrations>,
     /// By provider: what its requests are checked against.
     settings: HashMap<&'static str, Settings>,
@@ -81,10 +83,11 @@ impl Intake {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         documents: Arc<Documents>,
+        connections: Arc<Connections>,
         registrations: Arc<Registrations>,
         settings: HashMap<&'static str, Settings>,
     ) -> Self {
-        Self { log, store, clock, documents, registrations, settings }
+        Self { log, store, clock, documents, connections, registrations, settings }
     }
 
     /// Takes in what `provider` sent about `user`.
@@ -124,6 +127,9 @@ impl Intake {
         let events = events.map(|(inbound, owner)| event(provider, owner.as_ref(), inbound, request, now));
         let kept = self.log.append(draft(events.collect())).await?;
         let kept = self.recur(provider, &owners, &inbound, request, events_of(kept)?).await?;
+        if provider.only_hints() {
+            self.poll_accounts(provider, &inbound).await;
+        }
         Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
     }
 
@@ -201,6 +207,19 @@ impl Intake {
             });
         }
         Ok(owners)
+    }
+
+    /// Has the accounts polled that events are about. It is a hint: the next poll by itself would find the same.
+    async fn poll_accounts(&self, provider: &dyn Provider, inbound: &[InboundEvent]) {
+        let accounts = inbound.iter().filter_map(|inbound| match &inbound.owner {
+            Owner::Account { id, .. } => Some(id),
+            Owner::Path => None,
+        });
+        for account in accounts {
+            if let Err(error) = self.connections.poll_account(provider.name(), account).await {
+                tracing::warn!(%error, provider = provider.name(), "an account is polled later than it should be");
+            }
+        }
     }
 
     /// Keeps what turns out to be a further event about something known: known by its id, and from another time.

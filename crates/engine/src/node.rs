@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Settler, Transforms};
 use crate::documents::Documents;
+use crate::inbox::Inbox;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
@@ -21,8 +22,9 @@ use crate::limits::{
 };
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
+use crate::matching::Matching;
 use crate::news::{Desk, Teller};
-use crate::realtime::{Advance, Conversations, Hub, NoConversations};
+use crate::realtime::{Advance, Conversations, Hub};
 use crate::recover::{Recovery, Runner};
 use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
@@ -80,6 +82,8 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Conversations and their messages.
+    pub inbox: Arc<Inbox>,
     /// Users' accounts at providers.
     pub connections: Arc<Connections>,
     /// What is set up at providers so that they push.
@@ -100,6 +104,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The way out, for checking a URL before it is used.
     pub client: Client,
+    /// Asks subscriptions' filters.
+    pub matching: Matching,
     /// Runs subscriptions' transforms.
     pub transforms: Transforms,
     /// Runs what a request has begun and must finish.
@@ -144,10 +150,11 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let matching = Matching::new(Arc::clone(&routes));
         let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
-            Arc::clone(&routes),
+            (Arc::clone(&routes), matching.clone()),
             deliverer.clone(),
             Arc::clone(&clock),
             advance.clone(),
@@ -162,8 +169,12 @@ impl Engine {
             Arc::clone(&clock),
             supervisor.clone(),
         );
-        let recovery =
-            Recovery::new(Arc::clone(&store), Arc::clone(&routes), deliverer.clone(), Arc::clone(&clock));
+        let recovery = Recovery::new(
+            Arc::clone(&store),
+            (Arc::clone(&routes), matching.clone()),
+            deliverer.clone(),
+            Arc::clone(&clock),
+        );
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -180,10 +191,20 @@ impl Engine {
         );
         let sources = Arc::new(sources.await?);
 
-        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let unipile = settings.provider_settings.get("unipile").cloned().unwrap_or_default();
+        let inbox = Arc::new(Inbox::new(
+            (Arc::clone(&store), log.clone()),
+            Arc::clone(&clock),
+            client.clone(),
+            (Arc::clone(&routes), vault.clone()),
+            unipile,
+            advance.clone(),
+        ));
+        let conversations: Arc<dyn Conversations> = Arc::clone(&inbox) as Arc<dyn Conversations>;
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
+        let looks_by_itself = !settings.care.refresh_every.is_zero();
         let connections = Arc::new(Connections::new(
             Arc::clone(&store),
             vault.clone(),
@@ -217,6 +238,7 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&clock),
             documents,
+            Arc::clone(&connections),
             Arc::clone(&registrations),
             settings.provider_settings,
         );
@@ -226,6 +248,7 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            inbox,
             connections,
             registrations,
             rejections,
@@ -236,6 +259,7 @@ impl Engine {
             vault,
             clock,
             client,
+            matching,
             transforms,
             supervisor,
             last,
@@ -245,7 +269,7 @@ impl Engine {
         engine.keep_delivering(settler, runner);
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
-        if !settings.care.refresh_every.is_zero() {
+        if looks_by_itself {
             engine.registrations.keep_alive(&engine.supervisor);
         }
         Ok(engine)
@@ -298,6 +322,8 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.connections.keep_polling(supervisor);
+        self.inbox.keep(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;
         });

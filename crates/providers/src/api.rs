@@ -10,6 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT}
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
 /// A token or another secret text. It shows itself to nobody who does not ask.
@@ -73,6 +74,14 @@ pub enum CallFailure {
         /// How long the provider wants to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The application has asked too often, whoever's token it shows.
+    #[error("{reason}")]
+    Exhausted {
+        /// Why, in words.
+        reason: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Duration,
+    },
     /// It will not go well, now or later.
     #[error("the provider refuses: {0}")]
     Refused(String),
@@ -122,6 +131,22 @@ impl ApiCall {
         self
     }
 
+    /// A POST of a form in parts, which is how files are sent. Nothing in it can be taken for the line between two parts.
+    pub(crate) fn parts(url: &str, fields: &[(&str, &str)]) -> Self {
+        let mut digest = Sha256::new();
+        fields.iter().for_each(|(_, value)| digest.update(value));
+        let line = hex::encode(digest.finalize());
+        let mut body = String::new();
+        for (name, value) in fields {
+            body +=
+                &format!("--{line}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        body += &format!("--{line}--\r\n");
+        let kind = format!("multipart/form-data; boundary={line}");
+        let call = Self::new(Method::POST, url.to_owned()).with(CONTENT_TYPE, kind);
+        Self { body: body.into(), ..call }
+    }
+
     /// With a header. A value that is not one is left out, and the provider says so.
     pub(crate) fn with(mut self, name: HeaderName, value: impl TryInto<HeaderValue>) -> Self {
         if let Ok(mut value) = value.try_into() {
@@ -151,10 +176,26 @@ impl fmt::Debug for ApiAnswer {
 }
 
 impl ApiAnswer {
-    /// How long the provider wants to be left alone, where it says.
+    /// How long the provider wants to be left alone, where it says: by `Retry-After`, or since its rate is used up.
     #[must_use]
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        parse_retry_after(self.headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+        let said = self.header(RETRY_AFTER.as_str()).and_then(|text| parse_retry_after(text, now));
+        said.or_else(|| self.rate_resets_after(now))
+    }
+
+    /// How long it takes until there is a rate again, where this call has used it up. GitHub says when, Discord how long.
+    pub(crate) fn rate_resets_after(&self, now: Timestamp) -> Option<Duration> {
+        let number = |name| self.header(name).and_then(|text| text.trim().parse::<f64>().ok());
+        if number("x-ratelimit-remaining")? >= 1.0 {
+            return None;
+        }
+        let seconds = number("x-ratelimit-reset-after")
+            .or_else(|| number("x-ratelimit-reset").map(|at| at - now.as_seconds() as f64))?;
+        Some(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The body as JSON.
@@ -194,7 +235,7 @@ impl ApiAnswer {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(passing()),
             status if status.is_server_error() => Err(passing()),
             // GitHub says 403 for a rate that is used up, and tells when to come back.
-            StatusCode::FORBIDDEN if self.headers.contains_key(RETRY_AFTER) => Err(passing()),
+            StatusCode::FORBIDDEN if self.retry_after(now).is_some() => Err(passing()),
             status => Err(CallFailure::Refused(told(status))),
         }
     }

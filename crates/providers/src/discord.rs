@@ -5,6 +5,7 @@
 //! publishes no vector; those below were checked with its npm and PyPI packages.
 
 mod register;
+mod snapshots;
 
 use domain::{EventType, Timestamp};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};

@@ -3,6 +3,7 @@
 //! Sources: docs.github.com, "Validating webhook deliveries" (signature and vector), "Webhook events and payloads"
 //! (headers, the 25 MB limit), "Best practices for using webhooks" (`X-GitHub-Delivery` is the same on redelivery).
 
+mod activity;
 mod kinds;
 mod register;
 

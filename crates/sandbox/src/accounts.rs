@@ -1,10 +1,9 @@
 //! What the APIs say about the account of a token.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, StatusCode};
@@ -55,45 +54,6 @@ pub(crate) fn google_refusal() -> Response {
         "errors": [{ "message": "Invalid Credentials", "domain": "global", "reason": "authError" }],
     }});
     (StatusCode::UNAUTHORIZED, Json(error)).into_response()
-}
-
-/// `GET /gmail/v1/users/me/profile`.
-pub(crate) async fn gmail_profile(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
-    let Some(mailbox) = account(&world, "gmail", &headers) else { return google_refusal() };
-    let profile = json!({ "emailAddress": mailbox, "messagesTotal": 0, "threadsTotal": 0, "historyId": "1" });
-    Json(profile).into_response()
-}
-
-/// `GET /youtube/v3/channels`.
-pub(crate) async fn youtube_channels(
-    State(world): State<Arc<World>>,
-    Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let Some(channel) = account(&world, "youtube", &headers) else { return google_refusal() };
-    if query.get("mine").map(String::as_str) != Some("true") || !query.contains_key("part") {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    let items = json!([{ "kind": "youtube#channel", "etag": "e", "id": channel }]);
-    let page = json!({ "totalResults": 1, "resultsPerPage": 5 });
-    let body =
-        json!({ "kind": "youtube#channelListResponse", "etag": "e", "pageInfo": page, "items": items });
-    Json(body).into_response()
-}
-
-/// `GET /users/@me`.
-pub(crate) async fn discord_me(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    if !agent.starts_with("DiscordBot (") {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    match account(&world, "discord", &headers) {
-        Some(id) => Json(json!({ "id": id, "username": "nelly", "discriminator": "0" })).into_response(),
-        None => {
-            let body = json!({ "message": "401: Unauthorized", "code": 0 });
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
-    }
 }
 
 /// `GET /v1/me`.

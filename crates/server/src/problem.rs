@@ -5,7 +5,8 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
-use engine::connections::{NotAuthorized, NotConnected, WhyNot};
+use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
+use engine::inbox::NotPosted;
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
@@ -209,6 +210,17 @@ impl From<NotKept> for Problem {
     }
 }
 
+impl From<NotPosted> for Problem {
+    fn from(error: NotPosted) -> Self {
+        match error {
+            NotPosted::CannotSend(_) => Self::conflict("cannot_send", error.to_string()),
+            NotPosted::KeyTaken => Self::conflict("key_reused", error.to_string()),
+            NotPosted::NotKept(error) => error.into(),
+            NotPosted::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<NotBegun> for Problem {
     fn from(error: NotBegun) -> Self {
         match error {
@@ -286,6 +298,17 @@ impl From<NotRegistered> for Problem {
             NotRegistered::NoAddress => Self::conflict("no_base_url", error.to_string()),
             NotRegistered::NotSet(_) => Self::conflict("not_configured", error.to_string()),
             NotRegistered::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotSynced> for Problem {
+    fn from(error: NotSynced) -> Self {
+        match error {
+            NotSynced::NotPolled(_) => Self::conflict("not_polled", error.to_string()),
+            NotSynced::NoTokens => Self::conflict("no_tokens", error.to_string()),
+            NotSynced::NotInUse(_) => Self::conflict("needs_reauth", error.to_string()),
+            NotSynced::Store(error) => error.into(),
         }
     }
 }

@@ -13,8 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
-    recovery, registrations, rejections, rotation, sessions, sources, subscriptions, trial,
+    catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
+    preview, publish, queues, recovery, registrations, rejections, rotation, sessions, sources, statistics,
+    subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -58,6 +59,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
         .routes(routes!(recovery::change_deliveries))
+        .routes(routes!(statistics::read_statistics))
         // Jobs
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))
@@ -67,8 +69,18 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(connections::read_connection, connections::delete_connection))
         .routes(routes!(registrations::create_registration))
         .routes(routes!(registrations::list_registrations))
+        .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
+        // Inbox
+        .routes(routes!(conversations::list_conversations, conversations::create_conversation))
+        .routes(routes!(conversations::read_conversation, conversations::change_conversation))
+        .routes(routes!(conversations::mark_conversation))
+        .routes(routes!(messages::list_messages, messages::post_message))
+        .routes(routes!(messages::change_message))
+        .routes(routes!(emails::list_emails))
+        .routes(routes!(emails::read_email))
+        .routes(routes!(emails::fetch_emails))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))

@@ -9,14 +9,18 @@ use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::conversation::{Conversation, Message};
 use domain::delivery::{Claim, Delivery, Status};
+use domain::email::Email;
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
 use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
-    NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId,
+    MessageId, NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp,
+    UserId,
 };
+
+use crate::sealed::{SealedIn, SealedSecret};
 
 /// Everything that is kept.
 ///
@@ -142,6 +146,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How a subscription's deliveries have ended so far.
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
 
+    /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which nothing
+    /// happened are left out. They are counted as statistics are, in the transaction of each change.
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>>;
+
     /// Says that a node lives. Each call counts its beat up by one.
     async fn beat(&self, node: NodeId) -> Result<()>;
 
@@ -193,6 +201,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes a source; false where there is none.
     async fn delete_source(&self, id: SourceId) -> Result<bool>;
+
+    /// Sealed secrets of one kind of rows, by their ids, from past `after`: to seal them anew.
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>>;
+
+    /// Puts `sealed` in the place of a secret; false where it has changed since, or is gone. The row's revision stays:
+    /// what it says is the same.
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool>;
 
     /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
@@ -344,6 +364,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// raw bytes.
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
 
+    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has gone is
+    /// left out.
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>>;
+
     /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
     async fn past_deliveries(
         &self,
@@ -362,7 +386,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`Store::read_log`] of the events alone that the inbox may be about ([`is_for_inbox`]).
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
-    /// Writes conversations and messages, each of which `revision` is the current one, and counts the revisions up; with it
+    /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the revisions up; with it
     /// how far the log was followed, and what is due. False, with nothing written, where somebody else has followed it
     /// further, or has written one of them since; or where a new message has a provider's id that another has already.
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
@@ -396,6 +420,20 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The messages of a conversation that wait to be handed to the provider, by their ids.
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>>;
+
+    /// One e-mail.
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>>;
+
+    /// The e-mail of a user that its provider calls `provider_id`; of several mailboxes the one with the least id.
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>>;
+
+    /// E-mails, the latest first: of a user, or of one of their threads.
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -433,6 +471,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes at most `limit` idempotency keys that have expired; how many.
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how many.
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;
@@ -748,6 +789,38 @@ pub struct Statistics {
     pub failing_since: Option<Timestamp>,
 }
 
+/// Which hours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourFilter {
+    /// Whose subscriptions, of those that are still there; `None`: everyone's, also those that are gone.
+    pub user_id: Option<UserId>,
+    /// Begun at or after.
+    pub since: Timestamp,
+    /// Begun before.
+    pub until: Timestamp,
+}
+
+/// What became of deliveries within an hour: that in which an attempt ended, or where there was none, the delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began.
+    pub begins_at: Timestamp,
+    /// Deliveries that arrived.
+    pub successful: i64,
+    /// Deliveries that were given up.
+    pub failed: i64,
+    /// Attempts.
+    pub attempts: i64,
+    /// Those of them that failed.
+    pub errors: i64,
+    /// Those of them that were answered with a status.
+    pub answers: i64,
+    /// How long these took together, in microseconds.
+    pub answer_micros: i64,
+    /// How long the longest of these took, in microseconds.
+    pub answer_micros_max: i64,
+}
+
 /// An event type that somebody has described.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedType {
@@ -941,6 +1014,9 @@ pub enum Owed {
     Overtaken,
 }
 
+/// Events in one call of [`Store::events_of`]. They are one statement, which has a parameter for each.
+pub const EVENTS_PER_CALL_MAX: usize = 256;
+
 /// A span of the log, as a subscription may want to see it.
 #[derive(Debug, Clone)]
 pub struct Past {
@@ -959,6 +1035,8 @@ pub struct Past {
 pub struct PastEvent {
     /// The event, without its data and raw bytes.
     pub event: Arc<Event>,
+    /// Bytes of its data.
+    pub data_bytes: u64,
     /// How it stands.
     pub standing: Standing,
 }
@@ -989,6 +1067,15 @@ pub struct StoredMessage {
     pub revision: i64,
 }
 
+/// An e-mail, with how often it has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEmail {
+    /// What everyone may see, and a little more.
+    pub email: Email,
+    /// How often it has been written; 0: it is new.
+    pub revision: i64,
+}
+
 /// What one step of the inbox writes. Nothing is named twice.
 #[derive(Debug, Clone, Default)]
 pub struct InboxStep {
@@ -998,6 +1085,8 @@ pub struct InboxStep {
     pub conversations: Vec<StoredConversation>,
     /// Messages as they are to be.
     pub messages: Vec<StoredMessage>,
+    /// E-mails as they are to be.
+    pub emails: Vec<StoredEmail>,
     /// By the text of the id that it is due for.
     pub due: Vec<(String, Due)>,
 }
@@ -1046,5 +1135,13 @@ impl StoredMessage {
     #[must_use]
     pub fn place(&self) -> Latest<MessageId> {
         Latest { at: self.message.occurred_at, id: self.message.id }
+    }
+}
+
+impl StoredEmail {
+    /// Where it is in lists.
+    #[must_use]
+    pub fn place(&self) -> Latest<EmailId> {
+        Latest { at: self.email.date, id: self.email.id }
     }
 }

@@ -1,5 +1,6 @@
 //! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,14 +9,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, inbox, jobs, keys, log, nodes, registrations, rejections,
-    retention, sources, subscriptions, tasks,
+    connections, deliveries, emails, event_types, hours, inbox, jobs, keys, log, nodes, registrations,
+    rejections, retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -199,6 +200,14 @@ impl<E: Engine> Store for SqlStore<E> {
         subscriptions::failing_for(&self.0, span, limit).await
     }
 
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        hours::hours(&self.0, filter).await
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        hours::remove_hours(&self.0, before, limit).await
+    }
+
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
         subscriptions::statistics(&self.0, id).await
     }
@@ -269,6 +278,19 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn delete_source(&self, id: SourceId) -> Result<bool> {
         self.0.delete_source(id).await
+    }
+
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        sealed::secrets(&self.0, within, after, limit).await
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        sealed::reseal(&self.0, secret, sealed).await
     }
 
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
@@ -427,6 +449,10 @@ impl<E: Engine> Store for SqlStore<E> {
         jobs::remove_ended(&self.0, before, limit).await
     }
 
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        log::events_of(&self.0, ids).await
+    }
+
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
         jobs::past_events(&self.0, past, limit).await
     }
@@ -495,6 +521,23 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>> {
         inbox::sending(&self.0, conversation, limit).await
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        emails::one(&self.0, id).await
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        emails::called(&self.0, user, provider_id).await
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        emails::list(&self.0, user, thread_id, page).await
     }
 
     async fn oldest_events(

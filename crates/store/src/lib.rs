@@ -19,14 +19,17 @@
 mod contract;
 mod ends;
 mod engine;
+mod hours;
 mod migrate;
 pub mod model;
 mod postgres;
 mod rows;
+mod sealed;
 mod sql;
 mod sqlite;
 mod tables;
 
 pub use contract::*;
 pub use postgres::PostgresStore;
+pub use sealed::{SealedIn, SealedSecret};
 pub use sqlite::SqliteStore;

@@ -6,15 +6,17 @@
 mod batches;
 mod connections;
 mod deliveries;
+mod hours;
 mod inbox;
 mod jobs;
 mod log;
 mod registrations;
 mod retention;
+mod sealed;
 mod sources;
 mod subscriptions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,17 +27,17 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past, PastEvent,
-    Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges, Routes,
-    RoutesVersion, SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection,
-    StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription, Task,
-    Waiting,
+    EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
+    PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
+    Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
+    StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredRegistration,
+    StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -71,6 +73,8 @@ struct Data {
     /// Which subscription each of the last versions is about.
     route_changes: BTreeMap<i64, SubscriptionId>,
     statistics: BTreeMap<SubscriptionId, Statistics>,
+    /// By when they began.
+    hours: BTreeMap<(Timestamp, SubscriptionId), Hour>,
     nodes: BTreeMap<NodeId, i64>,
     keys: BTreeMap<KeyId, ApiKey>,
     rejections: BTreeMap<RejectionId, Rejection>,
@@ -89,6 +93,7 @@ struct Data {
     inbox_position: i64,
     conversations: BTreeMap<ConversationId, StoredConversation>,
     messages: BTreeMap<MessageId, StoredMessage>,
+    emails: BTreeMap<EmailId, StoredEmail>,
 }
 
 impl Model {
@@ -179,7 +184,9 @@ impl Store for Model {
     async fn change(&self, changes: &[Change]) -> Result<Vec<bool>> {
         let mut data = self.data("change");
         let written: Vec<_> = changes.iter().map(|change| data.change(change)).collect();
-        data.note_failures(changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change));
+        let made = changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change);
+        data.note_failures(made.clone());
+        data.count_hours(made);
         Ok(written)
     }
 
@@ -238,6 +245,14 @@ impl Store for Model {
 
     async fn failing_for(&self, span: Duration, limit: u32) -> Result<Vec<SubscriptionId>> {
         Ok(self.data("failing_for").failing_for(span, limit))
+    }
+
+    async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>> {
+        Ok(self.data("hours").hours(filter))
+    }
+
+    async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(self.data("remove_hours").remove_hours(before, limit))
     }
 
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics> {
@@ -327,6 +342,19 @@ impl Store for Model {
 
     async fn delete_source(&self, id: SourceId) -> Result<bool> {
         Ok(self.data("delete_source").delete_source(id))
+    }
+
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        Ok(self.data("sealed_secrets").sealed_secrets(within, after, limit))
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        Ok(self.data("reseal").reseal(secret, sealed))
     }
 
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
@@ -499,6 +527,13 @@ impl Store for Model {
         Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
     }
 
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        let data = self.data("events_of");
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let without_raw = |event: Arc<Event>| Arc::new(Event { raw: None, ..Event::clone(&event) });
+        Ok(ids.into_iter().filter_map(|id| data.event(id)).map(|logged| without_raw(logged.event)).collect())
+    }
+
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
         Ok(self.data("past_events").past_events(past, limit))
     }
@@ -569,6 +604,26 @@ impl Store for Model {
             stored.message.conversation_id == conversation && stored.message.is_sending
         };
         Ok(data.messages.values().filter(is_meant).take(limit as usize).cloned().collect())
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        Ok(self.data("email").emails.get(&id).cloned())
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        let data = self.data("email_called");
+        let is_it =
+            |stored: &&StoredEmail| stored.email.user_id == *user && stored.email.provider_id == provider_id;
+        Ok(data.emails.values().find(is_it).cloned())
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        Ok(self.data("emails").emails(user, thread_id, page))
     }
 
     async fn oldest_events(

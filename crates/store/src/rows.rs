@@ -206,13 +206,14 @@ impl Row {
 
     pub(crate) fn past_event(&mut self) -> Result<PastEvent> {
         let event = self.event()?.event;
+        let data_bytes = self.int()?.unsigned_abs();
         let standing = match self.int_or_null()? {
             Some(1) => Standing::Cancelled,
             Some(2) => Standing::Failed,
             Some(3) => Standing::Owed,
             _ => Standing::Unknown,
         };
-        Ok(PastEvent { event, standing })
+        Ok(PastEvent { event, data_bytes, standing })
     }
 
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {

@@ -99,6 +99,19 @@ fn authorising_again_heals_everything() {
     assert_eq!(connection.refresh, Refresh::default());
 }
 
+#[test]
+fn a_poll_that_goes_well_heals_what_a_poll_has_hurt_and_no_more() {
+    let mut connection = connection();
+    connection.degrade("503".to_owned(), at(1));
+    assert!(connection.polled(at(2)));
+    assert_eq!(connection.state, State::Active);
+    assert!(!connection.polled(at(2)), "it is well already");
+    let busy = RefreshFailure::Passing { reason: "503".to_owned(), retry_after: None };
+    connection.refresh_failed(&busy, false, at(3), &mut SmallRng::seed_from_u64(1));
+    assert!(!connection.polled(at(4)), "its tokens are still not fresh");
+    assert_eq!(connection.state, State::Degraded);
+}
+
 /// What may happen to a refresh.
 fn any_failure() -> impl Strategy<Value = RefreshFailure> {
     prop_oneof![

@@ -1,11 +1,15 @@
 //! Users' accounts at providers.
 //!
 //! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
-//! (how its tokens stay fresh), [`call`] (how its provider is called with them).
+//! (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked for what is new),
+//! [`sync`] (how somebody has it asked now), [`schedule`] (how all of that takes turns).
 
 mod call;
 mod oauth;
+mod poll;
 mod refresh;
+mod schedule;
+mod sync;
 mod tokens;
 
 use std::collections::HashMap;
@@ -31,15 +35,18 @@ use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
 pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
+pub use sync::NotSynced;
 pub use tokens::Tokens;
 
 /// How connections are looked after.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Care {
     /// The longest time between two looks for tokens that are about to expire; zero: nobody looks by themselves.
     pub refresh_every: Duration,
     /// How long before they expire they are refreshed.
     pub refresh_ahead: Duration,
+    /// By provider: how often it is asked for what is new, where that is not as usual. Zero: only when somebody asks for it.
+    pub poll_every: HashMap<&'static str, Duration>,
 }
 
 /// The connections, and what keeps them alive.
@@ -59,6 +66,8 @@ pub struct Connections {
     registrations_bell: Arc<Notify>,
     /// Applications that their providers do not know, and until when each rests.
     resting: Mutex<HashMap<&'static str, Timestamp>>,
+    /// Providers that we have asked too often, and until when they are left alone.
+    polls_resting: Mutex<HashMap<&'static str, Timestamp>>,
 }
 
 /// An account that is to be connected.
@@ -100,8 +109,21 @@ impl Connections {
         settings: HashMap<&'static str, Settings>,
         care: Care,
     ) -> Self {
-        let (bell, registrations_bell, resting) = (Notify::new(), Arc::default(), Mutex::default());
-        Self { store, vault, clock, client, log, settings, care, bell, registrations_bell, resting }
+        let (bell, registrations_bell) = (Notify::new(), Arc::default());
+        let (resting, polls_resting) = (Mutex::default(), Mutex::default());
+        Self {
+            store,
+            vault,
+            clock,
+            client,
+            log,
+            settings,
+            care,
+            bell,
+            registrations_bell,
+            resting,
+            polls_resting,
+        }
     }
 
     /// Connects an account. One that its user had connected before is authorised again, and keeps its id.
@@ -153,7 +175,7 @@ impl Connections {
             updated_at: now,
         };
         connection.authorized(new.granted.clone(), now);
-        let due = [self.refresh_due(&connection, &new.tokens), register_due(&connection, now)];
+        let due = self.due(&connection, &new.tokens, now);
         let stored =
             StoredConnection { sealed_tokens: new.tokens.seal(&self.vault, id), connection, revision: 1 };
         Ok(self.store.create_connection(&stored, &due).await?.then_some(stored))
@@ -169,7 +191,7 @@ impl Connections {
         let now = self.clock.now();
         stored.connection.authorized(new.granted.clone(), now);
         stored.sealed_tokens = tokens.seal(&self.vault, stored.connection.id);
-        let due = [self.refresh_due(&stored.connection, &tokens), register_due(&stored.connection, now)];
+        let due = self.due(&stored.connection, &tokens, now);
         let is_saved = self.store.change_connection(&stored, &due).await?;
         stored.revision += 1;
         Ok(is_saved.then_some(stored))
@@ -225,6 +247,13 @@ impl Connections {
 
     fn application(&self, provider: &str) -> Option<Application> {
         Application::of(self.settings(provider))
+    }
+
+    /// What is due for a connection that has just been authorised.
+    /// What is due for an account that is authorised at `now`.
+    fn due(&self, connection: &Connection, tokens: &Tokens, now: Timestamp) -> Vec<Due> {
+        let always = [self.refresh_due(connection, tokens), register_due(connection, now)];
+        always.into_iter().chain(self.poll_due(connection, tokens)).collect()
     }
 
     fn refresh_due(&self, connection: &Connection, tokens: &Tokens) -> Due {

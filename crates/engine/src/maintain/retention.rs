@@ -13,7 +13,9 @@ use store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::limits::{REMOVAL_TAKES, REMOVED_AT_ONCE_MAX, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST};
+use crate::limits::{
+    HOURS_KEPT_FOR, REMOVAL_TAKES, REMOVED_AT_ONCE_MAX, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
+};
 
 /// How long things are kept.
 #[derive(Debug, Clone)]
@@ -83,6 +85,7 @@ impl Sweeper {
         let events = self.sweep_events(now).await?;
         let keys = self.sweep_keys(now).await?;
         self.sweep_jobs(now.minus(self.ages.deliveries)).await?;
+        self.sweep_hours(now.minus(HOURS_KEPT_FOR)).await?;
         if attempts + deliveries + events + keys > 0 {
             tracing::info!(events, deliveries, attempts, idempotency_keys = keys, "removed what was old");
         }
@@ -133,6 +136,13 @@ impl Sweeper {
     async fn sweep_jobs(&self, before: Timestamp) -> Result<(), StoreError> {
         while !self.stopping.is_cancelled()
             && self.paced(self.store.remove_ended_jobs(before, self.size())).await? > 0
+        {}
+        Ok(())
+    }
+
+    async fn sweep_hours(&self, before: Timestamp) -> Result<(), StoreError> {
+        while !self.stopping.is_cancelled()
+            && self.paced(self.store.remove_hours(before, self.size())).await? > 0
         {}
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Nodes over one store, the stand-ins, and the time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -83,7 +84,8 @@ impl World {
 
     /// A node that the world reaches there.
     pub(crate) async fn node_at(&self, base_url: Option<&str>) -> Engine {
-        let month = Duration::from_secs(30 * 86_400);
+        // Nothing that was told is forgotten before the test has looked.
+        let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
             deactivate_after: Duration::from_secs(5 * 24 * 3_600),
             heartbeat: Duration::from_secs(25),
@@ -92,13 +94,17 @@ impl World {
                 .map(|provider| (provider.name(), self.provider_settings(provider.name())))
                 .collect(),
             guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
-            rejections_kept_for: month,
+            rejections_kept_for: kept,
             transforms: transform::Program::this_one([""; 0]).unwrap(),
-            ages: Ages { events: month, by_type: Vec::new(), deliveries: month, attempts: month },
+            ages: Ages { events: kept, by_type: Vec::new(), deliveries: kept, attempts: kept },
             alerts: domain::alert::Rules::default(),
             // The test says when it looks.
             base_url: base_url.map(str::to_owned),
-            care: Care { refresh_every: Duration::ZERO, refresh_ahead: Duration::from_secs(600) },
+            care: Care {
+                refresh_every: Duration::ZERO,
+                refresh_ahead: Duration::from_secs(600),
+                poll_every: HashMap::new(),
+            },
         };
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
         Engine::start(Arc::clone(&self.store), Vault::new(&[7; 32]), clock, settings).await.unwrap()

@@ -8,18 +8,12 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
-use super::{SECRET, Unipile};
+use super::{API_KEY, DSN, SECRET, Unipile, base};
 use crate::api::{ApiCall, Token};
 use crate::register::{
     Done, Key, Registrable, Step, Wanted, ask, need_at, refusal, removed_by, set_up, text_at,
 };
-use crate::{Provider as _, Setting, SettingKind, Settings};
-
-const API_KEY: Setting = Setting::new("api_key", "UNIPILE_API_KEY", SettingKind::Credential);
-/// Where the operator's account is, such as `api8.unipile.com:13851`.
-const DSN: Setting = Setting::new("dsn", "UNIPILE_DSN", SettingKind::Optional);
-/// The same as an address, for a stand-in.
-const API_BASE: Setting = Setting::new("api_base", "UNIPILE_API_BASE", SettingKind::Optional);
+use crate::{Provider as _, Setting, Settings};
 
 /// What is listened to, and the events of each. How an account fares has no names of its own.
 const SOURCES: [&str; 3] = ["messaging", "email", "account_status"];
@@ -39,10 +33,6 @@ const PAGES_MAX: u32 = 20;
 impl Registrable for Unipile {
     fn name(&self) -> &'static str {
         crate::Provider::name(self)
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[API_KEY, DSN, API_BASE]
     }
 
     fn missing(&self, settings: &Settings) -> Option<&'static str> {
@@ -89,14 +79,8 @@ impl Registrable for Unipile {
     }
 }
 
-fn base(settings: &Settings) -> Option<String> {
-    let base = settings.first(API_BASE.key).map(str::to_owned);
-    base.or_else(|| settings.first(DSN.key).map(|dsn| format!("https://{dsn}")))
-}
-
 fn call(method: Method, settings: &Settings, path: &str) -> ApiCall {
-    let base = base(settings).unwrap_or_default();
-    ApiCall::of(method, format!("{}/api/v1/webhooks{path}", base.trim_end_matches('/')))
+    ApiCall::of(method, format!("{}/api/v1/webhooks{path}", base(settings).unwrap_or_default()))
 }
 
 /// Looks through the webhooks for ours: the one that is known by its id, else one of the same source with our address.

@@ -218,6 +218,7 @@ pub(super) fn check_count(app: &App) -> Result<()> {
 
 /// Which sources.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SourcesQuery {
     /// Whose.

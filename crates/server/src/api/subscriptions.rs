@@ -13,9 +13,10 @@ use domain::limits::{
 };
 use domain::path::Path;
 use domain::retry::RetryPolicy;
+use domain::signing::{KeyPair, Secret};
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
-use domain::{JobId, SubscriptionId, Timestamp, UserId};
+use domain::{ConversationId, JobId, SubscriptionId, Timestamp, UserId};
 use engine::keys::{SigningKey, SigningKeys};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,9 @@ pub(crate) struct ShownSubscription {
     ordering_key: Option<Path>,
     /// How deliveries gather; `null`: each goes by itself.
     batch: Option<ShownBatch>,
+    /// The conversation whose callback it is. It is changed and removed with that.
+    #[schema(value_type = Option<String>)]
+    callback_of: Option<ConversationId>,
     #[schema(value_type = String, example = "standard")]
     signing: Signing,
     /// What checks `v1a` signatures; for `signing: "ed25519"` only.
@@ -162,6 +166,7 @@ pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics
         rate_limit_per_minute: terms.rate_limit_per_minute,
         ordering_key: terms.ordering_key,
         batch: terms.batch.map(Into::into),
+        callback_of: terms.callback_of,
         signing: terms.signing,
         public_key,
         statistics: statistics.into(),
@@ -192,6 +197,8 @@ pub(crate) struct SubscriptionTerms {
     #[schema(example = json!(["github.*"]))]
     event_types: Vec<String>,
     description: Option<String>,
+    /// A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made.
+    secret: Option<String>,
     /// What events must hold, beyond being of one of the types: an object of paths and conditions.
     #[schema(value_type = Option<Object>, example = json!({"data.amount": {"$gte": 100}}))]
     filter: Option<Value>,
@@ -269,8 +276,9 @@ pub(crate) async fn create_subscription(
     let mut terms = Terms { event_types: event_types.unwrap_or_default(), ..Terms::default() };
     let (mut is_active, mut paused) = (true, false);
     take_signing(&mut fields, &mut terms);
+    let brought = take_secret(&mut fields, terms.signing);
     take_terms(&mut fields, &mut terms, Said::Null);
-    take_shape(&app, &mut fields, &mut terms).await;
+    take_shape(&app, access.user(), &mut fields, &mut terms).await;
     take_order(&mut fields, &target, &mut terms);
     take_switches(&mut fields, &mut is_active, &mut paused);
     if start != Start::Now && !is_active {
@@ -287,7 +295,8 @@ pub(crate) async fn create_subscription(
     let user_id = access.narrow(user_id)?;
     let now = app.engine.clock.now();
     let id = SubscriptionId::new(now, &mut engine::chance::rng());
-    let keys = SigningKeys::generate(terms.signing, &mut engine::chance::rng());
+    let generated = || SigningKeys::generate(terms.signing, &mut engine::chance::rng());
+    let keys = brought.map_or_else(generated, SigningKeys::only);
     let subscription =
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
     let stored =
@@ -343,21 +352,24 @@ fn take_start(fields: &mut Fields, target: &Target) -> Start {
 }
 
 fn take_url(fields: &mut Fields) -> Said<String> {
-    fields.take("url", "a URL", |url: String| {
-        if url.len() > URL_BYTES_MAX {
-            return Err(format!("must be at most {URL_BYTES_MAX} bytes long"));
-        }
-        let parsed = url::Url::parse(&url).map_err(|error| format!("is no URL: {error}"))?;
-        if !matches!(parsed.scheme(), "https" | "http") {
-            return Err("must begin with https://".to_owned());
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("must not hold a user name or password: check the signature instead".to_owned());
-        }
-        // What an HTTP client makes of it must be what a browser would.
-        parsed.as_str().parse::<Uri>().map_err(|error| format!("is no URL: {error}"))?;
-        Ok(parsed.as_str().split('#').next().unwrap_or_default().to_owned())
-    })
+    fields.take("url", "a URL", |url: String| check_url(&url))
+}
+
+/// A URL that can be called, in the spelling that counts.
+pub(super) fn check_url(url: &str) -> Result<String, String> {
+    if url.len() > URL_BYTES_MAX {
+        return Err(format!("must be at most {URL_BYTES_MAX} bytes long"));
+    }
+    let parsed = url::Url::parse(url).map_err(|error| format!("is no URL: {error}"))?;
+    if !matches!(parsed.scheme(), "https" | "http") {
+        return Err("must begin with https://".to_owned());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("must not hold a user name or password: check the signature instead".to_owned());
+    }
+    // What an HTTP client makes of it must be what a browser would.
+    parsed.as_str().parse::<Uri>().map_err(|error| format!("is no URL: {error}"))?;
+    Ok(parsed.as_str().split('#').next().unwrap_or_default().to_owned())
 }
 
 fn take_event_types(fields: &mut Fields) -> Said<Vec<TypePattern>> {
@@ -376,6 +388,26 @@ fn take_signing(fields: &mut Fields, terms: &mut Terms) {
         .take("signing", "\"standard\" or \"ed25519\"", Ok::<Signing, String>)
         .change(&mut terms.signing, Signing::default());
 }
+
+/// Takes a key that receivers know from elsewhere, so that they need not notice that it is us now.
+fn take_secret(fields: &mut Fields, signing: Signing) -> Option<SigningKey> {
+    let secret = fields.take_text("secret", SECRET_BYTES_MAX).value()?;
+    let key = match signing {
+        Signing::Standard => Secret::brought(&secret).map(SigningKey::Secret),
+        Signing::Ed25519 => KeyPair::parse(&secret).map(SigningKey::KeyPair),
+    };
+    if key.is_err() {
+        let expected = match signing {
+            Signing::Standard => "must be whsec_ and the base64 of 24 to 64 bytes",
+            Signing::Ed25519 => "must be whsk_ and the base64 of the 32 bytes of a private key",
+        };
+        fields.refuse("secret", format!("{expected}; without it one is made"));
+    }
+    key.ok()
+}
+
+/// Bytes of a secret that is brought along: 64 in base64, with a prefix and room for padding.
+const SECRET_BYTES_MAX: usize = 128;
 
 /// Takes what may be set at any time. `count` says what a `retry_count` that is not there means: for a new subscription
 /// the policy's own number, for a change what was there, unless the policy changes.
@@ -406,8 +438,12 @@ fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {
     fields.take("paused", "true or false", Ok::<bool, String>).change(paused, false);
 }
 
-/// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
 async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
+    check_address(app, fields, "url", url).await;
+}
+
+/// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
+pub(super) async fn check_address(app: &App, fields: &mut Fields, name: &str, url: Option<&str>) {
     let Some(Ok(uri)) = url.map(str::parse::<Uri>) else { return };
     let checked = app.engine.client.check(&uri).await;
     let refused = match checked {
@@ -416,7 +452,7 @@ async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
         _ => return,
     };
     let advice = "use https:// to a public address, or allow it with WAYSTATION_DELIVERY__ALLOW_HOSTS";
-    fields.refuse("url", format!("{refused}: {advice}"));
+    fields.refuse(name, format!("{refused}: {advice}"));
 }
 
 /// Makes this node route by what was just written. It would find out by itself at its next append; this is sooner.
@@ -428,6 +464,7 @@ pub(super) async fn reload(app: &App) {
 
 /// Which subscriptions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubscriptionsQuery {
     /// Whose.
@@ -484,6 +521,7 @@ pub(crate) async fn change_subscription(
     OwnedSubscription(mut stored): OwnedSubscription,
     request: Request,
 ) -> Result<Json<ShownSubscription>> {
+    check_is_no_callback(&stored)?;
     let (parts, body) = request.into_parts();
     let fields = Fields::read(&parts.headers, body).await?;
     let (id, store) = (stored.subscription.id, &app.engine.store);
@@ -503,6 +541,22 @@ pub(crate) async fn change_subscription(
     Err(Problem::conflict("conflict", "the subscription is changing too fast; try again"))
 }
 
+/// A conversation's callback is the conversation's to change.
+fn check_is_no_callback(stored: &StoredSubscription) -> Result<()> {
+    match stored.subscription.terms.callback_of {
+        Some(conversation) => {
+            let detail =
+                format!("it is the callback of {conversation}: change that one's config.callback_url");
+            Err(Problem::conflict("is_callback", detail))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What a subscription shows, and nobody changes.
+const UNCHANGEABLE: [&str; 8] =
+    ["id", "user_id", "target", "start", "public_key", "statistics", "created_at", "updated_at"];
+
 /// How often a change is made again because somebody else was faster.
 pub(super) const CHANGE_TRIES: usize = 20;
 
@@ -521,7 +575,9 @@ async fn apply(app: &App, mut fields: Fields, subscription: &mut Subscription) -
     let event_types = take_event_types(&mut fields);
     event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
-    take_shape(app, &mut fields, &mut subscription.terms).await;
+    fields.refuse_all(&["secret"], "is replaced by POST /api/webhooks/{id}/rotate-secret");
+    fields.refuse_all(&UNCHANGEABLE, "cannot be changed");
+    take_shape(app, subscription.user_id.as_ref(), &mut fields, &mut subscription.terms).await;
     take_order(&mut fields, &subscription.target, &mut subscription.terms);
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
     if let Said::Value(url) = url {
@@ -540,6 +596,7 @@ pub(crate) async fn delete_subscription(
     State(app): State<Arc<App>>,
     OwnedSubscription(stored): OwnedSubscription,
 ) -> Result<StatusCode> {
+    check_is_no_callback(&stored)?;
     let now = app.engine.clock.now();
     if !app.engine.store.delete_subscription(stored.subscription.id, now).await? {
         return Err(Problem::not_found("subscription"));

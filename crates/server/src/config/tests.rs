@@ -85,6 +85,11 @@ fn everything_has_a_default() {
     portal.allowed_origins []
     connections.refresh_every_seconds 300
     connections.refresh_ahead_seconds 600
+    poll.github_seconds 21600
+    poll.gmail_seconds 3600
+    poll.discord_seconds 14400
+    poll.youtube_seconds 7200
+    poll.spotify_seconds 1800
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -110,6 +115,9 @@ fn everything_has_a_default() {
     providers.gmail.authorize_url "https://accounts.google.com/o/oauth2/v2/auth"
     providers.gmail.token_url "https://oauth2.googleapis.com/token"
     providers.gmail.api_base "https://gmail.googleapis.com"
+    providers.unipile.api_key null
+    providers.unipile.dsn null
+    providers.unipile.api_base null
     providers.discord.client_id null
     providers.discord.client_secret null
     providers.discord.authorize_url "https://discord.com/oauth2/authorize"
@@ -194,6 +202,11 @@ fn every_key_has_its_variable() {
         ),
         ("WAYSTATION_CONNECTIONS__REFRESH_EVERY_SECONDS", "6", json!(6)),
         ("WAYSTATION_CONNECTIONS__REFRESH_AHEAD_SECONDS", "7", json!(7)),
+        ("WAYSTATION_POLL__GITHUB_SECONDS", "9", json!(9)),
+        ("WAYSTATION_POLL__GMAIL_SECONDS", "0", json!(0)),
+        ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
+        ("WAYSTATION_POLL__YOUTUBE_SECONDS", "11", json!(11)),
+        ("WAYSTATION_POLL__SPOTIFY_SECONDS", "8", json!(8)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (
@@ -227,6 +240,9 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__GMAIL__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
         ("WAYSTATION_PROVIDERS__GMAIL__TOKEN_URL", "v_token_url", json!("v_token_url")),
         ("WAYSTATION_PROVIDERS__GMAIL__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_KEY", "v_api_key", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__DSN", "v_dsn", json!("v_dsn")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_BASE", "https://api.example", json!("https://api.example")),
         ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_ID", "v_client_id", json!("v_client_id")),
         ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_SECRET", "v_client_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__DISCORD__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),

@@ -146,6 +146,20 @@ CREATE TABLE subscription_statistics (
 CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
     WHERE failing_since IS NOT NULL;
 
+-- What became of deliveries, hour by hour. A reader asks for a span of hours, so these come first.
+CREATE TABLE delivery_hours (
+    hour            BIGINT NOT NULL,
+    subscription_id UUID NOT NULL,
+    successful      BIGINT NOT NULL,
+    failed          BIGINT NOT NULL,
+    attempts        BIGINT NOT NULL,
+    errors          BIGINT NOT NULL,
+    answers         BIGINT NOT NULL,
+    answer_us       BIGINT NOT NULL,
+    answer_us_max   BIGINT NOT NULL,
+    PRIMARY KEY (hour, subscription_id)
+);
+
 CREATE TABLE nodes (
     id   UUID PRIMARY KEY,
     beat BIGINT NOT NULL
@@ -337,3 +351,17 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
 CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;
+
+CREATE TABLE emails (
+    id          UUID PRIMARY KEY,
+    user_id     TEXT COLLATE "C" NOT NULL,
+    provider_id TEXT COLLATE "C" NOT NULL,
+    thread_id   TEXT COLLATE "C" NOT NULL,
+    date        BIGINT NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL,
+    revision    BIGINT NOT NULL
+);
+CREATE INDEX emails_user ON emails (user_id, date, id);
+CREATE INDEX emails_thread ON emails (user_id, thread_id, date, id);
+CREATE INDEX emails_provider ON emails (user_id, provider_id);
+CREATE INDEX emails_latest ON emails (date, id);

@@ -150,6 +150,20 @@ CREATE TABLE subscription_statistics (
 CREATE INDEX subscription_statistics_failing ON subscription_statistics (failing_since)
     WHERE failing_since IS NOT NULL;
 
+-- What became of deliveries, hour by hour. A reader asks for a span of hours, so these come first.
+CREATE TABLE delivery_hours (
+    hour            INTEGER NOT NULL,
+    subscription_id BLOB NOT NULL,
+    successful      INTEGER NOT NULL,
+    failed          INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL,
+    errors          INTEGER NOT NULL,
+    answers         INTEGER NOT NULL,
+    answer_us       INTEGER NOT NULL,
+    answer_us_max   INTEGER NOT NULL,
+    PRIMARY KEY (hour, subscription_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE nodes (
     id   BLOB PRIMARY KEY,
     beat INTEGER NOT NULL
@@ -341,3 +355,17 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
 CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;
+
+CREATE TABLE emails (
+    id          BLOB PRIMARY KEY,
+    user_id     TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    thread_id   TEXT NOT NULL,
+    date        INTEGER NOT NULL,
+    document    TEXT NOT NULL,
+    revision    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX emails_user ON emails (user_id, date, id);
+CREATE INDEX emails_thread ON emails (user_id, thread_id, date, id);
+CREATE INDEX emails_provider ON emails (user_id, provider_id);
+CREATE INDEX emails_latest ON emails (date, id);

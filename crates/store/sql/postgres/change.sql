@@ -1,6 +1,6 @@
 -- Decisions, the attempts behind them and what they add to the statistics, in one statement. A change counts only if the
--- delivery is as the decision found it; the statistics' rows are locked in the order of their ids. What is set going once more has
--- left its batch.
+-- delivery is as the decision found it; the rows of the statistics, and of the hours, are locked in the order of their keys.
+-- What is set going once more has left its batch.
 WITH change AS (
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
                          $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
@@ -35,12 +35,14 @@ tried AS (
                     error, error_code)
     JOIN written ON written.id = attempt.delivery_id
     ON CONFLICT (delivery_id, number) DO NOTHING
-    RETURNING delivery_id, CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at,
+    RETURNING delivery_id, at + duration_us AS tried_at,
+              CASE WHEN response_status IS NOT NULL THEN duration_us END AS answer_us,
+              CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at,
               CASE WHEN error_code <> ALL($27::text[]) THEN at + duration_us END AS blamed_at
 ),
 -- A success ends a span of failures that began before it, and a failure from before the last success begins none.
 ended AS (
-    SELECT written.*, failed_at, blamed_at,
+    SELECT written.*, tried_at, answer_us, failed_at, blamed_at,
            max(written.completed_at) FILTER (WHERE status = 'success') OVER (PARTITION BY subscription_id) AS succeeded_at
     FROM written LEFT JOIN tried ON tried.delivery_id = written.id
 ),
@@ -71,5 +73,25 @@ counted AS (
                  ELSE subscription_statistics.failing_since END,
             CASE WHEN excluded.failing_since <= subscription_statistics.last_success_at THEN NULL
                  ELSE excluded.failing_since END)
+),
+in_hours AS (
+    INSERT INTO delivery_hours
+        (hour, subscription_id, successful, failed, attempts, errors, answers, answer_us, answer_us_max)
+    SELECT coalesce(tried_at, completed_at) / 3600000000 * 3600000000 AS hour, subscription_id,
+           count(*) FILTER (WHERE status = 'success'), count(*) FILTER (WHERE status = 'failed'),
+           count(tried_at), count(failed_at), count(answer_us), coalesce(sum(answer_us), 0)::bigint,
+           coalesce(max(answer_us), 0)
+    FROM ended
+    WHERE tried_at IS NOT NULL OR (status IN ('success', 'failed') AND completed_at IS NOT NULL)
+    GROUP BY 1, 2
+    ORDER BY 1, 2
+    ON CONFLICT (hour, subscription_id) DO UPDATE SET
+        successful = delivery_hours.successful + excluded.successful,
+        failed = delivery_hours.failed + excluded.failed,
+        attempts = delivery_hours.attempts + excluded.attempts,
+        errors = delivery_hours.errors + excluded.errors,
+        answers = delivery_hours.answers + excluded.answers,
+        answer_us = delivery_hours.answer_us + excluded.answer_us,
+        answer_us_max = greatest(delivery_hours.answer_us_max, excluded.answer_us_max)
 )
 SELECT id FROM written

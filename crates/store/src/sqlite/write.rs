@@ -15,6 +15,7 @@ use super::multirow::MultiRow;
 use super::recent::{GENERATION, RecentKeys};
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
+use crate::hours::count_hours;
 use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
 use crate::sql::{Row, Statement, Value, args};
 use crate::*;
@@ -30,6 +31,13 @@ macro_rules! statements {
 pub(super) const HEAD: Statement =
     Statement::new("head", "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)) FROM log");
 
+/// A statement that begins with the first of each line.
+macro_rules! along_lines {
+    ($path:literal) => {
+        str_replace!(include_str!($path), "{lines}", include_str!("../../sql/sqlite/lines.sql"))
+    };
+}
+
 statements! {
     TAKE_KEY = "take_key" include_str!("../../sql/sqlite/take_key.sql");
     LOG_END = "log_end"
@@ -42,7 +50,7 @@ statements! {
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
     MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
-    DUE = "due" include_str!("../../sql/sqlite/due.sql");
+    DUE = "due" along_lines!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
     CLAIMED = "claimed" str_replace!(
         str_replace!(include_str!("../../sql/sqlite/claimed.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
@@ -50,7 +58,7 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     DUE_BATCH = "due_batch" include_str!("../../sql/sqlite/due_batch.sql");
-    GATHER = "gather" include_str!("../../sql/sqlite/gather.sql");
+    GATHER = "gather" along_lines!("../../sql/sqlite/gather.sql");
     CLAIM_BATCH = "claim_batch"
         "WITH named (batch) AS MATERIALIZED (SELECT randomblob(16))
          UPDATE deliveries
@@ -125,10 +133,19 @@ static INSERT_ATTEMPTS: MultiRow = MultiRow::new(
 );
 static COUNT_ENDS: MultiRow =
     MultiRow::new("count_ends", include_str!("../../sql/sqlite/count_ends.sql"), "(?,?,?,?,?,?,?,?)");
+static COUNT_HOURS: MultiRow =
+    MultiRow::new("count_hours", include_str!("../../sql/sqlite/count_hours.sql"), "(?,?,?,?,?,?,?,?,?)");
 
 #[cfg(test)]
-pub(super) static MULTI_ROW: [&MultiRow; 6] =
-    [&INSERT_EVENTS, &INDEX_KEYS, &INSERT_DELIVERIES, &CHANGE_DELIVERIES, &INSERT_ATTEMPTS, &COUNT_ENDS];
+pub(super) static MULTI_ROW: [&MultiRow; 7] = [
+    &INSERT_EVENTS,
+    &INDEX_KEYS,
+    &INSERT_DELIVERIES,
+    &CHANGE_DELIVERIES,
+    &INSERT_ATTEMPTS,
+    &COUNT_ENDS,
+    &COUNT_HOURS,
+];
 
 /// An event of a batch, and where it is in the log: where it will be, or where its first has been.
 struct Placed<'a> {
@@ -467,7 +484,8 @@ fn keep_record<'c>(
 ) -> Result<()> {
     let attempts: Vec<_> = made.clone().filter_map(|change| change.attempt.as_ref()).collect();
     INSERT_ATTEMPTS.run(transaction, &attempts, |attempt, row| bind_attempt(attempt, row))?;
-    COUNT_ENDS.run(transaction, &count_ends(made), bind_ends)?;
+    COUNT_ENDS.run(transaction, &count_ends(made.clone()), bind_ends)?;
+    COUNT_HOURS.run(transaction, &count_hours(made), bind_hour)?;
     Ok(())
 }
 
@@ -514,6 +532,18 @@ fn bind_ends(ends: &Ends, row: &mut Binder<'_, '_>) {
         .bind(ends.last_success_at.map(Timestamp::as_micros))
         .bind(ends.last_failure_at.map(Timestamp::as_micros))
         .bind(ends.failing_since().map(Timestamp::as_micros));
+}
+
+fn bind_hour((subscription_id, hour): &(SubscriptionId, Hour), row: &mut Binder<'_, '_>) {
+    row.bind(hour.begins_at.as_micros())
+        .id(*subscription_id)
+        .bind(hour.successful)
+        .bind(hour.failed)
+        .bind(hour.attempts)
+        .bind(hour.errors)
+        .bind(hour.answers)
+        .bind(hour.answer_micros)
+        .bind(hour.answer_micros_max);
 }
 
 /// Adds a subscription, with the job that owes it what came in before.

@@ -2,7 +2,9 @@
 
 pub(crate) mod connections;
 pub(crate) mod deliveries;
+pub(crate) mod emails;
 pub(crate) mod event_types;
+pub(crate) mod hours;
 pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod keys;
@@ -11,6 +13,7 @@ pub(crate) mod nodes;
 pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tasks;
@@ -36,7 +39,9 @@ pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
         connections::STATEMENTS,
         deliveries::STATEMENTS,
+        emails::STATEMENTS,
         event_types::STATEMENTS,
+        hours::STATEMENTS,
         inbox::STATEMENTS,
         jobs::STATEMENTS,
         keys::STATEMENTS,
@@ -52,9 +57,11 @@ pub(crate) fn statements() -> Vec<Statement> {
         .into_iter()
         .cloned()
         .chain(log::any_filter())
+        .chain([log::some()])
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())
+        .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }

@@ -90,6 +90,7 @@ conformance! {
         events {
             events_are_listed_from_the_newest
             each_filter_of_events_finds_what_it_means
+            some_events_are_read_whole_but_for_their_raw_bytes
             a_list_ends_at_its_limit
             a_walk_by_one_sees_every_event_once
             events_are_counted_by_time_source_and_type
@@ -150,6 +151,12 @@ conformance! {
             the_changes_of_one_call_add_up
             failures_last_until_a_success
             who_fails_for_too_long_is_found
+        }
+        hours {
+            what_happened_is_counted_in_its_hour
+            a_change_that_comes_too_late_counts_in_no_hour
+            a_users_hours_are_those_of_their_subscriptions
+            old_hours_go_a_few_at_a_time
         }
         deliveries {
             deliveries_are_listed_from_the_newest
@@ -237,12 +244,17 @@ conformance! {
             what_waits_to_be_sent_is_found
             the_inbox_follows_what_it_is_about_and_nothing_else
             of_eight_steps_at_once_one_is_taken
+            emails_are_written_found_and_listed
         }
         rejections {
             a_rejection_comes_back_as_it_was_written
             rejections_are_listed_from_the_newest
             the_oldest_rejections_go_by_age_and_by_number
             too_many_rejections_at_once_are_none
+        }
+        sealed {
+            every_secret_is_walked_past_and_can_be_sealed_anew
+            a_secret_that_has_changed_meanwhile_is_left_alone
         }
         retention {
             what_is_oldest_is_walked_in_order

@@ -17,6 +17,7 @@ export type Sender = Schemas["ShownSender"];
 export type Rejection = Schemas["ShownRejection"];
 export type EventType = Schemas["ShownType"];
 export type Key = Schemas["ShownKey"];
+export type Hour = Schemas["ShownHour"];
 export type Job = Schemas["ShownJob"];
 
 /** A piece of a list, the newest first. */

@@ -1,6 +1,26 @@
 // Made by `npm run types` from the OpenAPI document. Not to be edited.
 
 export interface paths {
+    "/actions/fetch_emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch e-mails
+         * @description From what is kept: one by its id, or the latest fifty of the newest two thousand that mention some words.
+         */
+        post: operations["fetch_emails"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -39,6 +59,128 @@ export interface paths {
          * @description Its tokens are gone then. Its events stay.
          */
         delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register something
+         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
+         *     tried again.
+         */
+        post: operations["create_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List conversations, the one with the latest message first */
+        get: operations["list_conversations"];
+        put?: never;
+        /** Make a conversation */
+        post: operations["create_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a conversation */
+        get: operations["read_conversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a conversation
+         * @description What is left out stays as it is; `null` clears.
+         */
+        patch: operations["change_conversation"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a conversation's messages, the latest first */
+        get: operations["list_messages"];
+        put?: never;
+        /**
+         * Say something
+         * @description It is kept when this answers. Where the conversation goes on at a provider it is sent then; `message.sent` or
+         *     `message.failed` tells how that went.
+         */
+        post: operations["post_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say what has become of a message
+         * @description Where that is what it is already, nobody is told.
+         */
+        patch: operations["change_message"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark a conversation as read
+         * @description All that has been said in it so far; what is said at the same time may count as unread.
+         */
+        post: operations["mark_conversation"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -130,6 +272,40 @@ export interface paths {
          * @description It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
          */
         post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List e-mails, the latest first */
+        get: operations["list_emails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an e-mail */
+        get: operations["read_email"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -788,6 +964,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List registrations
+         * @description What is set up at providers so that they push, with how it stands and when it expires.
+         */
+        get: operations["list_registrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/preview": {
         parameters: {
             query?: never;
@@ -1142,6 +1338,17 @@ export interface components {
         Completion: {
             lease_token: string;
         };
+        /** @description What the owner of a conversation sets. What is left out stays, `null` clears. */
+        ConfigBody: {
+            /**
+             * @description Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each; ten
+             *     at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
+             *     `rotate-secret` gives its secret.
+             * @example https://example.com/callback
+             */
+            callback_url?: string | null;
+            workflow_id?: string | null;
+        };
         /** @description An account to connect. */
         ConnectionBody: {
             access_token?: string | null;
@@ -1160,6 +1367,23 @@ export interface components {
             scopes?: string[] | null;
             /** @description Whose. A user's key may leave it out. */
             user_id?: string | null;
+        };
+        /** @description A conversation to make. */
+        ConversationBody: {
+            /**
+             * @description Over what it goes; `API` where it is left out.
+             * @example API
+             */
+            channel?: string | null;
+            config?: components["schemas"]["ConfigBody"] | null;
+            usecase?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What may be changed of a conversation. */
+        ConversationTerms: {
+            config?: components["schemas"]["ConfigBody"] | null;
+            usecase?: string | null;
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -1196,6 +1420,20 @@ export interface components {
              * @description Seconds until it may be tried again, 0 to 86400. Left out, the subscription's retry policy says.
              */
             retry_after_seconds?: number | null;
+        };
+        /** @description What is to be fetched: one e-mail, or those that mention something. */
+        FetchBody: {
+            /** @description The e-mail's id, here or at its provider. Either this or `query`. */
+            email_id?: string | null;
+            /** @description Words that stand in the subject, an address or the text. */
+            query?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What was fetched. */
+        Fetched: {
+            /** @description The latest first. */
+            emails: components["schemas"]["ShownEmail"][];
         };
         /** @description What is wrong with one field. */
         FieldProblem: {
@@ -1271,6 +1509,34 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownConversation: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * @description Over what it goes.
+                 * @example WHATSAPP
+                 */
+                channel: string;
+                config: components["schemas"]["ShownConfig"];
+                created_at: string;
+                /** @example cnv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                last_message_at?: string | null;
+                source?: components["schemas"]["ShownChat"] | null;
+                /**
+                 * Format: int32
+                 * @description Messages of others that have not been seen.
+                 */
+                unread_count: number;
+                updated_at: string;
+                /** @description What for, in the host application's words. */
+                usecase?: string | null;
+                user_id: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownDelivery: {
             /** @description The newest first. */
             data: {
@@ -1301,6 +1567,39 @@ export interface components {
                  */
                 trigger: string;
                 user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownEmail: {
+            /** @description The newest first. */
+            data: {
+                cc: string[];
+                date: string;
+                /** @description Since when it is in the trash, or gone. */
+                deleted_at?: string | null;
+                /**
+                 * @description `inbound` or `outbound`.
+                 * @example inbound
+                 */
+                direction: string;
+                /** @example Bob <bob@example.com> */
+                from?: string | null;
+                html?: string | null;
+                /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_read: boolean;
+                labels: string[];
+                /** @description Its own id at the provider. */
+                message_id: string;
+                subject?: string | null;
+                /** @description What it says, where that was told. */
+                text?: string | null;
+                /** @description What it has in common with those that it answers, and with their answers. */
+                thread_id: string;
+                to: string[];
+                user_id: string;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -1400,6 +1699,91 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownMessage: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * @description The conversation's.
+                 * @example WHATSAPP
+                 */
+                channel: string;
+                /** @description `null` once it was taken back. */
+                content?: string | null;
+                /**
+                 * @description `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`.
+                 * @example TEXT
+                 */
+                content_type: string;
+                conversation_id: string;
+                created_at: string;
+                /** @description Who has sent it: the provider's id of them, the user, or `admin`. */
+                created_by: string;
+                deleted_at?: string | null;
+                delivered_at?: string | null;
+                edited_at?: string | null;
+                filename?: string | null;
+                /** @example msg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_own: boolean;
+                metadata: Record<string, unknown>;
+                /** @description When it was said, as its provider says. */
+                occurred_at: string;
+                reactions: components["schemas"]["ReactionBody"][];
+                read_at?: string | null;
+                /**
+                 * @description `RECEIVED`, `PROCESSED` or `FAILED`.
+                 * @example RECEIVED
+                 */
+                status: string;
+                /**
+                 * @description `USER_INPUT`, `SYSTEM` or `BOT`.
+                 * @example USER_INPUT
+                 */
+                type: string;
+                updated_at: string;
+                updated_by: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownRegistration: {
+            /** @description The newest first. */
+            data: {
+                /** @description The connection that it comes and goes with; `null`: it is the application's. */
+                connection_id?: string | null;
+                created_at: string;
+                /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+                events: string[];
+                /** @description When the provider ends it by itself. It is renewed before that. */
+                expires_at?: string | null;
+                /** @description The provider's own name for it. */
+                external_id?: string | null;
+                /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** @example github */
+                provider: string;
+                /**
+                 * @description `pending`, `active`, `failed`, `expired` or `removing`.
+                 * @example active
+                 */
+                state: string;
+                /** @description Why it stands so. */
+                state_reason?: string | null;
+                /**
+                 * @description What is watched: a repository, a mailbox, a channel, a trigger.
+                 * @example acme/shop
+                 */
+                target: string;
+                /** @description Where the provider pushes to. */
+                url: string;
+                /** @description Whose events it brings; `null`: everybody's. */
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownRejection: {
             /** @description The newest first. */
             data: {
@@ -1457,6 +1841,8 @@ export interface components {
                 user_id?: string | null;
                 /** @description How requests are verified, where that is spelled out. */
                 verification?: Record<string, unknown> | null;
+                /** @description The channel, for YouTube. */
+                channel_id?: string | null;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -1466,6 +1852,8 @@ export interface components {
             /** @description The newest first. */
             data: {
                 batch?: components["schemas"]["ShownBatch"] | null;
+                /** @description The conversation whose callback it is. It is changed and removed with that. */
+                callback_of?: string | null;
                 created_at: string;
                 description: string;
                 /**
@@ -1522,6 +1910,19 @@ export interface components {
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
         };
+        /** @description A message to say. */
+        MessageBody: {
+            content: string;
+            /** @description `TEXT` where it is left out; else `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`. */
+            content_type?: string | null;
+            filename?: string | null;
+            /** @description What tells it from another: the same again under the same key is answered with the first. */
+            key?: string | null;
+            /** @description An object of at most 16 KiB. */
+            metadata?: Record<string, unknown> | null;
+            /** @description `USER_INPUT` where it is left out; else `SYSTEM` or `BOT`. */
+            type?: string | null;
+        };
         /** @description A new API key. */
         NewKey: components["schemas"]["ShownKey"] & {
             /** @description The key itself. It is shown this once. */
@@ -1552,7 +1953,7 @@ export interface components {
         };
         /** @description What would become of the event. */
         Preview: {
-            /** @description How the transform failed. */
+            /** @description How the transform failed, or why the filter cannot tell. */
             error?: string | null;
             /** @description Whether the filter wants it; without one, all are wanted. */
             matched: boolean;
@@ -1608,6 +2009,23 @@ export interface components {
         Pulled: {
             /** @description The longest due first. Empty where nothing came in time. */
             events: components["schemas"]["LeasedEvent"][];
+        };
+        /** @description A reaction to a message. */
+        ReactionBody: {
+            by: string;
+            emoji: string;
+        };
+        /** @description What is to be registered. */
+        RegistrationBody: {
+            /** @description What else the provider is told; the configuration of a trigger. */
+            config?: Record<string, unknown> | null;
+            /** @description What is wanted, in the provider's words; left out, what is usual. */
+            events?: string[] | null;
+            /**
+             * @description What is to be watched: `owner/repo` for GitHub, a channel's id for YouTube, a trigger for Composio.
+             * @example acme/shop
+             */
+            target: string;
         };
         /** @description Which past events. */
         Replaying: {
@@ -1723,6 +2141,20 @@ export interface components {
              */
             max_wait_ms: number;
         };
+        /** @description A chat at a provider. */
+        ShownChat: {
+            account_id: string;
+            chat_id: string;
+            /** @example unipile */
+            provider: string;
+        };
+        /** @description What the owner of a conversation sets. */
+        ShownConfig: {
+            /** @description Who is told of each message that is made or processed. */
+            callback_url?: string | null;
+            /** @description The host application's workflow that answers. */
+            workflow_id?: string | null;
+        };
         /** @description A connection. */
         ShownConnection: {
             /**
@@ -1746,6 +2178,29 @@ export interface components {
             state: string;
             /** @description Why it stands so. */
             state_reason?: string | null;
+            user_id: string;
+        };
+        /** @description A conversation. */
+        ShownConversation: {
+            /**
+             * @description Over what it goes.
+             * @example WHATSAPP
+             */
+            channel: string;
+            config: components["schemas"]["ShownConfig"];
+            created_at: string;
+            /** @example cnv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            last_message_at?: string | null;
+            source?: components["schemas"]["ShownChat"] | null;
+            /**
+             * Format: int32
+             * @description Messages of others that have not been seen.
+             */
+            unread_count: number;
+            updated_at: string;
+            /** @description What for, in the host application's words. */
+            usecase?: string | null;
             user_id: string;
         };
         /** @description A bucket's events of one source and type. */
@@ -1789,6 +2244,34 @@ export interface components {
              */
             trigger: string;
             user_id?: string | null;
+        };
+        /** @description An e-mail. */
+        ShownEmail: {
+            cc: string[];
+            date: string;
+            /** @description Since when it is in the trash, or gone. */
+            deleted_at?: string | null;
+            /**
+             * @description `inbound` or `outbound`.
+             * @example inbound
+             */
+            direction: string;
+            /** @example Bob <bob@example.com> */
+            from?: string | null;
+            html?: string | null;
+            /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_read: boolean;
+            labels: string[];
+            /** @description Its own id at the provider. */
+            message_id: string;
+            subject?: string | null;
+            /** @description What it says, where that was told. */
+            text?: string | null;
+            /** @description What it has in common with those that it answers, and with their answers. */
+            thread_id: string;
+            to: string[];
+            user_id: string;
         };
         /** @description An event. */
         ShownEvent: {
@@ -1867,6 +2350,81 @@ export interface components {
             id: string;
             name: string;
             /** @description Whose things it opens; `null`: everything. */
+            user_id?: string | null;
+        };
+        /** @description A message. */
+        ShownMessage: {
+            /**
+             * @description The conversation's.
+             * @example WHATSAPP
+             */
+            channel: string;
+            /** @description `null` once it was taken back. */
+            content?: string | null;
+            /**
+             * @description `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`.
+             * @example TEXT
+             */
+            content_type: string;
+            conversation_id: string;
+            created_at: string;
+            /** @description Who has sent it: the provider's id of them, the user, or `admin`. */
+            created_by: string;
+            deleted_at?: string | null;
+            delivered_at?: string | null;
+            edited_at?: string | null;
+            filename?: string | null;
+            /** @example msg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_own: boolean;
+            metadata: Record<string, unknown>;
+            /** @description When it was said, as its provider says. */
+            occurred_at: string;
+            reactions: components["schemas"]["ReactionBody"][];
+            read_at?: string | null;
+            /**
+             * @description `RECEIVED`, `PROCESSED` or `FAILED`.
+             * @example RECEIVED
+             */
+            status: string;
+            /**
+             * @description `USER_INPUT`, `SYSTEM` or `BOT`.
+             * @example USER_INPUT
+             */
+            type: string;
+            updated_at: string;
+            updated_by: string;
+        };
+        /** @description What is set up at a provider. */
+        ShownRegistration: {
+            /** @description The connection that it comes and goes with; `null`: it is the application's. */
+            connection_id?: string | null;
+            created_at: string;
+            /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+            events: string[];
+            /** @description When the provider ends it by itself. It is renewed before that. */
+            expires_at?: string | null;
+            /** @description The provider's own name for it. */
+            external_id?: string | null;
+            /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** @example github */
+            provider: string;
+            /**
+             * @description `pending`, `active`, `failed`, `expired` or `removing`.
+             * @example active
+             */
+            state: string;
+            /** @description Why it stands so. */
+            state_reason?: string | null;
+            /**
+             * @description What is watched: a repository, a mailbox, a channel, a trigger.
+             * @example acme/shop
+             */
+            target: string;
+            /** @description Where the provider pushes to. */
+            url: string;
+            /** @description Whose events it brings; `null`: everybody's. */
             user_id?: string | null;
         };
         /** @description A request that was refused. */
@@ -1950,6 +2508,8 @@ export interface components {
             user_id?: string | null;
             /** @description How requests are verified, where that is spelled out. */
             verification?: Record<string, unknown> | null;
+            /** @description The channel, for YouTube. */
+            channel_id?: string | null;
         };
         /** @description How a subscription's deliveries have ended. */
         ShownStatistics: {
@@ -1969,6 +2529,8 @@ export interface components {
         /** @description A subscription. */
         ShownSubscription: {
             batch?: components["schemas"]["ShownBatch"] | null;
+            /** @description The conversation whose callback it is. It is changed and removed with that. */
+            callback_of?: string | null;
             created_at: string;
             description: string;
             /**
@@ -2067,11 +2629,18 @@ export interface components {
             verification?: Record<string, unknown> | null;
             /** @description What the sender's handshake must show. */
             verify_token?: string | null;
+            /** @description The channel whose feed is to be pushed, where the sender is `youtube`. The hub is asked for it. */
+            channel_id?: string | null;
         };
         /** @description How many events came in. */
         Stats: {
             /** @description The oldest bucket first. */
             data: components["schemas"]["ShownCount"][];
+        };
+        /** @description What has become of a message. */
+        StatusBody: {
+            /** @description `RECEIVED`, `PROCESSED` or `FAILED`. */
+            status: string;
         };
         /** @description What a subscription is to be. */
         SubscriptionTerms: {
@@ -2128,6 +2697,8 @@ export interface components {
              *     seconds.
              */
             retry_policy: Record<string, unknown>;
+            /** @description A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made. */
+            secret?: string | null;
             /**
              * @description `standard`, or `ed25519` for asymmetric signatures.
              * @default standard
@@ -2244,6 +2815,45 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    fetch_emails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fetched"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -2354,6 +2964,320 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownRegistration"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_conversations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownConversation"];
+                };
+            };
+        };
+    };
+    create_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationTerms"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownMessage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownMessage"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatusBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownMessage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
             };
             404: {
                 headers: {
@@ -2536,6 +3460,71 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_emails: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Of one thread of that user's. */
+                thread_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownEmail"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownEmail"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4133,6 +5122,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_registrations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Where. */
+                provider?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownRegistration"];
                 };
             };
         };
