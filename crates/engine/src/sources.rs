@@ -56,6 +56,8 @@ pub enum Speaker {
     Sender(String),
     /// Somebody else, who signs like this.
     Verification(Box<Verification>),
+    /// YouTube, for this channel: it is registered, and comes in where YouTube's pushes do.
+    Channel(String),
 }
 
 /// What a source's requests are checked against.
@@ -75,7 +77,7 @@ impl SourceTerms {
     pub fn sender(&self) -> Option<&'static Sender> {
         match &self.speaker {
             Speaker::Sender(name) => sender(name),
-            Speaker::Verification(_) => None,
+            Speaker::Verification(_) | Speaker::Channel(_) => None,
         }
     }
 
@@ -85,6 +87,7 @@ impl SourceTerms {
         match &self.speaker {
             Speaker::Sender(name) => sender(name).map(|sender| &sender.verification),
             Speaker::Verification(verification) => Some(verification),
+            Speaker::Channel(_) => None,
         }
     }
 
@@ -236,6 +239,9 @@ impl Table {
         let (version, stored) = store.every_source().await?;
         let mut table = Self { version, count: stored.len(), by_token: HashMap::with_capacity(stored.len()) };
         for stored in stored.into_iter().filter(|stored| stored.is_active) {
+            if SourceTerms::read(&stored).is_ok_and(|terms| matches!(terms.speaker, Speaker::Channel(_))) {
+                continue;
+            }
             let id = stored.id;
             match Source::read(vault, stored) {
                 Ok(source) => table.add(source),

@@ -110,7 +110,7 @@ impl Registrations {
         let url = format!("{}{}", base_url.trim_end_matches('/'), new.provider.path(new.user_id.as_ref()));
         let place = new.provider.place(&new.target, &new.account_id, &url);
         loop {
-            let saved = match self.known(&new).await? {
+            let saved = match self.known(&new, &place).await? {
                 Some(known) => self.want_again(known, &new, &url, &place).await?,
                 None => self.create(&new, &url, &place).await?,
             };
@@ -122,14 +122,22 @@ impl Registrations {
         }
     }
 
-    /// What the basis has of that target already.
-    async fn known(&self, new: &NewRegistration) -> Result<Option<StoredRegistration>, StoreError> {
-        let filter = RegistrationFilter {
+    /// What the basis has at that place already, or of that target at another: our address may have changed.
+    async fn known(
+        &self,
+        new: &NewRegistration,
+        place: &str,
+    ) -> Result<Option<StoredRegistration>, StoreError> {
+        let of_basis = RegistrationFilter {
             provider: Some(new.provider.name().to_owned()),
             basis: Some(new.basis),
             ..RegistrationFilter::default()
         };
-        let known = self.store.registrations(&filter, &Page::first(REGISTRATIONS_READ_MAX)).await?;
+        let at_place = RegistrationFilter { place: Some(place.to_owned()), ..of_basis.clone() };
+        if let Some(known) = self.store.registrations(&at_place, &Page::first(1)).await?.pop() {
+            return Ok(Some(known));
+        }
+        let known = self.store.registrations(&of_basis, &Page::first(REGISTRATIONS_READ_MAX)).await?;
         Ok(known.into_iter().find(|stored| stored.registration.target == new.target))
     }
 
@@ -257,13 +265,16 @@ impl Registrations {
         let basis = Basis::Connection(connection.id);
         let filter = RegistrationFilter { basis: Some(basis), ..RegistrationFilter::default() };
         let now = self.clock.now();
-        for mut stored in self.store.registrations(&filter, &Page::first(REGISTRATIONS_READ_MAX)).await? {
+        let known = self.store.registrations(&filter, &Page::first(REGISTRATIONS_READ_MAX)).await?;
+        let targets: Vec<_> = known.iter().map(|stored| stored.registration.target.clone()).collect();
+        for mut stored in known {
             if matches!(stored.registration.state, State::Failed | State::Expired) {
                 stored.registration.wanted(now);
                 self.store.change_registration(&stored, Some(now)).await?;
             }
         }
-        let Some(target) = provider.of_account(&connection.account_id) else { return Ok(()) };
+        let target = provider.of_account(&connection.account_id).filter(|target| !targets.contains(target));
+        let Some(target) = target else { return Ok(()) };
         let new = NewRegistration {
             provider,
             basis,
@@ -274,9 +285,6 @@ impl Registrations {
             config: None,
             secret: None,
         };
-        if self.known(&new).await?.is_some() {
-            return Ok(());
-        }
         match self.want(new).await {
             Ok(_) => {}
             Err(NotRegistered::Store(error)) => return Err(error),

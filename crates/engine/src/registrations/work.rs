@@ -441,6 +441,9 @@ fn failure(error: NotCalled) -> Failure {
         NotCalled::Failed(CallFailure::Passing { reason, retry_after }) => {
             Failure::Passing { reason, retry_after }
         }
+        NotCalled::Failed(CallFailure::Exhausted { reason, retry_after }) => {
+            Failure::Passing { reason, retry_after: Some(retry_after) }
+        }
         NotCalled::NotInUse => Failure::Refused("the connection has to be authorised again".to_owned()),
         error => Failure::Refused(error.to_string()),
     }

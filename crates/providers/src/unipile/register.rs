@@ -107,7 +107,8 @@ fn is_ours(wanted: &Wanted, hook: &Value) -> bool {
     is_known || (is("/request_url", &wanted.url) && is("/source", &wanted.target))
 }
 
-/// Whether it would send as we want it: to our address, with our secret. What the list does not tell counts as good.
+/// Whether it would send as we want it: to our address, with our secret. What the list does not tell, or hides, counts as
+/// good.
 fn fits(wanted: &Wanted, hook: &Value) -> bool {
     let secret = wanted.settings.first(SECRET.key);
     let headers = hook["headers"].as_array().filter(|headers| !headers.is_empty());
@@ -115,7 +116,8 @@ fn fits(wanted: &Wanted, hook: &Value) -> bool {
         let ours = headers
             .iter()
             .find(|header| text_at(header, "/key").is_some_and(|key| key.eq_ignore_ascii_case(super::AUTH)));
-        ours.and_then(|header| header["value"].as_str()) == secret
+        let value = ours.map(|header| text_at(header, "/value").unwrap_or_default());
+        value.is_some_and(|value| value.chars().all(|c| c == '*') || Some(value.as_str()) == secret)
     });
     let is_ours = text_at(hook, "/request_url").as_deref() == Some(&wanted.url);
     hook["enabled"] != json!(false) && has_secret && is_ours

@@ -79,6 +79,11 @@ impl Fields {
         }
     }
 
+    /// Whether the field `name` is this text. It is not taken.
+    pub(crate) fn is(&self, name: &str, text: &str) -> bool {
+        self.rest.get(name).and_then(Value::as_str) == Some(text)
+    }
+
     /// Takes the field `name`, read as `T` and passed through `check`. What is wrong is noted and counts as nothing said.
     pub(crate) fn take<T: DeserializeOwned, U, E: ToString>(
         &mut self,

@@ -1,6 +1,7 @@
 //! The API, a file for each subject. A handler loads, acts and answers; what it may touch comes as an argument.
 
 pub(crate) mod catalogue;
+mod channels;
 pub(crate) mod connections;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use domain::limits::{NAME_BYTES_MAX, URL_BYTES_MAX};
+use domain::registration::Basis;
 use domain::{SourceId, Timestamp, UserId};
 use engine::sources::{SourceKeys, SourceTerms, Speaker};
 use http::{HeaderMap, StatusCode, Uri};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use store::StoredSource;
 use utoipa::{IntoParams, ToSchema};
 
+use super::channels::{YOUTUBE, create_channel};
 use super::fields::{Fields, Said};
 use super::list::{Listed, Params, page, parsed};
 use super::owned::OwnedSource;
@@ -50,6 +52,9 @@ pub(crate) struct ShownSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "stripe")]
     sender: Option<String>,
+    /// The channel, for YouTube.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_id: Option<String>,
     /// How requests are verified, where that is spelled out.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -71,16 +76,17 @@ pub(crate) struct ShownSource {
     updated_at: Timestamp,
 }
 
-fn show(app: &App, stored: StoredSource) -> Result<ShownSource> {
+pub(super) fn show(app: &App, stored: StoredSource) -> Result<ShownSource> {
     let broken = |error: &dyn std::fmt::Display| {
         tracing::error!(source = %stored.id, %error, "a source cannot be read");
         Problem::internal()
     };
     let terms = SourceTerms::read(&stored).map_err(|error| broken(&error))?;
     let keys = SourceKeys::open(&app.engine.vault, &stored).map_err(|error| broken(&error))?;
-    let (sender, verification) = match terms.speaker {
-        Speaker::Sender(name) => (Some(name), None),
-        Speaker::Verification(verification) => (None, Some(verification)),
+    let (sender, channel_id, verification) = match terms.speaker {
+        Speaker::Sender(name) => (Some(name), None, None),
+        Speaker::Channel(channel) => (Some(YOUTUBE.to_owned()), Some(channel), None),
+        Speaker::Verification(verification) => (None, None, Some(verification)),
     };
     let now = app.engine.clock.now();
     Ok(ShownSource {
@@ -88,6 +94,7 @@ fn show(app: &App, stored: StoredSource) -> Result<ShownSource> {
         name: stored.name,
         user_id: stored.user_id,
         sender,
+        channel_id,
         verification,
         public_url: terms.public_url,
         allow_ips: terms.allow_ips,
@@ -103,10 +110,10 @@ fn show(app: &App, stored: StoredSource) -> Result<ShownSource> {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NewSource {
     #[serde(flatten)]
-    shown: ShownSource,
+    pub(super) shown: ShownSource,
     /// Where its sender sends to. Whoever knows it may try, so it is shown this once.
     #[schema(example = "https://example.com/in/Jr5wUvQ0wO2mPV9n1cXK3yqkq8s6l0aB")]
-    url: String,
+    pub(super) url: String,
 }
 
 /// What a source is to be.
@@ -118,9 +125,11 @@ pub(crate) struct SourceTermsBody {
     /// Whose events come in here. A user's key may leave it out; with the admin key, left out or `null` means nobody's in
     /// particular.
     user_id: Option<String>,
-    /// A sender that is known: one of `GET /api/senders`. Either this or `verification`.
+    /// A sender that is known: one of `GET /api/senders`, or `youtube` for a channel. Either this or `verification`.
     #[schema(example = "stripe")]
     sender: Option<String>,
+    /// The channel whose feed is to be pushed, where the sender is `youtube`. The hub is asked for it.
+    channel_id: Option<String>,
     /// How any other sender signs.
     #[schema(value_type = Option<Object>)]
     verification: Option<()>,
@@ -150,6 +159,9 @@ pub(crate) async fn create_source(
 ) -> Result<(StatusCode, Json<NewSource>)> {
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.headers, body).await?;
+    if fields.is("sender", YOUTUBE) {
+        return create_channel(&app, &access, fields).await;
+    }
     let user: Said<UserId> = fields.take_parsed("user_id");
     let name = fields.take_text("name", NAME_BYTES_MAX);
     let name = fields.need("name", name, "say what the source is for");
@@ -169,12 +181,7 @@ pub(crate) async fn create_source(
         Said::Value(user) => access.narrow(Some(user))?,
         Said::Nothing | Said::Null => access.narrow(None)?,
     };
-    if app.engine.sources.count() >= SOURCES_MAX {
-        return Err(Problem::conflict(
-            "too_many_sources",
-            format!("there are {SOURCES_MAX} sources already"),
-        ));
-    }
+    check_count(&app)?;
     let terms = terms.ok_or_else(Problem::internal)?;
     let now = app.engine.clock.now();
     let id = SourceId::new(now, &mut engine::chance::rng());
@@ -198,6 +205,15 @@ pub(crate) async fn create_source(
         StatusCode::CREATED,
         Json(NewSource { url: url(&app, &parts.headers, &token), shown: show(&app, stored)? }),
     ))
+}
+
+/// Each node looks through all of them.
+pub(super) fn check_count(app: &App) -> Result<()> {
+    if app.engine.sources.count() >= SOURCES_MAX {
+        let detail = format!("there are {SOURCES_MAX} sources already");
+        return Err(Problem::conflict("too_many_sources", detail));
+    }
+    Ok(())
 }
 
 /// Which sources.
@@ -256,6 +272,7 @@ pub(crate) async fn change_source(
     let (parts, body) = request.into_parts();
     let mut fields = Fields::read(&parts.headers, body).await?;
     let mut terms = SourceTerms::read(&stored).map_err(|_| Problem::internal())?;
+    refuse_channel(&terms)?;
     let mut keys = SourceKeys::open(&app.engine.vault, &stored).map_err(|_| Problem::internal())?;
     take_name(&mut fields, &mut stored.name);
     let had = (terms.speaker.clone(), keys.clone());
@@ -276,13 +293,14 @@ pub(crate) async fn change_source(
 
 /// Remove a source
 ///
-/// Its address answers 404 from then on. Its events stay.
+/// Its address answers 404 from then on; for a channel the hub is told. Its events stay.
 #[utoipa::path(delete, path = "/api/sources/{id}", tag = "Sources", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn delete_source(
     State(app): State<Arc<App>>,
     OwnedSource(stored): OwnedSource,
 ) -> Result<StatusCode> {
+    app.engine.registrations.unwant_of(Basis::Source(stored.id)).await?;
     let is_deleted = app.engine.store.delete_source(stored.id).await?;
     app.engine.sources.reload().await?;
     is_deleted.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("source"))
@@ -309,6 +327,7 @@ pub(crate) async fn rotate_source_url(
     let mut fields = Fields::read(&parts.headers, body).await?;
     let overlap_hours = fields.take_number("overlap_hours", 0, OVERLAP_HOURS_MAX).or(OVERLAP_HOURS);
     fields.finish()?;
+    refuse_channel(&SourceTerms::read(&stored).map_err(|_| Problem::internal())?)?;
     let token = fresh_source_token();
     let overlap = std::time::Duration::from_secs(u64::from(overlap_hours) * 3_600);
     stored.previous_token = Some((stored.token, app.engine.clock.now().plus(overlap)));
@@ -333,7 +352,18 @@ fn url(app: &App, headers: &HeaderMap, token: &str) -> String {
     format!("{}/in/{token}", app.base_url(headers))
 }
 
-fn write(terms: &SourceTerms) -> Result<String> {
+/// What the hub was told of a channel cannot be changed without asking it anew.
+fn refuse_channel(terms: &SourceTerms) -> Result<()> {
+    if matches!(terms.speaker, Speaker::Channel(_)) {
+        return Err(Problem::conflict(
+            "is_channel",
+            "a channel's source stays as it is: remove it, and make another",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn write(terms: &SourceTerms) -> Result<String> {
     serde_json::to_string(terms).map_err(|error| {
         tracing::error!(%error, "a source cannot be written");
         Problem::internal()
@@ -401,7 +431,7 @@ fn take_keys(fields: &mut Fields, keys: &mut SourceKeys) {
     take_key(fields, "verify_token").map(Some).change(&mut keys.verify_token, None);
 }
 
-fn take_key(fields: &mut Fields, name: &str) -> Said<String> {
+pub(super) fn take_key(fields: &mut Fields, name: &str) -> Said<String> {
     fields.take(name, "a text", |key: String| check_key(&key).map(|()| key))
 }
 

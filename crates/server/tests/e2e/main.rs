@@ -43,6 +43,7 @@ mod realtime;
 mod receiving;
 mod recovering;
 mod refusing;
+mod registering;
 mod rejections;
 mod replaying;
 mod retention;
