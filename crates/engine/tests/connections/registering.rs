@@ -275,7 +275,7 @@ async fn is_believed(
     let unsigned = Unsigned { id: None, body, at: world.now() };
     let headers = provider.sign(secret, &unsigned).unwrap();
     let headers = headers.into_iter().map(|(name, value)| (name, value.parse().unwrap())).collect();
-    let request = RawRequest { headers, body: body.into(), inflated: None };
+    let request = RawRequest { headers, ..RawRequest::post("", body) };
     !matches!(node.intake.ingest(provider, user, &request).await, Err(Refused::Unverified(_)))
 }
 

@@ -1,6 +1,26 @@
 // Made by `npm run types` from the OpenAPI document. Not to be edited.
 
 export interface paths {
+    "/actions/fetch_emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch e-mails
+         * @description From what is kept: one by its id, or the latest fifty of the newest two thousand that mention some words.
+         */
+        post: operations["fetch_emails"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -231,6 +251,40 @@ export interface paths {
          * @description It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
          */
         post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List e-mails, the latest first */
+        get: operations["list_emails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an e-mail */
+        get: operations["read_email"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1326,6 +1380,20 @@ export interface components {
              */
             retry_after_seconds?: number | null;
         };
+        /** @description What is to be fetched: one e-mail, or those that mention something. */
+        FetchBody: {
+            /** @description The e-mail's id, here or at its provider. Either this or `query`. */
+            email_id?: string | null;
+            /** @description Words that stand in the subject, an address or the text. */
+            query?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What was fetched. */
+        Fetched: {
+            /** @description The latest first. */
+            emails: components["schemas"]["ShownEmail"][];
+        };
         /** @description What is wrong with one field. */
         FieldProblem: {
             /** @description The field, as a path from the top of the document. */
@@ -1458,6 +1526,39 @@ export interface components {
                  */
                 trigger: string;
                 user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownEmail: {
+            /** @description The newest first. */
+            data: {
+                cc: string[];
+                date: string;
+                /** @description Since when it is in the trash, or gone. */
+                deleted_at?: string | null;
+                /**
+                 * @description `inbound` or `outbound`.
+                 * @example inbound
+                 */
+                direction: string;
+                /** @example Bob <bob@example.com> */
+                from?: string | null;
+                html?: string | null;
+                /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_read: boolean;
+                labels: string[];
+                /** @description Its own id at the provider. */
+                message_id: string;
+                subject?: string | null;
+                /** @description What it says, where that was told. */
+                text?: string | null;
+                /** @description What it has in common with those that it answers, and with their answers. */
+                thread_id: string;
+                to: string[];
+                user_id: string;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -2052,6 +2153,34 @@ export interface components {
             trigger: string;
             user_id?: string | null;
         };
+        /** @description An e-mail. */
+        ShownEmail: {
+            cc: string[];
+            date: string;
+            /** @description Since when it is in the trash, or gone. */
+            deleted_at?: string | null;
+            /**
+             * @description `inbound` or `outbound`.
+             * @example inbound
+             */
+            direction: string;
+            /** @example Bob <bob@example.com> */
+            from?: string | null;
+            html?: string | null;
+            /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_read: boolean;
+            labels: string[];
+            /** @description Its own id at the provider. */
+            message_id: string;
+            subject?: string | null;
+            /** @description What it says, where that was told. */
+            text?: string | null;
+            /** @description What it has in common with those that it answers, and with their answers. */
+            thread_id: string;
+            to: string[];
+            user_id: string;
+        };
         /** @description An event. */
         ShownEvent: {
             /** @description What happened, as the sender wrote it. */
@@ -2558,6 +2687,45 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    fetch_emails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fetched"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -3115,6 +3283,71 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_emails: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Of one thread of that user's. */
+                thread_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownEmail"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownEmail"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
