@@ -4,6 +4,7 @@
 //! Python and TypeScript SDKs for what these leave open: the secret is used as it stands, and in which order the three
 //! shapes of body are told apart.
 
+mod emails;
 mod register;
 
 use base64::Engine as _;

@@ -48,6 +48,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+pub(crate) use self::history::addresses;
+
 pub(crate) struct Gmail;
 
 impl Provider for Gmail {

@@ -20,6 +20,7 @@ use crate::{Described, InboundEvent, Settings};
 pub static POLLABLE: &[&dyn Pollable] = &[
     &crate::github::GitHub,
     &crate::gmail::Gmail,
+    &crate::composio::Composio,
     &crate::discord::Discord,
     &crate::youtube::YouTube,
     &crate::spotify::Spotify,
@@ -36,8 +37,13 @@ pub trait Pollable: Sync {
     /// Its name, as in [`crate::Connectable::name`].
     fn name(&self) -> &'static str;
 
-    /// How often, unless the operator says otherwise.
+    /// How often, unless the operator says otherwise; zero: only when somebody asks for it.
     fn every(&self) -> Duration;
+
+    /// Whether the operator has set what it takes to ask.
+    fn is_ready(&self, _settings: &Settings) -> bool {
+        true
+    }
 
     /// The next call of a walk.
     fn ask(&self, settings: &Settings, token: &Token, walk: &Walk<'_>) -> ApiCall;

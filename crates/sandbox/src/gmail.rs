@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use crate::accounts::{account, google_refusal};
+use crate::clock::iso_millis;
 use crate::world::World;
 
 /// Units that a user may use up in a minute.
@@ -108,6 +109,16 @@ impl World {
         let mailbox = data.gmail.entry(mailbox.to_owned()).or_default();
         mailbox.history_id += 1;
         mailbox.forgotten = mailbox.history_id;
+    }
+}
+
+impl World {
+    /// What came into a mailbox from a time on, in seconds since the Unix epoch, as Composio tells of it; the newest first.
+    pub(crate) fn mails_after(&self, mailbox: &str, after: i64) -> Vec<Value> {
+        let data = self.data();
+        let messages = data.gmail.get(mailbox).map(|mailbox| mailbox.messages.as_slice()).unwrap_or_default();
+        let found = messages.iter().rev().filter(|message| message.at >= after);
+        found.map(Message::of_composio).collect()
     }
 }
 
@@ -287,6 +298,20 @@ pub(crate) async fn thread(
 }
 
 impl Message {
+    fn of_composio(&self) -> Value {
+        let header = |wanted: &str| {
+            let is_it = |(name, _): &&(&str, String)| name.eq_ignore_ascii_case(wanted);
+            self.headers.iter().find(is_it).map(|(_, value)| value.as_str())
+        };
+        let headers = self.headers.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+        json!({
+            "messageId": self.id, "threadId": self.thread, "labelIds": self.labels,
+            "messageTimestamp": iso_millis(self.at * 1_000).replace(".000Z", "Z"), "sender": header("from"),
+            "to": header("to"), "subject": header("subject"), "messageText": "", "attachmentList": [],
+            "payload": { "mimeType": "text/plain", "headers": headers.collect::<Vec<_>>() },
+        })
+    }
+
     fn minimal(&self) -> Value {
         json!({
             "id": self.id, "threadId": self.thread, "labelIds": self.labels, "snippet": "",

@@ -306,6 +306,7 @@ impl From<NotSynced> for Problem {
     fn from(error: NotSynced) -> Self {
         match error {
             NotSynced::NotPolled(_) => Self::conflict("not_polled", error.to_string()),
+            NotSynced::NotSet(_) => Self::conflict("not_configured", error.to_string()),
             NotSynced::NoTokens => Self::conflict("no_tokens", error.to_string()),
             NotSynced::NotInUse(_) => Self::conflict("needs_reauth", error.to_string()),
             NotSynced::Store(error) => error.into(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 use domain::event::DedupeKey;
 use domain::limits::RETRY_AFTER_SECONDS_MAX;
 use domain::{Connection, ConnectionId, Event, EventId, Timestamp};
-use providers::api::CallFailure;
-use providers::{InboundEvent, Next, POLLABLE, Page, Pollable, Walk, pollable};
+use providers::api::{ApiAnswer, CallFailure, Token};
+use providers::{InboundEvent, Next, POLLABLE, Page, Pollable, Settings, Walk, connectable, pollable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Due, Kept, StoreError, StoredConnection, Task};
@@ -33,6 +33,16 @@ pub(super) fn kind(provider: &str) -> String {
 /// When somebody is polled who is not.
 fn never() -> Timestamp {
     Timestamp::from_micros(i64::MAX)
+}
+
+/// Whether a provider's accounts are opened with tokens that we keep.
+fn has_tokens(provider: &str) -> bool {
+    connectable(provider).is_some_and(|provider| provider.oauth().is_some())
+}
+
+/// Whether there is something to ask with.
+pub(super) fn can_be_asked(connection: &Connection, tokens: &Tokens) -> bool {
+    !has_tokens(&connection.provider) || *tokens != Tokens::default()
 }
 
 /// A connection that is being polled.
@@ -105,7 +115,7 @@ impl Connections {
     /// is missed. One that is never polled by itself has a task all the same, which can be rung for. Without tokens there is
     /// nothing to ask with.
     pub(super) fn poll_due(&self, connection: &Connection, tokens: &Tokens) -> Option<Due> {
-        let provider = pollable(&connection.provider).filter(|_| *tokens != Tokens::default())?;
+        let provider = pollable(&connection.provider).filter(|_| can_be_asked(connection, tokens))?;
         let at = if self.poll_every(provider).is_zero() { never() } else { self.clock.now() };
         Some(Due { kind: kind(provider.name()), at: Some(at) })
     }
@@ -148,13 +158,14 @@ impl Connections {
             connected_at: connection.created_at,
             cursor: &memory.cursor,
         };
-        let called = self.call_for(
-            connection.id,
-            API_ANSWER_BYTES_MAX,
-            |settings, token| provider.ask(settings, token, &walk),
-            |answer, now| provider.read(&walk, answer, now),
-        );
-        match called.await {
+        let called = if has_tokens(&connection.provider) {
+            let ask = |settings: &Settings, token: &Token| provider.ask(settings, token, &walk);
+            let read = |answer: &ApiAnswer, now| provider.read(&walk, answer, now);
+            self.call_for(connection.id, API_ANSWER_BYTES_MAX, ask, read).await
+        } else {
+            self.ask_without_token(*provider, &walk).await.map_err(NotCalled::Failed)
+        };
+        match called {
             Ok(page) => return self.take(poll, page).await,
             Err(NotCalled::Failed(failure)) => self.put_off(poll, &failure).await?,
             Err(NotCalled::NotInUse | NotCalled::DoesNotOpen(_)) => self.park(poll).await?,
@@ -162,6 +173,13 @@ impl Connections {
             Err(NotCalled::Store(error)) => return Err(error),
         }
         Ok(Step::Ends)
+    }
+
+    /// Asks a provider that somebody else's tokens are kept by, as the operator.
+    async fn ask_without_token(&self, provider: &dyn Pollable, walk: &Walk<'_>) -> Result<Page, CallFailure> {
+        let call = provider.ask(self.settings(provider.name()), &Token::new(""), walk);
+        let answer = self.call_api(call, API_ANSWER_BYTES_MAX).await?;
+        provider.read(walk, &answer, self.clock.now())
     }
 
     /// Keeps what a page holds, and then moves the cursor.

@@ -5,7 +5,7 @@ use domain::{ConnectionId, JobId, Timestamp};
 use providers::pollable;
 use store::{Stepped, StoreError, StoredConnection, StoredJob};
 
-use super::{Connections, Tokens, poll};
+use super::{Connections, poll};
 use crate::chance;
 use crate::limits::SYNCS_LOOKED_AT_MAX;
 
@@ -15,6 +15,9 @@ pub enum NotSynced {
     /// There is nothing that could be asked of this provider.
     #[error("{0} is not asked for what is new")]
     NotPolled(String),
+    /// The operator has not set what it takes.
+    #[error("{0} cannot be asked: set its API key")]
+    NotSet(&'static str),
     /// There is nothing to ask with.
     #[error("the connection has no tokens to ask with")]
     NoTokens,
@@ -40,13 +43,16 @@ impl Connections {
     /// Why nobody is asked.
     pub async fn sync(&self, stored: &StoredConnection) -> Result<JobId, NotSynced> {
         let connection = &stored.connection;
-        if pollable(&connection.provider).is_none() {
-            return Err(NotSynced::NotPolled(connection.provider.clone()));
+        let provider = pollable(&connection.provider);
+        let provider = provider.ok_or_else(|| NotSynced::NotPolled(connection.provider.clone()))?;
+        if !provider.is_ready(self.settings(provider.name())) {
+            return Err(NotSynced::NotSet(provider.name()));
         }
         if !connection.state.is_in_use() {
             return Err(NotSynced::NotInUse(connection.state.as_str()));
         }
-        if self.tokens_of(stored).is_ok_and(|tokens| tokens == Tokens::default()) {
+        let tokens = self.tokens_of(stored).unwrap_or_default();
+        if !poll::can_be_asked(connection, &tokens) {
             return Err(NotSynced::NoTokens);
         }
         if let Some(known) = self.syncs_of(connection.id).await?.into_iter().next() {

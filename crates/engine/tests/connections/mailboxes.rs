@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use domain::ConnectionId;
+use domain::connection::{Granted, State};
+use domain::{ConnectionId, job};
 use engine::Engine;
+use engine::connections::{NewConnection, Tokens};
 use sandbox::Mail;
 use serde_json::{Value, json};
 use store::Position;
@@ -160,4 +162,37 @@ async fn a_walk_that_breaks_off_goes_on_where_it_was() {
     assert!((10..20).contains(&told), "{told}");
     look_after(&world, &node, 60).await;
     assert_eq!(ids(&world, "received").await, sent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_that_composio_holds_is_asked_when_somebody_wants_it() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let composio = world.sandbox.world();
+    composio.mail("ca_1", &IN);
+    world.pass(1);
+    let new = NewConnection {
+        user_id: "alice".parse().unwrap(),
+        provider: providers::connectable("composio").unwrap(),
+        account_id: Some("ca_1".to_owned()),
+        tokens: Tokens::default(),
+        granted: Granted::default(),
+    };
+    let connection = node.connections.connect(new).await.unwrap();
+    let sent: Vec<_> = (0..60).map(|_| composio.mail("ca_1", &IN)).collect();
+    look_after(&world, &node, 86_400).await;
+    assert_eq!(composio.api_calls("composio"), 0, "nobody has asked for it");
+
+    composio.fail_next_api_call("composio", 500);
+    let job = node.connections.sync(&connection).await.unwrap();
+    look_after(&world, &node, 1).await;
+    let state = || async { world.store.job(job).await.unwrap().unwrap().job.state };
+    assert_eq!(state().await, job::State::Running, "it is tried again");
+    look_after(&world, &node, 59).await;
+    assert_eq!(state().await, job::State::Completed);
+    let mut told = ids(&world, "received").await;
+    told.sort_unstable();
+    assert_eq!(told, sent);
+    let connection = world.connection(connection.connection.id).await.connection;
+    assert_eq!((connection.state, connection.last_sync_at.is_some()), (State::Active, true));
 }

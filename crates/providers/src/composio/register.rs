@@ -17,7 +17,7 @@ use crate::register::{
 };
 use crate::{Provider as _, Setting, SettingKind, Settings};
 
-const API_KEY: Setting = Setting::new("api_key", "COMPOSIO_API_KEY", SettingKind::Credential);
+pub(super) const API_KEY: Setting = Setting::new("api_key", "COMPOSIO_API_KEY", SettingKind::Credential);
 const API_BASE: Setting =
     Setting::new(oauth::API_BASE, "COMPOSIO_API_BASE", SettingKind::Default("https://backend.composio.dev"));
 

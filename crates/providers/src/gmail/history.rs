@@ -506,7 +506,7 @@ fn message(said: &Value) -> Message {
 }
 
 /// Splits a list of addresses at its commas, but not at those in names or in angle brackets (RFC 5322, 3.4).
-fn addresses(text: &str) -> Vec<String> {
+pub(crate) fn addresses(text: &str) -> Vec<String> {
     let (mut is_quoted, mut is_escaped, mut depth) = (false, false, 0_u32);
     let parts = text.split(|c: char| {
         let is_plain = !is_quoted && depth == 0;

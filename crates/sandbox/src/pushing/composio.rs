@@ -158,3 +158,30 @@ pub(crate) async fn delete_trigger(
         None => not_found(),
     }
 }
+
+/// `POST /tools/execute/GMAIL_FETCH_EMAILS`. What goes wrong with the tool is told with status 200.
+pub(crate) async fn fetch_emails(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    if !is_operator(&headers) {
+        return refusal();
+    }
+    let (account, arguments) = (text(&body, "connected_account_id"), &body["arguments"]);
+    let after = arguments["query"].as_str().and_then(|query| query.strip_prefix("after:")?.parse().ok());
+    let from = arguments["page_token"].as_str().map_or(Ok(0), str::parse).unwrap_or(usize::MAX);
+    let size = arguments["max_results"].as_u64().unwrap_or(1) as usize;
+    let failed = |error: &str| json!({ "data": {}, "error": error, "successful": false, "log_id": "log_1" });
+    if world.count_api_call("composio").is_some() {
+        return Json(failed("the tool has failed")).into_response();
+    }
+    let found = world.mails_after(account, after.unwrap_or_default());
+    if !(1..=500).contains(&size) || from > found.len() {
+        return Json(failed("Invalid request data provided")).into_response();
+    }
+    let page: Vec<_> = found.iter().skip(from).take(size).collect();
+    let next = (from + size < found.len()).then(|| (from + size).to_string());
+    let data = json!({ "messages": page, "nextPageToken": next, "resultSizeEstimate": found.len() });
+    Json(json!({ "data": data, "error": null, "successful": true, "log_id": "log_1" })).into_response()
+}

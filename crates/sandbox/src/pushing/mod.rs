@@ -109,6 +109,7 @@ pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         )
         .route(&format!("{subscriptions}/{{id}}/rotate_secret"), post(composio::rotate_secret))
         .route("/composio/api/v3.1/trigger_instances/{slug}/upsert", post(composio::upsert_trigger))
+        .route("/composio/api/v3.1/tools/execute/GMAIL_FETCH_EMAILS", post(composio::fetch_emails))
         .route(
             "/composio/api/v3.1/trigger_instances/manage/{id}",
             axum::routing::delete(composio::delete_trigger),

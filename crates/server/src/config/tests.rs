@@ -87,6 +87,7 @@ fn everything_has_a_default() {
     connections.refresh_ahead_seconds 600
     poll.github_seconds 21600
     poll.gmail_seconds 3600
+    poll.composio_seconds 0
     poll.discord_seconds 14400
     poll.youtube_seconds 7200
     poll.spotify_seconds 1800
@@ -206,6 +207,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_POLL__GMAIL_SECONDS", "0", json!(0)),
         ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
         ("WAYSTATION_POLL__YOUTUBE_SECONDS", "11", json!(11)),
+        ("WAYSTATION_POLL__COMPOSIO_SECONDS", "12", json!(12)),
         ("WAYSTATION_POLL__SPOTIFY_SECONDS", "8", json!(8)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
