@@ -161,6 +161,11 @@ id!(
     "msg_"
 );
 id!(
+    /// Names an e-mail.
+    EmailId,
+    "eml_"
+);
+id!(
     /// Names one run of the program: a restart is another node.
     NodeId,
     "nod_"

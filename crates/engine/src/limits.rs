@@ -370,3 +370,15 @@ pub const SEND_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a message whose answer was lost may take to come back as an event, from when it was sent.
 pub const SEND_LOST_AFTER: Duration = Duration::from_secs(40);
+
+/// Answers that join the thread of what they answer when that comes later than they.
+pub const EMAILS_THREADED_MAX: u32 = 1_000;
+
+/// E-mails that are read at once when words are looked for.
+pub const EMAILS_PER_READ: u32 = 200;
+
+/// E-mails that are looked through for words, the latest first.
+pub const EMAILS_SEARCHED_MAX: u32 = 2_000;
+
+/// E-mails that a search finds.
+pub const EMAILS_FOUND_MAX: usize = 50;

@@ -204,6 +204,7 @@ impl Engine {
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
+        let looks_by_itself = !settings.care.refresh_every.is_zero();
         let connections = Arc::new(Connections::new(
             Arc::clone(&store),
             vault.clone(),
@@ -268,7 +269,7 @@ impl Engine {
         engine.keep_delivering(settler, runner);
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
-        if !settings.care.refresh_every.is_zero() {
+        if looks_by_itself {
             engine.registrations.keep_alive(&engine.supervisor);
         }
         Ok(engine)

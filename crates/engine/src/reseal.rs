@@ -71,7 +71,7 @@ async fn reseal_once(store: &dyn Store, vault: &Vault, within: SealedIn) -> Resu
         let page = store.sealed_secrets(within, after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(done) };
         after = last.id;
-        for secret in &page {
+        for secret in page.iter().filter(|secret| !secret.sealed.is_empty()) {
             done.all += 1;
             let row = secret.row();
             match vault.reseal(&row, &secret.sealed) {

@@ -52,7 +52,7 @@ impl World {
 pub(crate) async fn me(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
     let user = match user(&world, &headers) {
         Ok(user) => user,
-        Err(refused) => return refused,
+        Err(status) => return refused(status),
     };
     let name = world.data().discord.get(&user).and_then(|known| known.global_name.clone());
     let body = json!({ "id": user, "username": "nelly", "discriminator": "0", "global_name": name });
@@ -63,7 +63,7 @@ pub(crate) async fn me(State(world): State<Arc<World>>, headers: HeaderMap) -> R
 pub(crate) async fn guilds(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
     let user = match user(&world, &headers) {
         Ok(user) => user,
-        Err(refused) => return refused,
+        Err(status) => return refused(status),
     };
     if let Some(status) = world.count_api_call("discord") {
         let body = json!({ "message": "You are being rate limited.", "retry_after": 29.5, "global": false });
@@ -76,14 +76,14 @@ pub(crate) async fn guilds(State(world): State<Arc<World>>, headers: HeaderMap) 
 }
 
 /// Whose a token is. Who does not look like a bot is refused at the door.
-fn user(world: &World, headers: &HeaderMap) -> Result<String, Response> {
+fn user(world: &World, headers: &HeaderMap) -> Result<String, StatusCode> {
     let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     if !agent.starts_with("DiscordBot (") {
-        return Err(StatusCode::FORBIDDEN.into_response());
+        return Err(StatusCode::FORBIDDEN);
     }
-    let unknown = || {
-        let body = json!({ "message": "401: Unauthorized", "code": 0 });
-        (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-    };
-    account(world, "discord", headers).ok_or_else(unknown)
+    account(world, "discord", headers).ok_or(StatusCode::UNAUTHORIZED)
+}
+
+fn refused(status: StatusCode) -> Response {
+    (status, Json(json!({ "message": status.to_string(), "code": 0 }))).into_response()
 }

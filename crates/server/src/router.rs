@@ -13,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, connections, conversations, deliveries, events, health, jobs, keys, messages, oauth, preview,
-    publish, queues, receivers, recovery, registrations, rejections, rotation, sessions, sources, statistics,
-    subscriptions, trial,
+    catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
+    preview, publish, queues, receivers, recovery, registrations, rejections, rotation, sessions, sources,
+    statistics, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -79,6 +79,9 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(conversations::mark_conversation))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::change_message))
+        .routes(routes!(emails::list_emails))
+        .routes(routes!(emails::read_email))
+        .routes(routes!(emails::fetch_emails))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))

@@ -9,13 +9,15 @@ use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::conversation::{Conversation, Message};
 use domain::delivery::{Claim, Delivery, Status};
+use domain::email::Email;
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
 use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
-    NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId,
+    MessageId, NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp,
+    UserId,
 };
 
 use crate::sealed::{SealedIn, SealedSecret};
@@ -384,7 +386,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`Store::read_log`] of the events alone that the inbox may be about ([`is_for_inbox`]).
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
-    /// Writes conversations and messages, each of which `revision` is the current one, and counts the revisions up; with it
+    /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the revisions up; with it
     /// how far the log was followed, and what is due. False, with nothing written, where somebody else has followed it
     /// further, or has written one of them since; or where a new message has a provider's id that another has already.
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
@@ -418,6 +420,20 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The messages of a conversation that wait to be handed to the provider, by their ids.
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>>;
+
+    /// One e-mail.
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>>;
+
+    /// The e-mail of a user that its provider calls `provider_id`; of several mailboxes the one with the least id.
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>>;
+
+    /// E-mails, the latest first: of a user, or of one of their threads.
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -1051,6 +1067,15 @@ pub struct StoredMessage {
     pub revision: i64,
 }
 
+/// An e-mail, with how often it has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEmail {
+    /// What everyone may see, and a little more.
+    pub email: Email,
+    /// How often it has been written; 0: it is new.
+    pub revision: i64,
+}
+
 /// What one step of the inbox writes. Nothing is named twice.
 #[derive(Debug, Clone, Default)]
 pub struct InboxStep {
@@ -1060,6 +1085,8 @@ pub struct InboxStep {
     pub conversations: Vec<StoredConversation>,
     /// Messages as they are to be.
     pub messages: Vec<StoredMessage>,
+    /// E-mails as they are to be.
+    pub emails: Vec<StoredEmail>,
     /// By the text of the id that it is due for.
     pub due: Vec<(String, Due)>,
 }
@@ -1108,5 +1135,13 @@ impl StoredMessage {
     #[must_use]
     pub fn place(&self) -> Latest<MessageId> {
         Latest { at: self.message.occurred_at, id: self.message.id }
+    }
+}
+
+impl StoredEmail {
+    /// Where it is in lists.
+    #[must_use]
+    pub fn place(&self) -> Latest<EmailId> {
+        Latest { at: self.email.date, id: self.email.id }
     }
 }

@@ -9,14 +9,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, hours, inbox, jobs, keys, log, nodes, registrations, rejections,
-    retention, sealed, sources, subscriptions, tasks,
+    connections, deliveries, emails, event_types, hours, inbox, jobs, keys, log, nodes, registrations,
+    rejections, retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -521,6 +521,23 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>> {
         inbox::sending(&self.0, conversation, limit).await
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        emails::one(&self.0, id).await
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        emails::called(&self.0, user, provider_id).await
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        emails::list(&self.0, user, thread_id, page).await
     }
 
     async fn oldest_events(

@@ -27,8 +27,8 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
@@ -36,8 +36,8 @@ use crate::{
     EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
     PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
     Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
-    StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource,
-    StoredSubscription, Task, Waiting,
+    StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredRegistration,
+    StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -93,6 +93,7 @@ struct Data {
     inbox_position: i64,
     conversations: BTreeMap<ConversationId, StoredConversation>,
     messages: BTreeMap<MessageId, StoredMessage>,
+    emails: BTreeMap<EmailId, StoredEmail>,
 }
 
 impl Model {
@@ -603,6 +604,26 @@ impl Store for Model {
             stored.message.conversation_id == conversation && stored.message.is_sending
         };
         Ok(data.messages.values().filter(is_meant).take(limit as usize).cloned().collect())
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        Ok(self.data("email").emails.get(&id).cloned())
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        let data = self.data("email_called");
+        let is_it =
+            |stored: &&StoredEmail| stored.email.user_id == *user && stored.email.provider_id == provider_id;
+        Ok(data.emails.values().find(is_it).cloned())
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        Ok(self.data("emails").emails(user, thread_id, page))
     }
 
     async fn oldest_events(

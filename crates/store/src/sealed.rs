@@ -1,6 +1,6 @@
 //! Where sealed secrets lie, for whoever seals them anew.
 
-use domain::{ConnectionId, SourceId, SubscriptionId};
+use domain::{ConnectionId, RegistrationId, SourceId, SubscriptionId};
 
 /// The kinds of rows that hold a sealed secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum SealedIn {
     Sources,
     /// What opens an account.
     Connections,
+    /// What a provider signs with, where that is ours to say.
+    Registrations,
 }
 
 /// A sealed secret, and the row that it is bound to.
@@ -20,13 +22,13 @@ pub struct SealedSecret {
     pub within: SealedIn,
     /// The id of its row.
     pub id: [u8; 16],
-    /// What nobody can read without the key.
+    /// What nobody can read without the key; no bytes where there is no secret.
     pub sealed: Vec<u8>,
 }
 
 impl SealedIn {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Subscriptions, Self::Sources, Self::Connections];
+    pub const ALL: [Self; 4] = [Self::Subscriptions, Self::Sources, Self::Connections, Self::Registrations];
 
     /// What people call them.
     #[must_use]
@@ -35,6 +37,7 @@ impl SealedIn {
             Self::Subscriptions => "subscriptions",
             Self::Sources => "sources",
             Self::Connections => "connections",
+            Self::Registrations => "registrations",
         }
     }
 }
@@ -47,6 +50,7 @@ impl SealedSecret {
             SealedIn::Subscriptions => SubscriptionId::from(self.id).to_string(),
             SealedIn::Sources => SourceId::from(self.id).to_string(),
             SealedIn::Connections => ConnectionId::from(self.id).to_string(),
+            SealedIn::Registrations => RegistrationId::from(self.id).to_string(),
         }
     }
 }

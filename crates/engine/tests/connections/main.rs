@@ -5,6 +5,7 @@
 
 mod calling;
 mod mailboxes;
+mod ninety_days;
 mod polling;
 mod refreshing;
 mod registering;

@@ -13,7 +13,7 @@ use crate::api::{ApiCall, Token};
 use crate::register::{
     Done, Key, Registrable, Step, Wanted, ask, need_at, refusal, removed_by, set_up, text_at,
 };
-use crate::{Setting, Settings};
+use crate::{Provider as _, Setting, Settings};
 
 /// What is listened to, and the events of each. How an account fares has no names of its own.
 const SOURCES: [&str; 3] = ["messaging", "email", "account_status"];

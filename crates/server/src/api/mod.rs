@@ -4,6 +4,7 @@ pub(crate) mod catalogue;
 pub(crate) mod connections;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
+pub(crate) mod emails;
 pub(crate) mod events;
 mod fields;
 pub(crate) mod health;

@@ -351,3 +351,17 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
 CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;
+
+CREATE TABLE emails (
+    id          UUID PRIMARY KEY,
+    user_id     TEXT COLLATE "C" NOT NULL,
+    provider_id TEXT COLLATE "C" NOT NULL,
+    thread_id   TEXT COLLATE "C" NOT NULL,
+    date        BIGINT NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL,
+    revision    BIGINT NOT NULL
+);
+CREATE INDEX emails_user ON emails (user_id, date, id);
+CREATE INDEX emails_thread ON emails (user_id, thread_id, date, id);
+CREATE INDEX emails_provider ON emails (user_id, provider_id);
+CREATE INDEX emails_latest ON emails (date, id);

@@ -15,6 +15,9 @@ impl Data {
             SealedIn::Connections => {
                 self.connections.iter().map(|(id, stored)| ((*id).into(), &stored.sealed_tokens)).collect()
             }
+            SealedIn::Registrations => {
+                self.registrations.iter().map(|(id, stored)| ((*id).into(), &stored.sealed_secrets)).collect()
+            }
         };
         let page = all.into_iter().filter(|(id, _)| *id > after).take(limit as usize);
         page.map(|(id, sealed)| SealedSecret { within, id, sealed: sealed.clone() }).collect()
@@ -30,6 +33,9 @@ impl Data {
             }
             SealedIn::Connections => {
                 self.connections.get_mut(&secret.id.into()).map(|stored| &mut stored.sealed_tokens)
+            }
+            SealedIn::Registrations => {
+                self.registrations.get_mut(&secret.id.into()).map(|stored| &mut stored.sealed_secrets)
             }
         };
         let Some(known) = lies_at.filter(|known| **known == secret.sealed) else { return false };

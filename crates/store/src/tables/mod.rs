@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod deliveries;
+pub(crate) mod emails;
 pub(crate) mod event_types;
 pub(crate) mod hours;
 pub(crate) mod inbox;
@@ -38,6 +39,7 @@ pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
         connections::STATEMENTS,
         deliveries::STATEMENTS,
+        emails::STATEMENTS,
         event_types::STATEMENTS,
         hours::STATEMENTS,
         inbox::STATEMENTS,

@@ -30,6 +30,7 @@ statements! {
     Subscriptions: "subscriptions" "sealed_key";
     Sources: "sources" "sealed_keys";
     Connections: "connections" "sealed_tokens";
+    Registrations: "registrations" "sealed_secrets";
 }
 
 #[cfg(test)]

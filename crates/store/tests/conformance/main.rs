@@ -244,6 +244,7 @@ conformance! {
             what_waits_to_be_sent_is_found
             the_inbox_follows_what_it_is_about_and_nothing_else
             of_eight_steps_at_once_one_is_taken
+            emails_are_written_found_and_listed
         }
         rejections {
             a_rejection_comes_back_as_it_was_written

@@ -1,6 +1,26 @@
 // Made by `npm run types` from the OpenAPI document. Not to be edited.
 
 export interface paths {
+    "/actions/fetch_emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch e-mails
+         * @description From what is kept: one by its id, or the latest fifty of the newest two thousand that mention some words.
+         */
+        post: operations["fetch_emails"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -36,9 +56,51 @@ export interface paths {
         post?: never;
         /**
          * Remove a connection
-         * @description Its tokens are gone then. Its events stay.
+         * @description What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
          */
         delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register something
+         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
+         *     tried again.
+         */
+        post: operations["create_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a connection's provider for what is new, now
+         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
+         *     A provider that wants to be left alone for a while is asked after that.
+         */
+        post: operations["sync_connection"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -231,6 +293,40 @@ export interface paths {
          * @description It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
          */
         post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List e-mails, the latest first */
+        get: operations["list_emails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an e-mail */
+        get: operations["read_email"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -621,6 +717,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count what became of deliveries, by hour
+         * @description Known for 92 days. A user sees what became of their own subscriptions' deliveries.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stats": {
         parameters: {
             query?: never;
@@ -883,6 +999,46 @@ export interface paths {
          * @description Checked with what is set in GOOGLE_PUBSUB_SERVICE_ACCOUNT.
          */
         post: operations["receive_gmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List how subscribers' endpoints fare, the newest subscription first
+         * @description Queues have no endpoint and are left out.
+         */
+        get: operations["list_receivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List registrations
+         * @description What is set up at providers so that they push, with how it stands and when it expires.
+         */
+        get: operations["list_registrations"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1211,6 +1367,11 @@ export interface components {
             /** @description The job that does it; not there after a dry run. */
             job_id?: string | null;
         };
+        /** @description A poll that somebody wants now. */
+        BegunSync: components["schemas"]["ShownJob"] & {
+            /** @description The job that does it. */
+            job_id: string;
+        };
         /** @description Which deliveries, and what is done to them. */
         Bulk: {
             /** @description `retry` or `cancel`. */
@@ -1290,6 +1451,11 @@ export interface components {
             config?: components["schemas"]["ConfigBody"] | null;
             usecase?: string | null;
         };
+        /** @description What became of deliveries. */
+        DeliveryStatistics: {
+            /** @description The oldest hour first; those in which nothing happened are left out. */
+            data: components["schemas"]["ShownHour"][];
+        };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
             /** @description The first first. */
@@ -1325,6 +1491,20 @@ export interface components {
              * @description Seconds until it may be tried again, 0 to 86400. Left out, the subscription's retry policy says.
              */
             retry_after_seconds?: number | null;
+        };
+        /** @description What is to be fetched: one e-mail, or those that mention something. */
+        FetchBody: {
+            /** @description The e-mail's id, here or at its provider. Either this or `query`. */
+            email_id?: string | null;
+            /** @description Words that stand in the subject, an address or the text. */
+            query?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What was fetched. */
+        Fetched: {
+            /** @description The latest first. */
+            emails: components["schemas"]["ShownEmail"][];
         };
         /** @description What is wrong with one field. */
         FieldProblem: {
@@ -1370,6 +1550,36 @@ export interface components {
             user_id?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ReceiverHealth: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description Failures in a row, as that node has counted them.
+                 */
+                consecutive_failures: number;
+                /** @description When the first attempt failed since one last succeeded, at whichever node. */
+                failing_since?: string | null;
+                is_active: boolean;
+                last_failure_at?: string | null;
+                last_success_at?: string | null;
+                /** @description While it is `open`: when it is tried again. */
+                opens_at?: string | null;
+                paused: boolean;
+                /**
+                 * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
+                 *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+                 * @example closed
+                 */
+                state: string;
+                subscription_id: string;
+                url: string;
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownConnection: {
             /** @description The newest first. */
             data: {
@@ -1383,6 +1593,7 @@ export interface components {
                 expires_at?: string | null;
                 /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
+                /** @description When the provider was last asked for what is new. */
                 last_sync_at?: string | null;
                 /** @example github */
                 provider: string;
@@ -1463,6 +1674,39 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownEmail: {
+            /** @description The newest first. */
+            data: {
+                cc: string[];
+                date: string;
+                /** @description Since when it is in the trash, or gone. */
+                deleted_at?: string | null;
+                /**
+                 * @description `inbound` or `outbound`.
+                 * @example inbound
+                 */
+                direction: string;
+                /** @example Bob <bob@example.com> */
+                from?: string | null;
+                html?: string | null;
+                /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_read: boolean;
+                labels: string[];
+                /** @description Its own id at the provider. */
+                message_id: string;
+                subject?: string | null;
+                /** @description What it says, where that was told. */
+                text?: string | null;
+                /** @description What it has in common with those that it answers, and with their answers. */
+                thread_id: string;
+                to: string[];
+                user_id: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownEvent: {
             /** @description The newest first. */
             data: {
@@ -1522,7 +1766,8 @@ export interface components {
                 /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
                 /**
-                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+                 *     connection's provider for what is new.
                  * @example replay
                  */
                 kind: string;
@@ -1600,6 +1845,43 @@ export interface components {
                 type: string;
                 updated_at: string;
                 updated_by: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownRegistration: {
+            /** @description The newest first. */
+            data: {
+                /** @description The connection that it comes and goes with; `null`: it is the application's. */
+                connection_id?: string | null;
+                created_at: string;
+                /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+                events: string[];
+                /** @description When the provider ends it by itself. It is renewed before that. */
+                expires_at?: string | null;
+                /** @description The provider's own name for it. */
+                external_id?: string | null;
+                /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** @example github */
+                provider: string;
+                /**
+                 * @description `pending`, `active`, `failed`, `expired` or `removing`.
+                 * @example active
+                 */
+                state: string;
+                /** @description Why it stands so. */
+                state_reason?: string | null;
+                /**
+                 * @description What is watched: a repository, a mailbox, a channel, a trigger.
+                 * @example acme/shop
+                 */
+                target: string;
+                /** @description Where the provider pushes to. */
+                url: string;
+                /** @description Whose events it brings; `null`: everybody's. */
+                user_id?: string | null;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -1834,6 +2116,43 @@ export interface components {
             by: string;
             emoji: string;
         };
+        /** @description A subscription's endpoint, and how it has been answering. */
+        ReceiverHealth: {
+            /**
+             * Format: int32
+             * @description Failures in a row, as that node has counted them.
+             */
+            consecutive_failures: number;
+            /** @description When the first attempt failed since one last succeeded, at whichever node. */
+            failing_since?: string | null;
+            is_active: boolean;
+            last_failure_at?: string | null;
+            last_success_at?: string | null;
+            /** @description While it is `open`: when it is tried again. */
+            opens_at?: string | null;
+            paused: boolean;
+            /**
+             * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
+             *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+             * @example closed
+             */
+            state: string;
+            subscription_id: string;
+            url: string;
+            user_id?: string | null;
+        };
+        /** @description What is to be registered. */
+        RegistrationBody: {
+            /** @description What else the provider is told; the configuration of a trigger. */
+            config?: Record<string, unknown> | null;
+            /** @description What is wanted, in the provider's words; left out, what is usual. */
+            events?: string[] | null;
+            /**
+             * @description What is to be watched: `owner/repo` for GitHub, a channel's id for YouTube, a trigger for Composio.
+             * @example acme/shop
+             */
+            target: string;
+        };
         /** @description Which past events. */
         Replaying: {
             /**
@@ -1974,6 +2293,7 @@ export interface components {
             expires_at?: string | null;
             /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
+            /** @description When the provider was last asked for what is new. */
             last_sync_at?: string | null;
             /** @example github */
             provider: string;
@@ -2052,6 +2372,34 @@ export interface components {
             trigger: string;
             user_id?: string | null;
         };
+        /** @description An e-mail. */
+        ShownEmail: {
+            cc: string[];
+            date: string;
+            /** @description Since when it is in the trash, or gone. */
+            deleted_at?: string | null;
+            /**
+             * @description `inbound` or `outbound`.
+             * @example inbound
+             */
+            direction: string;
+            /** @example Bob <bob@example.com> */
+            from?: string | null;
+            html?: string | null;
+            /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_read: boolean;
+            labels: string[];
+            /** @description Its own id at the provider. */
+            message_id: string;
+            subject?: string | null;
+            /** @description What it says, where that was told. */
+            text?: string | null;
+            /** @description What it has in common with those that it answers, and with their answers. */
+            thread_id: string;
+            to: string[];
+            user_id: string;
+        };
         /** @description An event. */
         ShownEvent: {
             /** @description What happened, as the sender wrote it. */
@@ -2086,6 +2434,41 @@ export interface components {
              */
             user_id?: string | null;
         };
+        /** @description What became of deliveries within an hour. */
+        ShownHour: {
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            failed: number;
+            /**
+             * @description When it began.
+             * @example 2026-11-21T09:00:00.000Z
+             */
+            hour: string;
+            /**
+             * Format: double
+             * @description The same, of the slowest.
+             */
+            latency_ms_max?: number | null;
+            /**
+             * Format: double
+             * @description From an attempt's beginning to the end of its answer, on the average of those that were answered.
+             */
+            latency_ms_mean?: number | null;
+            /**
+             * Format: int64
+             * @description Deliveries that arrived.
+             */
+            successful: number;
+        };
         /** @description Work that goes on for a while. */
         ShownJob: {
             created_at: string;
@@ -2105,7 +2488,8 @@ export interface components {
             /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
             /**
-             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+             *     connection's provider for what is new.
              * @example replay
              */
             kind: string;
@@ -2173,6 +2557,38 @@ export interface components {
             type: string;
             updated_at: string;
             updated_by: string;
+        };
+        /** @description What is set up at a provider. */
+        ShownRegistration: {
+            /** @description The connection that it comes and goes with; `null`: it is the application's. */
+            connection_id?: string | null;
+            created_at: string;
+            /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+            events: string[];
+            /** @description When the provider ends it by itself. It is renewed before that. */
+            expires_at?: string | null;
+            /** @description The provider's own name for it. */
+            external_id?: string | null;
+            /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** @example github */
+            provider: string;
+            /**
+             * @description `pending`, `active`, `failed`, `expired` or `removing`.
+             * @example active
+             */
+            state: string;
+            /** @description Why it stands so. */
+            state_reason?: string | null;
+            /**
+             * @description What is watched: a repository, a mailbox, a channel, a trigger.
+             * @example acme/shop
+             */
+            target: string;
+            /** @description Where the provider pushes to. */
+            url: string;
+            /** @description Whose events it brings; `null`: everybody's. */
+            user_id?: string | null;
         };
         /** @description A request that was refused. */
         ShownRejection: {
@@ -2558,6 +2974,45 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    fetch_emails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fetched"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -2670,6 +3125,92 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownRegistration"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunSync"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3115,6 +3656,71 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_emails: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Of one thread of that user's. */
+                thread_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownEmail"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownEmail"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4002,6 +4608,32 @@ export interface operations {
             };
         };
     };
+    read_statistics: {
+        parameters: {
+            query?: {
+                /** @description Whose subscriptions. */
+                user_id?: string;
+                /** @description Hours that began at or after; a day ago where it is left out. */
+                since?: string;
+                /** @description Hours that began before; now where it is left out. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryStatistics"];
+                };
+            };
+        };
+    };
     read_stats: {
         parameters: {
             query?: {
@@ -4712,6 +5344,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_receivers: {
+        parameters: {
+            query?: {
+                /** @description Of this user's subscriptions. */
+                user_id?: string;
+                /** @description At most so many subscriptions, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ReceiverHealth"];
+                };
+            };
+        };
+    };
+    list_registrations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Where. */
+                provider?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownRegistration"];
                 };
             };
         };

@@ -1,5 +1,6 @@
 //! Sealed secrets, as whoever seals them anew meets them.
 
+use domain::registration::Basis;
 use store::{Page, SealedIn, SealedSecret, Store};
 
 use crate::make::{Make, at, user};
@@ -21,6 +22,8 @@ pub(crate) async fn every_secret_is_walked_past_and_can_be_sealed_anew(store: &d
         store.create_subscription(&make.subscription(at(second))).await.unwrap();
         store.create_source(&make.source(at(second))).await.unwrap();
         assert!(store.create_connection(&make.connection(at(second)), &[]).await.unwrap());
+        let registration = make.registration(Basis::Application, &format!("place {second}"), at(second));
+        assert!(store.create_registration(&registration).await.unwrap());
     }
     for within in SealedIn::ALL {
         let secrets = walk(store, within).await;
