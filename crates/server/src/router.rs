@@ -14,8 +14,8 @@ use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
-    preview, publish, queues, recovery, registrations, rejections, rotation, sessions, sources, statistics,
-    subscriptions, trial,
+    preview, publish, queues, receivers, recovery, registrations, rejections, rotation, sessions, sources,
+    statistics, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -36,6 +36,7 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(events::read_stats))
         // Subscriptions
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
+        .routes(routes!(receivers::list_receivers))
         .routes(routes!(
             subscriptions::read_subscription,
             subscriptions::change_subscription,

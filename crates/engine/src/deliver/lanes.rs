@@ -308,6 +308,11 @@ impl Lanes {
         held.lanes.entry(id).or_default().health.settle(outcome, &health::Rules::default(), now)
     }
 
+    /// How an endpoint has been answering.
+    pub(super) fn health(&self, id: SubscriptionId) -> Health {
+        self.held().lanes.get(&id).map_or_else(Health::default, |lane| lane.health)
+    }
+
     /// Deliveries of this lane wait in the store and are due.
     pub(super) fn note_behind(&self, id: SubscriptionId) {
         self.held().lanes.entry(id).or_default().is_behind = true;

@@ -204,6 +204,12 @@ impl Deliverer {
         delivery
     }
 
+    /// How a subscription's endpoint has been answering this node.
+    #[must_use]
+    pub fn health(&self, id: SubscriptionId) -> health::Health {
+        self.0.lanes.health(id)
+    }
+
     /// What is told of changes that others have written.
     pub(crate) fn observer(&self) -> &Observer {
         &self.0.observer

@@ -18,6 +18,7 @@ mod owned;
 pub(crate) mod preview;
 pub(crate) mod publish;
 pub(crate) mod queues;
+pub(crate) mod receivers;
 pub(crate) mod recovery;
 pub(crate) mod registrations;
 pub(crate) mod rejections;

@@ -39,6 +39,15 @@ async fn a_dead_endpoint_is_left_alone_and_gets_all_once_it_answers(engine: Engi
     })
     .await;
     assert!(world.receiver.rest().is_empty());
+    let shown = receiver_health(&world, &subscription.id).await;
+    // On a busy machine its cool-down may be over by now.
+    assert!(["open", "half-open", "probing"].contains(&shown["state"].as_str().unwrap()), "{shown}");
+    assert!(shown["consecutive_failures"].as_u64() >= Some(ENOUGH as u64), "{shown}");
+    assert_eq!(
+        (shown["opens_at"].is_string(), &shown["url"]),
+        (shown["state"] == "open", &json!(world.receiver.url()))
+    );
+    assert!(shown["failing_since"].is_string(), "{shown}");
 
     world.receiver.always(Reply::Status(200));
     for _ in 0..5 {
@@ -54,6 +63,22 @@ async fn a_dead_endpoint_is_left_alone_and_gets_all_once_it_answers(engine: Engi
         types,
         [("delivery.failed".to_owned(), ENOUGH), ("subscription.recovered".to_owned(), 1)].into()
     );
+    let shown = receiver_health(&world, &subscription.id).await;
+    assert_eq!((&shown["state"], &shown["consecutive_failures"]), (&json!("closed"), &json!(0)), "{shown}");
+    assert_eq!(shown["opens_at"], Value::Null);
+    // Others' are others', and a queue has no endpoint.
+    let queue = json!({ "target": "pull", "queue": "q", "user_id": "bob", "event_types": ["*"] });
+    world.admin().post("/api/webhooks", &queue).await.ok();
+    let made = world.admin().post("/api/keys", &json!({ "name": "bob's", "user_id": "bob" })).await.ok();
+    let bob = world.program.bearer(made["key"].as_str().unwrap());
+    assert_eq!(bob.list("/api/webhooks/health").await, Vec::<Value>::new());
+    bob.get("/api/webhooks/health?user_id=alice").await.problem(403, "forbidden");
+}
+
+/// What is shown of a subscription's endpoint.
+async fn receiver_health(world: &World, id: &str) -> Value {
+    let all = world.admin().list("/api/webhooks/health?user_id=alice").await;
+    all.into_iter().find(|one| one["subscription_id"] == id).unwrap()
 }
 
 async fn an_endpoint_that_is_gone_is_told_of(engine: Engine) {

@@ -25,6 +25,7 @@ async fn a_subscription_is_made_read_changed_and_deleted(engine: Engine) {
         "id": made.id, "user_id": "alice", "target": "push", "url": world.receiver.url(), "description": "",
         "event_types": ["github.*", "task.created"], "is_active": true, "paused": false,
         "filter": null, "template": null, "transform": null, "headers": {}, "batch": null, "ordering_key": null,
+        "callback_of": null,
         "retry_policy": "exponential", "retry_count": 3, "timeout_seconds": 10, "max_concurrency": 10,
         "rate_limit_per_minute": null, "signing": "standard", "created_at": made.shown["created_at"], "updated_at": made.shown["updated_at"],
         "statistics": {
