@@ -34,6 +34,8 @@ pub const ROUTES: &[&str] = &[
     "/sources/{id}",
     "/connections",
     "/connections/{id}",
+    "/inbox",
+    "/inbox/{id}",
     "/alerts",
     "/jobs",
     "/jobs/{id}",

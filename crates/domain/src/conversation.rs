@@ -4,6 +4,7 @@
 //! any order of the same changes the same messages: what can be told again counts once, of two edits the later counts, and a
 //! message that is edited, read or deleted before it has arrived is remembered until it does.
 
+mod callback;
 mod message;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::event::DedupeKey;
 use crate::time::micros;
 use crate::{ConversationId, MessageId, SubscriptionId, Timestamp, UserId};
 
+pub use callback::callback_body;
 pub use message::{
     Arrival, Change, ContentType, Kind, Message, Reaction, Shown, ShownReaction, Status, What,
 };
@@ -196,7 +198,7 @@ fn news(before: &Message, after: &Message, change: &Change) -> Vec<News> {
         What::Delivered => is_new(after.delivered_at, before.delivered_at).then_some(News::Delivered),
         What::Read => is_new(after.read_at, before.read_at).then_some(News::Read),
         What::Sent { .. } => before.is_sending.then_some(News::Sent),
-        What::Failed { .. } => (before.status != after.status || before.is_sending).then_some(News::Failed),
+        What::Failed => (before.status != after.status || before.is_sending).then_some(News::Failed),
         What::Processed(_) => None,
     };
     let processed = (before.status != after.status).then_some(News::Processed);

@@ -138,3 +138,9 @@ pub const METADATA_BYTES_MAX: usize = 16 * 1_024;
 
 /// Reactions to one message that are remembered, withdrawn ones included. What is more is not shown.
 pub const REACTIONS_MAX: usize = 1_000;
+
+/// Bytes of the name of what is attached to a message.
+pub const FILENAME_BYTES_MAX: usize = 256;
+
+/// Bytes of a conversation's channel. It is a word.
+pub const CHANNEL_BYTES_MAX: usize = 64;

@@ -14,7 +14,7 @@ use crate::order::OrderingKey;
 use crate::path::Path;
 use crate::retry::RetryPolicy;
 use crate::template::Template;
-use crate::{Event, EventType, SubscriptionId, Timestamp, UserId};
+use crate::{ConversationId, Event, EventType, SubscriptionId, Timestamp, UserId};
 
 /// Who wants which events, where they go, and how hard we try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,9 @@ pub struct Terms {
     pub ordering_key: Option<Path>,
     /// How deliveries gather; `None`: each goes by itself.
     pub batch: Option<Batch>,
+    /// The conversation whose callback it is, and with which it comes and goes; `None`: somebody has subscribed. It has the
+    /// callback's own body.
+    pub callback_of: Option<ConversationId>,
 }
 
 impl Default for Terms {
@@ -104,6 +107,7 @@ impl Default for Terms {
             signing: Signing::Standard,
             ordering_key: None,
             batch: None,
+            callback_of: None,
         }
     }
 }

@@ -8,13 +8,15 @@
 //! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`deliver`] (how they
 //! get there), [`lease`] (how workers fetch them), [`realtime`] (how browsers follow), [`recover`] (how they are sent once
 //! more), [`maintain`] (what happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that),
-//! [`connections`] (users' accounts at providers, whose tokens stay fresh).
+//! [`connections`] (users' accounts at providers, whose tokens stay fresh),
+//! [`inbox`] (conversations and their messages).
 
 pub mod chance;
 pub mod clock;
 pub mod connections;
 pub mod deliver;
 pub mod documents;
+pub mod inbox;
 pub mod ingest;
 pub mod keys;
 pub mod lease;

@@ -278,3 +278,27 @@ pub const AUTHORIZATION_TIMEOUT: Duration = Duration::from_secs(1_800);
 
 /// Bytes of a token. Microsoft's are the longest, some 4 KiB.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;
+
+/// Events that the inbox takes in one step, which is one transaction.
+pub const INBOX_EVENTS_PER_STEP: u32 = 64;
+
+/// How often the log is looked at for the inbox. Whoever appends something for it says so; this stands behind it.
+pub const INBOX_POLL_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a change to a conversation is made again because somebody else was faster.
+pub const INBOX_TRIES: usize = 20;
+
+/// Messages of one conversation that wait to be sent and are looked at for the next.
+pub const SENDING_LOOKED_AT_MAX: u32 = 1_000;
+
+/// Messages that a node sends at once, each in a conversation of its own.
+pub const SENDS_AT_ONCE_MAX: usize = 8;
+
+/// How often a provider may say that it does not take a message now.
+pub const SEND_TRIES_MAX: u16 = 6;
+
+/// How long until it is asked again; twice as long each time.
+pub const SEND_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How long a message whose answer was lost may take to come back as an event, from when it was sent.
+pub const SEND_LOST_AFTER: Duration = Duration::from_secs(40);

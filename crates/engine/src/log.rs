@@ -161,6 +161,10 @@ impl Committer {
             match self.store.append(&appends, routes.version, now).await {
                 Ok(Appended::Durable(kept)) => {
                     self.advance.tell();
+                    let mut new = appends.iter().flat_map(|append| &append.events);
+                    if new.any(|new| store::is_for_inbox(&new.event.event_type)) {
+                        self.advance.tell_inbox();
+                    }
                     self.hand_on(appends, &kept);
                     return Ok(kept);
                 }

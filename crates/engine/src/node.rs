@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Settler, Transforms};
 use crate::documents::Documents;
+use crate::inbox::Inbox;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
@@ -22,7 +23,7 @@ use crate::limits::{
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::news::{Desk, Teller};
-use crate::realtime::{Advance, Conversations, Hub, NoConversations};
+use crate::realtime::{Advance, Conversations, Hub};
 use crate::recover::{Recovery, Runner};
 use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
@@ -77,6 +78,8 @@ pub struct Engine {
     pub queues: Queues,
     /// Where others than the providers' events come in.
     pub sources: Arc<Sources>,
+    /// Conversations and their messages.
+    pub inbox: Arc<Inbox>,
     /// Users' accounts at providers.
     pub connections: Arc<Connections>,
     /// What was refused.
@@ -175,7 +178,16 @@ impl Engine {
         );
         let sources = Arc::new(sources.await?);
 
-        let conversations: Arc<dyn Conversations> = Arc::new(NoConversations);
+        let unipile = settings.provider_settings.get("unipile").cloned().unwrap_or_default();
+        let inbox = Arc::new(Inbox::new(
+            (Arc::clone(&store), log.clone()),
+            Arc::clone(&clock),
+            client.clone(),
+            (Arc::clone(&routes), vault.clone()),
+            unipile,
+            advance.clone(),
+        ));
+        let conversations: Arc<dyn Conversations> = Arc::clone(&inbox) as Arc<dyn Conversations>;
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
@@ -212,6 +224,7 @@ impl Engine {
             deliverer,
             queues,
             sources,
+            inbox,
             connections,
             rejections,
             recovery,
@@ -280,6 +293,7 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.inbox.keep(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;
         });

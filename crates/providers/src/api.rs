@@ -10,6 +10,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT}
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use url::form_urlencoded;
 
 /// A token or another secret text. It shows itself to nobody who does not ask.
@@ -99,6 +100,22 @@ impl ApiCall {
     pub(crate) fn form(url: &str, fields: &[(&str, &str)]) -> Self {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let call = Self::new(Method::POST, url.to_owned()).with(CONTENT_TYPE, FORM);
+        Self { body: body.into(), ..call }
+    }
+
+    /// A POST of a form in parts, which is how files are sent. Nothing in it can be taken for the line between two parts.
+    pub(crate) fn parts(url: &str, fields: &[(&str, &str)]) -> Self {
+        let mut digest = Sha256::new();
+        fields.iter().for_each(|(_, value)| digest.update(value));
+        let line = hex::encode(digest.finalize());
+        let mut body = String::new();
+        for (name, value) in fields {
+            body +=
+                &format!("--{line}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        }
+        body += &format!("--{line}--\r\n");
+        let kind = format!("multipart/form-data; boundary={line}");
+        let call = Self::new(Method::POST, url.to_owned()).with(CONTENT_TYPE, kind);
         Self { body: body.into(), ..call }
     }
 

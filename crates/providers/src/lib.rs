@@ -19,6 +19,7 @@
 pub mod api;
 mod connect;
 mod inbound;
+pub mod inbox;
 mod keys;
 mod lenient;
 mod mac;

@@ -4,6 +4,8 @@
 //! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's own
 //! framework for JavaScript (`ssl_check`, which is not signed).
 
+pub(crate) mod messages;
+
 use std::borrow::Cow;
 
 use domain::event::Json;

@@ -5,6 +5,8 @@
 //! that others have recorded, where these differ. Nothing is signed and nothing has an id: a header of our choice holds a
 //! shared secret, and what tells a repeat is made from what an event is about.
 
+pub(crate) mod messages;
+
 use domain::event::Json;
 use domain::mac::Mac;
 use domain::{EventType, Timestamp};
@@ -12,10 +14,12 @@ use http::HeaderName;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::api::Token;
 use crate::connect::Connectable;
+use crate::oauth::API_BASE;
 use crate::{
     CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "UNIPILE_WEBHOOK_SECRET", SettingKind::Secret);
@@ -300,11 +304,33 @@ const EVENT_TYPES: &[Described] = &[
     ),
 ];
 
+/// Our key for its API.
+const API_KEY: Setting = Setting::new("api_key", "UNIPILE_API_KEY", SettingKind::Credential);
+/// The host and port that it has given us.
+const DSN: Setting = Setting::new("dsn", "UNIPILE_DSN", SettingKind::Optional);
+/// Stands before `/api/v1`, instead of the host and port.
+const BASE: Setting = Setting::new(API_BASE, "UNIPILE_API_BASE", SettingKind::Optional);
+
 /// Unipile keeps the sessions itself: an account is its own id for it.
 impl Connectable for Unipile {
     fn name(&self) -> &'static str {
         Provider::name(self)
     }
+
+    fn settings(&self) -> &'static [Setting] {
+        &[API_KEY, DSN, BASE]
+    }
+}
+
+/// The address of `path` in version 1 of its API, and our key for it; `None` as long as they are not set.
+fn api(settings: &Settings, path: &str) -> Option<(String, Token)> {
+    let key = settings.first(API_KEY.key)?;
+    let base = match (settings.first(BASE.key), settings.first(DSN.key)) {
+        (Some(base), _) => base.to_owned(),
+        (None, Some(dsn)) if dsn.contains("://") => dsn.to_owned(),
+        (None, dsn) => format!("https://{}", dsn?),
+    };
+    Some((format!("{}/api/v1{path}", base.trim_end_matches('/')), Token::new(key)))
 }
 
 #[cfg(test)]

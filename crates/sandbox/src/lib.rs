@@ -5,12 +5,14 @@
 //! be told to fail in the ways in which providers fail.
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
-//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account). Apart from
-//! these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
+//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), `chats`
+//! (messages that are sent). Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed how),
+//! [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
 mod accounts;
+mod chats;
 pub mod receivers;
 pub mod senders;
 mod tokens;
@@ -26,6 +28,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
+pub use chats::{Sent, UNIPILE_KEY};
 use vendor::{VENDORS, Vendor};
 pub use world::{Fault, Pair, World};
 
@@ -83,7 +86,11 @@ impl Sandbox {
                 (format!("{}_API_BASE", name.to_uppercase()), self.url(&format!("/{name}"))),
             ]
         };
-        VENDORS.iter().flat_map(of).collect()
+        let unipile = [
+            ("UNIPILE_API_KEY".to_owned(), chats::UNIPILE_KEY.to_owned()),
+            ("UNIPILE_API_BASE".to_owned(), self.url("/unipile")),
+        ];
+        VENDORS.iter().flat_map(of).chain(unipile).collect()
     }
 }
 
@@ -105,4 +112,6 @@ fn routes() -> Router<Arc<World>> {
         .route("/youtube/youtube/v3/channels", get(accounts::youtube_channels))
         .route("/discord/api/v10/users/@me", get(accounts::discord_me))
         .route("/spotify/v1/me", get(accounts::spotify_me))
+        // Messages
+        .route("/unipile/api/v1/chats/{chat_id}/messages", post(chats::send_to_chat))
 }

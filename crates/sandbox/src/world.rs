@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::chats::Sent;
 use crate::vendor::{Rotation, Vendor};
 
 /// Everything that the stand-ins know.
@@ -51,6 +52,8 @@ struct Data {
     /// Calls to token endpoints, answered or not.
     calls: HashMap<&'static str, u32>,
     tokens_made: u64,
+    /// Messages that were sent, the first first.
+    sent: Vec<Sent>,
 }
 
 /// What a user was asked.
@@ -141,6 +144,20 @@ impl World {
     #[must_use]
     pub fn token_calls(&self, application: &str) -> u32 {
         self.data().calls.get(application).copied().unwrap_or_default()
+    }
+
+    /// The messages that were taken, the first first.
+    #[must_use]
+    pub fn sent(&self) -> Vec<Sent> {
+        self.data().sent.clone()
+    }
+
+    /// Takes a message; what it is called.
+    pub(crate) fn keep_message(&self, chat_id: String, text: String) -> String {
+        let mut data = self.data();
+        let message_id = format!("sent-{}", data.sent.len() + 1);
+        data.sent.push(Sent { chat_id, text, message_id: message_id.clone() });
+        message_id
     }
 
     /// Whether this access token opens the API now.

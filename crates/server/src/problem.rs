@@ -6,6 +6,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
 use engine::connections::{NotAuthorized, NotConnected, WhyNot};
+use engine::inbox::NotPosted;
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
@@ -204,6 +205,17 @@ impl From<NotKept> for Problem {
             }
             // The log has told of it once for the whole batch.
             NotKept::Store(_) | NotKept::Busy => Self::unavailable(),
+        }
+    }
+}
+
+impl From<NotPosted> for Problem {
+    fn from(error: NotPosted) -> Self {
+        match error {
+            NotPosted::CannotSend(_) => Self::conflict("cannot_send", error.to_string()),
+            NotPosted::KeyTaken => Self::conflict("key_reused", error.to_string()),
+            NotPosted::NotKept(error) => error.into(),
+            NotPosted::Store(error) => error.into(),
         }
     }
 }

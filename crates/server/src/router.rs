@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, connections, deliveries, events, health, jobs, keys, oauth, preview, publish, queues,
-    recovery, rejections, rotation, sessions, sources, statistics, subscriptions, trial,
+    catalogue, connections, conversations, deliveries, events, health, jobs, keys, messages, oauth, preview,
+    publish, queues, recovery, rejections, rotation, sessions, sources, statistics, subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -68,6 +68,12 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(connections::read_connection, connections::delete_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
+        // Inbox
+        .routes(routes!(conversations::list_conversations, conversations::create_conversation))
+        .routes(routes!(conversations::read_conversation, conversations::change_conversation))
+        .routes(routes!(conversations::mark_conversation))
+        .routes(routes!(messages::list_messages, messages::post_message))
+        .routes(routes!(messages::change_message))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))

@@ -22,6 +22,8 @@ const places = {
   "new-subscription": "/subscriptions?new=1",
   sources: "/sources",
   source: `/sources/${await first("/api/sources")}`,
+  inbox: "/inbox",
+  conversation: `/inbox/${await first("/api/conversations?user_id=alice")}`,
   connections: "/connections",
   connection: `/connections/${await first("/api/connections")}`,
   alerts: "/alerts",

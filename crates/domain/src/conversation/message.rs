@@ -161,10 +161,10 @@ pub enum What {
     Delivered,
     /// It was read.
     Read,
-    /// It was handed to its provider, which calls it this.
+    /// It was handed to its provider.
     Sent {
-        /// The provider's id for it.
-        provider_id: String,
+        /// The provider's id for it, where it has said one.
+        provider_id: Option<String>,
     },
     /// It could not be sent.
     Failed,
@@ -241,13 +241,13 @@ impl Message {
                 self.metadata = Value::Object(serde_json::Map::new());
             }
             What::Reacted { emoji, is_gone } => {
-                self.react(Reaction { by: change.by.clone(), emoji: emoji.clone(), at, is_gone: *is_gone })
+                self.react(Reaction { by: change.by.clone(), emoji: emoji.clone(), at, is_gone: *is_gone });
             }
             What::Delivered => self.delivered_at = earliest(self.delivered_at, at),
             What::Read => self.read_at = earliest(self.read_at, at),
             What::Sent { provider_id } => {
                 self.is_sending = false;
-                self.provider_id.get_or_insert_with(|| provider_id.clone());
+                self.provider_id = self.provider_id.take().or_else(|| provider_id.clone());
                 self.set_status(Status::Processed, change.kept_at);
             }
             What::Failed => {

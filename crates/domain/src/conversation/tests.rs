@@ -61,8 +61,11 @@ fn any_what() -> impl Strategy<Value = What> {
     ]
 }
 
+/// What is told, each of one of the messages.
+type Tale = Vec<(usize, Change)>;
+
 /// Whatever may be told of three messages, of which each arrives once, and the same in another order.
-fn any_order() -> impl Strategy<Value = (Vec<(usize, Change)>, Vec<(usize, Change)>)> {
+fn any_order() -> impl Strategy<Value = (Tale, Tale)> {
     let by = prop::sample::select(vec!["bob", "carol"]);
     let happened = (0..3_usize, any_what(), 0..6_i64, 0..6_i64, by);
     let happened = happened.prop_map(|(index, what, second, kept, by)| {

@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use domain::Event;
+use domain::conversation::callback_body;
 use domain::headers::Headers;
 use domain::subscription::Terms;
 use domain::template::Template;
@@ -20,6 +21,8 @@ pub struct Shape {
     pub transform: Option<Transform>,
     /// What is sent beside our own headers.
     pub headers: HeaderMap,
+    /// Whether it is a conversation's callback, which has a body of its own.
+    pub is_callback: bool,
 }
 
 impl Shape {
@@ -27,7 +30,8 @@ impl Shape {
     #[must_use]
     pub fn of(terms: &Terms) -> Self {
         let transform = terms.transform.as_ref().map(|source| Transform::trusted(source.0.as_str()));
-        Self { template: terms.template, transform, headers: header_map(&terms.headers) }
+        let (headers, is_callback) = (header_map(&terms.headers), terms.callback_of.is_some());
+        Self { template: terms.template, transform, headers, is_callback }
     }
 }
 
@@ -63,7 +67,9 @@ impl Content {
     /// The transform failed.
     pub async fn of(event: &Event, shape: &Shape, transforms: &Transforms) -> Result<Option<Self>, Failed> {
         let Some(transform) = &shape.transform else {
-            let body = shape.template.map_or_else(|| body(event), |template| template.body(event).into());
+            let own = if shape.is_callback { callback_body(event) } else { None };
+            let own = own.or_else(|| shape.template.map(|template| template.body(event)));
+            let body = own.map_or_else(|| body(event), Bytes::from);
             return Ok(Some(Self { body, headers: shape.headers.clone() }));
         };
         match transforms.run(transform, document(event)).await? {

@@ -18,12 +18,25 @@ use crate::limits::{
 
 /// Says that the log has advanced. It is a hint: a poll stands behind it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Advance(Arc<Notify>);
+pub(crate) struct Advance {
+    streams: Arc<Notify>,
+    inbox: Arc<Notify>,
+}
 
 impl Advance {
     /// The log has advanced.
     pub(crate) fn tell(&self) {
-        self.0.notify_one();
+        self.streams.notify_one();
+    }
+
+    /// There is something for the inbox.
+    pub(crate) fn tell_inbox(&self) {
+        self.inbox.notify_one();
+    }
+
+    /// Ends when there is something for the inbox.
+    pub(crate) async fn for_inbox(&self) {
+        self.inbox.notified().await;
     }
 }
 
@@ -105,7 +118,7 @@ impl Follower {
         }
         let poll = if self.store.is_shared() { TAIL_POLL_SHARED_EVERY } else { TAIL_POLL_EVERY };
         tokio::select! {
-            () = self.advance.0.notified() => {}
+            () = self.advance.streams.notified() => {}
             () = self.has_audience.notified() => {}
             () = self.clock.sleep(poll) => {}
         }

@@ -37,7 +37,7 @@ pub(crate) use follow::Advance;
 pub use frame::{Ack, Bye, Frame, From, Hello, Lost, Refusal, Send};
 pub use metrics::Figures;
 pub use scope::{Grant, Scope};
-pub use send::{Conversations, Desk, NoConversations, SOURCE, UNAVAILABLE};
+pub use send::{Conversations, Desk, SOURCE, UNAVAILABLE};
 pub use session::Moment;
 pub use stream::{Gate, Gone, Heard, Wire};
 pub use tail::Entry;

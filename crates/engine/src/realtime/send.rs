@@ -32,17 +32,6 @@ pub trait Conversations: std::marker::Send + Sync + std::fmt::Debug + 'static {
     async fn has(&self, user: &UserId, conversation: &str) -> Result<bool, StoreError>;
 }
 
-/// As long as there is no inbox.
-#[derive(Debug)]
-pub struct NoConversations;
-
-#[async_trait]
-impl Conversations for NoConversations {
-    async fn has(&self, _: &UserId, _: &str) -> Result<bool, StoreError> {
-        Ok(false)
-    }
-}
-
 /// Carries out what clients send.
 #[derive(Debug)]
 pub struct Desk {

@@ -2,6 +2,7 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod connections;
+pub(crate) mod conversations;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod fields;
@@ -9,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod list;
+pub(crate) mod messages;
 pub(crate) mod oauth;
 mod owned;
 pub(crate) mod preview;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Path};
 use domain::delivery::Delivery;
 use http::request::Parts;
-use store::{Logged, StoredConnection, StoredJob, StoredSource, StoredSubscription};
+use store::{
+    Logged, StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredSource, StoredSubscription,
+};
 
 use crate::access::Bearer;
 use crate::app::App;
@@ -37,6 +39,14 @@ pub(crate) struct OwnedJob(pub(crate) StoredJob);
 /// A connection of the bearer's.
 #[derive(Debug)]
 pub(crate) struct OwnedConnection(pub(crate) StoredConnection);
+
+/// A conversation of the bearer's.
+#[derive(Debug)]
+pub(crate) struct OwnedConversation(pub(crate) StoredConversation);
+
+/// A message of one of the bearer's conversations, with that.
+#[derive(Debug)]
+pub(crate) struct OwnedMessage(pub(crate) StoredConversation, pub(crate) StoredMessage);
 
 /// The id in the path. A text that is no id names nothing.
 async fn id<T: std::str::FromStr>(parts: &mut Parts, app: &Arc<App>, what: &str) -> Result<T> {
@@ -115,5 +125,38 @@ impl FromRequestParts<Arc<App>> for OwnedConnection {
         let stored = stored.ok_or_else(|| Problem::not_found("connection"))?;
         access.check(Some(&stored.connection.user_id))?;
         Ok(Self(stored))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedConversation {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "conversation").await?;
+        let stored = app.engine.store.conversation(id).await?;
+        let stored = stored.ok_or_else(|| Problem::not_found("conversation"))?;
+        access.check(Some(&stored.conversation.user_id))?;
+        Ok(Self(stored))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedMessage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let none = || Problem::not_found("message");
+        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let Path((conversation, message)) = path.map_err(|_| none())?;
+        let (Ok(conversation), Ok(message)) = (conversation.parse(), message.parse()) else {
+            return Err(none());
+        };
+        let stored = app.engine.store.conversation(conversation).await?.ok_or_else(none)?;
+        access.check(Some(&stored.conversation.user_id))?;
+        let found = app.engine.store.message(message).await?;
+        let is_in_it =
+            |found: &StoredMessage| found.message.is_known && found.message.conversation_id == conversation;
+        Ok(Self(stored, found.filter(is_in_it).ok_or_else(none)?))
     }
 }

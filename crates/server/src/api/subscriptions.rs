@@ -15,7 +15,7 @@ use domain::path::Path;
 use domain::retry::RetryPolicy;
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
-use domain::{JobId, SubscriptionId, Timestamp, UserId};
+use domain::{ConversationId, JobId, SubscriptionId, Timestamp, UserId};
 use engine::keys::{SigningKey, SigningKeys};
 use http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,9 @@ pub(crate) struct ShownSubscription {
     ordering_key: Option<Path>,
     /// How deliveries gather; `null`: each goes by itself.
     batch: Option<ShownBatch>,
+    /// The conversation whose callback it is. It is changed and removed with that.
+    #[schema(value_type = Option<String>)]
+    callback_of: Option<ConversationId>,
     #[schema(value_type = String, example = "standard")]
     signing: Signing,
     /// What checks `v1a` signatures; for `signing: "ed25519"` only.
@@ -162,6 +165,7 @@ pub(super) fn show(app: &App, stored: StoredSubscription, statistics: Statistics
         rate_limit_per_minute: terms.rate_limit_per_minute,
         ordering_key: terms.ordering_key,
         batch: terms.batch.map(Into::into),
+        callback_of: terms.callback_of,
         signing: terms.signing,
         public_key,
         statistics: statistics.into(),
@@ -343,21 +347,24 @@ fn take_start(fields: &mut Fields, target: &Target) -> Start {
 }
 
 fn take_url(fields: &mut Fields) -> Said<String> {
-    fields.take("url", "a URL", |url: String| {
-        if url.len() > URL_BYTES_MAX {
-            return Err(format!("must be at most {URL_BYTES_MAX} bytes long"));
-        }
-        let parsed = url::Url::parse(&url).map_err(|error| format!("is no URL: {error}"))?;
-        if !matches!(parsed.scheme(), "https" | "http") {
-            return Err("must begin with https://".to_owned());
-        }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("must not hold a user name or password: check the signature instead".to_owned());
-        }
-        // What an HTTP client makes of it must be what a browser would.
-        parsed.as_str().parse::<Uri>().map_err(|error| format!("is no URL: {error}"))?;
-        Ok(parsed.as_str().split('#').next().unwrap_or_default().to_owned())
-    })
+    fields.take("url", "a URL", |url: String| check_url(&url))
+}
+
+/// A URL that can be called, in the spelling that counts.
+pub(super) fn check_url(url: &str) -> Result<String, String> {
+    if url.len() > URL_BYTES_MAX {
+        return Err(format!("must be at most {URL_BYTES_MAX} bytes long"));
+    }
+    let parsed = url::Url::parse(url).map_err(|error| format!("is no URL: {error}"))?;
+    if !matches!(parsed.scheme(), "https" | "http") {
+        return Err("must begin with https://".to_owned());
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("must not hold a user name or password: check the signature instead".to_owned());
+    }
+    // What an HTTP client makes of it must be what a browser would.
+    parsed.as_str().parse::<Uri>().map_err(|error| format!("is no URL: {error}"))?;
+    Ok(parsed.as_str().split('#').next().unwrap_or_default().to_owned())
 }
 
 fn take_event_types(fields: &mut Fields) -> Said<Vec<TypePattern>> {
@@ -406,8 +413,12 @@ fn take_switches(fields: &mut Fields, is_active: &mut bool, paused: &mut bool) {
     fields.take("paused", "true or false", Ok::<bool, String>).change(paused, false);
 }
 
-/// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
 async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
+    check_address(app, fields, "url", url).await;
+}
+
+/// Refuses a URL whose address could never be called. A name that does not resolve now may do so later.
+pub(super) async fn check_address(app: &App, fields: &mut Fields, name: &str, url: Option<&str>) {
     let Some(Ok(uri)) = url.map(str::parse::<Uri>) else { return };
     let checked = app.engine.client.check(&uri).await;
     let refused = match checked {
@@ -416,7 +427,7 @@ async fn check_endpoint(app: &App, fields: &mut Fields, url: Option<&str>) {
         _ => return,
     };
     let advice = "use https:// to a public address, or allow it with WAYSTATION_DELIVERY__ALLOW_HOSTS";
-    fields.refuse("url", format!("{refused}: {advice}"));
+    fields.refuse(name, format!("{refused}: {advice}"));
 }
 
 /// Makes this node route by what was just written. It would find out by itself at its next append; this is sooner.
@@ -484,6 +495,7 @@ pub(crate) async fn change_subscription(
     OwnedSubscription(mut stored): OwnedSubscription,
     request: Request,
 ) -> Result<Json<ShownSubscription>> {
+    check_is_no_callback(&stored)?;
     let (parts, body) = request.into_parts();
     let fields = Fields::read(&parts.headers, body).await?;
     let (id, store) = (stored.subscription.id, &app.engine.store);
@@ -501,6 +513,18 @@ pub(crate) async fn change_subscription(
         stored = store.subscription(id).await?.ok_or_else(|| Problem::not_found("subscription"))?;
     }
     Err(Problem::conflict("conflict", "the subscription is changing too fast; try again"))
+}
+
+/// A conversation's callback is the conversation's to change.
+fn check_is_no_callback(stored: &StoredSubscription) -> Result<()> {
+    match stored.subscription.terms.callback_of {
+        Some(conversation) => {
+            let detail =
+                format!("it is the callback of {conversation}: change that one's config.callback_url");
+            Err(Problem::conflict("is_callback", detail))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How often a change is made again because somebody else was faster.
@@ -540,6 +564,7 @@ pub(crate) async fn delete_subscription(
     State(app): State<Arc<App>>,
     OwnedSubscription(stored): OwnedSubscription,
 ) -> Result<StatusCode> {
+    check_is_no_callback(&stored)?;
     let now = app.engine.clock.now();
     if !app.engine.store.delete_subscription(stored.subscription.id, now).await? {
         return Err(Problem::not_found("subscription"));

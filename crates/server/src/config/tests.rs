@@ -110,6 +110,9 @@ fn everything_has_a_default() {
     providers.gmail.authorize_url "https://accounts.google.com/o/oauth2/v2/auth"
     providers.gmail.token_url "https://oauth2.googleapis.com/token"
     providers.gmail.api_base "https://gmail.googleapis.com"
+    providers.unipile.api_key null
+    providers.unipile.dsn null
+    providers.unipile.api_base null
     providers.discord.client_id null
     providers.discord.client_secret null
     providers.discord.authorize_url "https://discord.com/oauth2/authorize"
@@ -217,6 +220,9 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__GMAIL__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
         ("WAYSTATION_PROVIDERS__GMAIL__TOKEN_URL", "v_token_url", json!("v_token_url")),
         ("WAYSTATION_PROVIDERS__GMAIL__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_KEY", "v_api_key", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__DSN", "v_dsn", json!("v_dsn")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_BASE", "https://api.example", json!("https://api.example")),
         ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_ID", "v_client_id", json!("v_client_id")),
         ("WAYSTATION_PROVIDERS__DISCORD__CLIENT_SECRET", "v_client_secret", json!("(set)")),
         ("WAYSTATION_PROVIDERS__DISCORD__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),

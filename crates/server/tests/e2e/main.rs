@@ -29,6 +29,7 @@ mod events;
 mod fanning_out;
 mod gmail;
 mod health;
+mod inbox;
 mod listening;
 mod matrix;
 mod openapi;

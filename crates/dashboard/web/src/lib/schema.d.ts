@@ -44,6 +44,107 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List conversations, the one with the latest message first */
+        get: operations["list_conversations"];
+        put?: never;
+        /** Make a conversation */
+        post: operations["create_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a conversation */
+        get: operations["read_conversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a conversation
+         * @description What is left out stays as it is; `null` clears.
+         */
+        patch: operations["change_conversation"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List a conversation's messages, the latest first */
+        get: operations["list_messages"];
+        put?: never;
+        /**
+         * Say something
+         * @description It is kept when this answers. Where the conversation goes on at a provider it is sent then; `message.sent` or
+         *     `message.failed` tells how that went.
+         */
+        post: operations["post_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/conversations/{id}/messages/{message_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Say what has become of a message
+         * @description Where that is what it is already, nobody is told.
+         */
+        patch: operations["change_message"];
+        trace?: never;
+    };
+    "/api/conversations/{id}/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark a conversation as read
+         * @description All that has been said in it so far; what is said at the same time may count as unread.
+         */
+        post: operations["mark_conversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deliveries": {
         parameters: {
             query?: never;
@@ -1162,6 +1263,17 @@ export interface components {
         Completion: {
             lease_token: string;
         };
+        /** @description What the owner of a conversation sets. What is left out stays, `null` clears. */
+        ConfigBody: {
+            /**
+             * @description Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each; ten
+             *     at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
+             *     `rotate-secret` gives its secret.
+             * @example https://example.com/callback
+             */
+            callback_url?: string | null;
+            workflow_id?: string | null;
+        };
         /** @description An account to connect. */
         ConnectionBody: {
             access_token?: string | null;
@@ -1180,6 +1292,23 @@ export interface components {
             scopes?: string[] | null;
             /** @description Whose. A user's key may leave it out. */
             user_id?: string | null;
+        };
+        /** @description A conversation to make. */
+        ConversationBody: {
+            /**
+             * @description Over what it goes; `API` where it is left out.
+             * @example API
+             */
+            channel?: string | null;
+            config?: components["schemas"]["ConfigBody"] | null;
+            usecase?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What may be changed of a conversation. */
+        ConversationTerms: {
+            config?: components["schemas"]["ConfigBody"] | null;
+            usecase?: string | null;
         };
         /** @description What became of deliveries. */
         DeliveryStatistics: {
@@ -1290,6 +1419,34 @@ export interface components {
                 state: string;
                 /** @description Why it stands so. */
                 state_reason?: string | null;
+                user_id: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownConversation: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * @description Over what it goes.
+                 * @example WHATSAPP
+                 */
+                channel: string;
+                config: components["schemas"]["ShownConfig"];
+                created_at: string;
+                /** @example cnv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                last_message_at?: string | null;
+                source?: components["schemas"]["ShownChat"] | null;
+                /**
+                 * Format: int32
+                 * @description Messages of others that have not been seen.
+                 */
+                unread_count: number;
+                updated_at: string;
+                /** @description What for, in the host application's words. */
+                usecase?: string | null;
                 user_id: string;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
@@ -1425,6 +1582,54 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownMessage: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * @description The conversation's.
+                 * @example WHATSAPP
+                 */
+                channel: string;
+                /** @description `null` once it was taken back. */
+                content?: string | null;
+                /**
+                 * @description `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`.
+                 * @example TEXT
+                 */
+                content_type: string;
+                conversation_id: string;
+                created_at: string;
+                /** @description Who has sent it: the provider's id of them, the user, or `admin`. */
+                created_by: string;
+                deleted_at?: string | null;
+                delivered_at?: string | null;
+                edited_at?: string | null;
+                filename?: string | null;
+                /** @example msg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_own: boolean;
+                metadata: Record<string, unknown>;
+                /** @description When it was said, as its provider says. */
+                occurred_at: string;
+                reactions: components["schemas"]["ReactionBody"][];
+                read_at?: string | null;
+                /**
+                 * @description `RECEIVED`, `PROCESSED` or `FAILED`.
+                 * @example RECEIVED
+                 */
+                status: string;
+                /**
+                 * @description `USER_INPUT`, `SYSTEM` or `BOT`.
+                 * @example USER_INPUT
+                 */
+                type: string;
+                updated_at: string;
+                updated_by: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownRejection: {
             /** @description The newest first. */
             data: {
@@ -1491,6 +1696,8 @@ export interface components {
             /** @description The newest first. */
             data: {
                 batch?: components["schemas"]["ShownBatch"] | null;
+                /** @description The conversation whose callback it is. It is changed and removed with that. */
+                callback_of?: string | null;
                 created_at: string;
                 description: string;
                 /**
@@ -1546,6 +1753,19 @@ export interface components {
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
+        };
+        /** @description A message to say. */
+        MessageBody: {
+            content: string;
+            /** @description `TEXT` where it is left out; else `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`. */
+            content_type?: string | null;
+            filename?: string | null;
+            /** @description What tells it from another: the same again under the same key is answered with the first. */
+            key?: string | null;
+            /** @description An object of at most 16 KiB. */
+            metadata?: Record<string, unknown> | null;
+            /** @description `USER_INPUT` where it is left out; else `SYSTEM` or `BOT`. */
+            type?: string | null;
         };
         /** @description A new API key. */
         NewKey: components["schemas"]["ShownKey"] & {
@@ -1633,6 +1853,11 @@ export interface components {
         Pulled: {
             /** @description The longest due first. Empty where nothing came in time. */
             events: components["schemas"]["LeasedEvent"][];
+        };
+        /** @description A reaction to a message. */
+        ReactionBody: {
+            by: string;
+            emoji: string;
         };
         /** @description Which past events. */
         Replaying: {
@@ -1748,6 +1973,20 @@ export interface components {
              */
             max_wait_ms: number;
         };
+        /** @description A chat at a provider. */
+        ShownChat: {
+            account_id: string;
+            chat_id: string;
+            /** @example unipile */
+            provider: string;
+        };
+        /** @description What the owner of a conversation sets. */
+        ShownConfig: {
+            /** @description Who is told of each message that is made or processed. */
+            callback_url?: string | null;
+            /** @description The host application's workflow that answers. */
+            workflow_id?: string | null;
+        };
         /** @description A connection. */
         ShownConnection: {
             /**
@@ -1771,6 +2010,29 @@ export interface components {
             state: string;
             /** @description Why it stands so. */
             state_reason?: string | null;
+            user_id: string;
+        };
+        /** @description A conversation. */
+        ShownConversation: {
+            /**
+             * @description Over what it goes.
+             * @example WHATSAPP
+             */
+            channel: string;
+            config: components["schemas"]["ShownConfig"];
+            created_at: string;
+            /** @example cnv_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            last_message_at?: string | null;
+            source?: components["schemas"]["ShownChat"] | null;
+            /**
+             * Format: int32
+             * @description Messages of others that have not been seen.
+             */
+            unread_count: number;
+            updated_at: string;
+            /** @description What for, in the host application's words. */
+            usecase?: string | null;
             user_id: string;
         };
         /** @description A bucket's events of one source and type. */
@@ -1929,6 +2191,49 @@ export interface components {
             /** @description Whose things it opens; `null`: everything. */
             user_id?: string | null;
         };
+        /** @description A message. */
+        ShownMessage: {
+            /**
+             * @description The conversation's.
+             * @example WHATSAPP
+             */
+            channel: string;
+            /** @description `null` once it was taken back. */
+            content?: string | null;
+            /**
+             * @description `TEXT`, `IMAGE`, `VIDEO`, `DOCUMENT` or `AUDIO`.
+             * @example TEXT
+             */
+            content_type: string;
+            conversation_id: string;
+            created_at: string;
+            /** @description Who has sent it: the provider's id of them, the user, or `admin`. */
+            created_by: string;
+            deleted_at?: string | null;
+            delivered_at?: string | null;
+            edited_at?: string | null;
+            filename?: string | null;
+            /** @example msg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_own: boolean;
+            metadata: Record<string, unknown>;
+            /** @description When it was said, as its provider says. */
+            occurred_at: string;
+            reactions: components["schemas"]["ReactionBody"][];
+            read_at?: string | null;
+            /**
+             * @description `RECEIVED`, `PROCESSED` or `FAILED`.
+             * @example RECEIVED
+             */
+            status: string;
+            /**
+             * @description `USER_INPUT`, `SYSTEM` or `BOT`.
+             * @example USER_INPUT
+             */
+            type: string;
+            updated_at: string;
+            updated_by: string;
+        };
         /** @description A request that was refused. */
         ShownRejection: {
             /** @description The network address that it came from. */
@@ -2029,6 +2334,8 @@ export interface components {
         /** @description A subscription. */
         ShownSubscription: {
             batch?: components["schemas"]["ShownBatch"] | null;
+            /** @description The conversation whose callback it is. It is changed and removed with that. */
+            callback_of?: string | null;
             created_at: string;
             description: string;
             /**
@@ -2132,6 +2439,11 @@ export interface components {
         Stats: {
             /** @description The oldest bucket first. */
             data: components["schemas"]["ShownCount"][];
+        };
+        /** @description What has become of a message. */
+        StatusBody: {
+            /** @description `RECEIVED`, `PROCESSED` or `FAILED`. */
+            status: string;
         };
         /** @description What a subscription is to be. */
         SubscriptionTerms: {
@@ -2414,6 +2726,271 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_conversations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownConversation"];
+                };
+            };
+        };
+    };
+    create_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationTerms"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_messages: {
+        parameters: {
+            query?: {
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownMessage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownMessage"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StatusBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownMessage"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_conversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConversation"];
+                };
             };
             404: {
                 headers: {

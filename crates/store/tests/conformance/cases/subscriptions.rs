@@ -33,6 +33,7 @@ fn altered(stored: &StoredSubscription) -> StoredSubscription {
             signing: Signing::Ed25519,
             ordering_key: Some("data.customer.id".parse().unwrap()),
             batch: Some(Batch { max_events: 7, max_wait_ms: 0 }),
+            callback_of: Some([9; 16].into()),
         },
         is_active: false,
         paused: true,

@@ -1,0 +1,234 @@
+//! How a message is handed to its provider.
+//!
+//! A conversation in which something is to be sent has a task, and its messages go one after another, as they were said.
+//! Before a message goes, the task remembers that it does: a provider may have taken it although its answer is lost, and
+//! nobody wants to be told the same twice. Such a message usually comes back as an event of the provider's; where it does not,
+//! it has failed, and whoever sent it decides.
+
+use std::time::Duration;
+
+use domain::conversation::{Change, Message, News, What, apply};
+use domain::{ConversationId, MessageId, Timestamp};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use http::StatusCode;
+use providers::api::{ApiAnswer, CallFailure};
+use providers::inbox;
+use serde::{Deserialize, Serialize};
+use store::{StoreError, StoredConversation, Task};
+use tokio_util::sync::CancellationToken;
+
+use super::post::NotPosted;
+use super::{Inbox, Telling};
+use crate::deliver::NoAnswer;
+use crate::limits::{
+    API_CALL_TIMEOUT, INBOX_POLL_EVERY, SEND_LOST_AFTER, SEND_RETRY_AFTER, SEND_TRIES_MAX,
+    SENDING_LOOKED_AT_MAX, SENDS_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS, TOKEN_ANSWER_BYTES_MAX,
+};
+
+/// The kind of tasks that are conversations in which something is to be sent.
+pub(super) const SEND: &str = "send messages";
+
+/// What a task remembers of the message that is next.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Memory {
+    message: MessageId,
+    /// How often it was tried and not taken.
+    tries: u16,
+    /// When it was sent without an answer so far, in microseconds.
+    asked_at: Option<i64>,
+}
+
+/// What has become of a try.
+enum Outcome {
+    Sent(Option<String>),
+    /// The provider did not take it, and may the next time.
+    NotYet(String, Option<Duration>),
+    /// It will not take it.
+    Failed(String),
+    /// Nobody knows.
+    Lost,
+}
+
+impl Inbox {
+    /// Sends what falls due until the program is told to stop.
+    pub(super) async fn keep_sending(&self, stopping: &CancellationToken) {
+        while !stopping.is_cancelled() {
+            let rung = self.to_send.notified();
+            let pause = match self.send_all().await {
+                Ok(next) => next.map_or(INBOX_POLL_EVERY, |next| next.since(self.clock.now())),
+                Err(error) => {
+                    tracing::warn!(%error, "messages cannot be looked at");
+                    INBOX_POLL_EVERY
+                }
+            };
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = rung => {}
+                () = self.clock.sleep(pause.clamp(STORE_RETRY_AFTER / 10, INBOX_POLL_EVERY)) => {}
+            }
+        }
+    }
+
+    /// Sends what is due, a few at a time; when the next is.
+    async fn send_all(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let room = SENDS_AT_ONCE_MAX - under_way.len();
+            let now = self.clock.now();
+            let claimed = self.store.claim_tasks(SEND, room as u32, now, now.plus(TASK_CLAIM_LASTS)).await?;
+            under_way.extend(claimed.into_iter().map(|task| self.run(task)));
+            if under_way.next().await.is_none() {
+                return self.store.next_task_at(SEND).await;
+            }
+        }
+    }
+
+    async fn run(&self, task: Task) {
+        if let Err(error) = self.send_next(&task).await {
+            // The claim lapses, and the task falls due again.
+            tracing::warn!(%error, conversation = task.subject, "a message could not be sent yet");
+        }
+    }
+
+    /// Sends the next message of a conversation.
+    async fn send_next(&self, task: &Task) -> Result<(), NotPosted> {
+        let Some((conversation, message)) = self.next(task).await? else {
+            // Nothing to do until the task is moved.
+            let never = Timestamp::from_micros(i64::MAX);
+            return Ok(self.store.settle_task(task, never, "").await.map(drop)?);
+        };
+        let fresh = Memory { message: message.id, tries: 0, asked_at: None };
+        let memory = serde_json::from_str(&task.memory).ok();
+        let memory = memory.filter(|memory: &Memory| memory.message == message.id).unwrap_or(fresh);
+        if let Some(asked_at) = memory.asked_at {
+            let lost_at = Timestamp::from_micros(asked_at).plus(SEND_LOST_AFTER);
+            if lost_at > self.clock.now() {
+                return self.put_off(task, memory, lost_at).await;
+            }
+            let why = "the provider's answer was lost: it may have been sent";
+            return self.failed(&conversation, message, why).await;
+        }
+        let now = self.clock.now();
+        let asked = Memory { asked_at: Some(now.as_micros()), ..memory };
+        if !self.store.settle_task(task, now.plus(TASK_CLAIM_LASTS), &written(asked)).await? {
+            return Ok(());
+        }
+        match self.ask(&conversation, &message).await? {
+            Outcome::Sent(provider_id) => self.sent(&conversation, message, provider_id).await,
+            Outcome::Failed(why) => self.failed(&conversation, message, &why).await,
+            Outcome::Lost => self.put_off(task, asked, now.plus(SEND_LOST_AFTER)).await,
+            Outcome::NotYet(why, _) if memory.tries + 1 >= SEND_TRIES_MAX => {
+                self.failed(&conversation, message, &why).await
+            }
+            Outcome::NotYet(_, asked_for) => {
+                let again = Memory { tries: memory.tries + 1, asked_at: None, ..memory };
+                let gap = SEND_RETRY_AFTER * 2_u32.pow(memory.tries.into());
+                let gap = gap.max(asked_for.unwrap_or_default().min(SEND_RETRY_AFTER * 3_600));
+                self.put_off(task, again, self.clock.now().plus(gap)).await
+            }
+        }
+    }
+
+    /// The message that is next in the conversation of a task.
+    async fn next(&self, task: &Task) -> Result<Option<(StoredConversation, Message)>, StoreError> {
+        let Ok(id) = task.subject.parse::<ConversationId>() else { return Ok(None) };
+        let Some(conversation) = self.store.conversation(id).await? else { return Ok(None) };
+        let waiting = self.store.sending_messages(id, SENDING_LOOKED_AT_MAX).await?;
+        let first = waiting.into_iter().map(|stored| stored.message);
+        let first = first.min_by_key(|message| (message.created_at, message.id));
+        Ok(first.map(|message| (conversation, message)))
+    }
+
+    /// Tries once.
+    async fn ask(&self, stored: &StoredConversation, message: &Message) -> Result<Outcome, StoreError> {
+        let conversation = &stored.conversation;
+        let Some(chat) = &conversation.source else {
+            return Ok(Outcome::Failed("the conversation goes on nowhere".to_owned()));
+        };
+        let connected = self.store.connections_to(&chat.provider, &chat.account_id).await?;
+        if !connected.iter().any(|stored| stored.connection.user_id == conversation.user_id) {
+            return Ok(Outcome::Failed("the account is not connected any more".to_owned()));
+        }
+        let Some(call) = inbox::send(chat, message, &self.settings) else {
+            return Ok(Outcome::Failed(format!("no key for {}'s API is set", chat.provider)));
+        };
+        Ok(match self.client.call(call, TOKEN_ANSWER_BYTES_MAX, API_CALL_TIMEOUT).await {
+            Ok(answer) => self.read(&answer),
+            Err(NoAnswer::NotSent(failure)) => Outcome::NotYet(failure.message, None),
+            Err(NoAnswer::Lost(_)) => Outcome::Lost,
+        })
+    }
+
+    fn read(&self, answer: &ApiAnswer) -> Outcome {
+        let was_not_taken =
+            matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        match inbox::read_sent(answer, self.clock.now()) {
+            Ok(provider_id) => Outcome::Sent(provider_id),
+            // It was a success, whatever it says.
+            Err(CallFailure::Unreadable(_)) => Outcome::Sent(None),
+            Err(CallFailure::Passing { reason, retry_after }) if was_not_taken => {
+                Outcome::NotYet(reason, retry_after)
+            }
+            Err(CallFailure::Passing { .. }) => Outcome::Lost,
+            Err(failure) => Outcome::Failed(failure.to_string()),
+        }
+    }
+
+    async fn put_off(&self, task: &Task, memory: Memory, until: Timestamp) -> Result<(), NotPosted> {
+        Ok(self.store.settle_task(task, until, &written(memory)).await.map(drop)?)
+    }
+
+    async fn sent(
+        &self,
+        to: &StoredConversation,
+        message: Message,
+        provider_id: Option<String>,
+    ) -> Result<(), NotPosted> {
+        let what = What::Sent { provider_id: provider_id.clone() };
+        let tellings = self.settled(to, message, what, |telling| match &provider_id {
+            Some(id) => telling.with("provider_message_id", id.as_str()),
+            None => telling,
+        });
+        self.tell_settled(tellings).await
+    }
+
+    async fn failed(&self, to: &StoredConversation, message: Message, why: &str) -> Result<(), NotPosted> {
+        tracing::info!(message = %message.id, why, "a message was not sent");
+        let tellings = self.settled(to, message, What::Failed, |telling| telling.with("reason", why));
+        self.tell_settled(tellings).await
+    }
+
+    /// What there is to tell of a message that waits no more.
+    fn settled(
+        &self,
+        to: &StoredConversation,
+        mut message: Message,
+        what: What,
+        say_more: impl Fn(Telling) -> Telling,
+    ) -> Vec<Telling> {
+        let now = self.now();
+        let change = Change { what, by: message.created_by.clone(), at: now, kept_at: now };
+        let news = apply(&mut to.conversation.clone(), &mut message, &change);
+        let tell = |news: News| {
+            let telling = Telling::of(news, &to.conversation, &message, "sending", now);
+            if matches!(news, News::Sent | News::Failed) { say_more(telling) } else { telling }
+        };
+        news.into_iter().map(tell).collect()
+    }
+
+    async fn tell_settled(&self, tellings: Vec<Telling>) -> Result<(), NotPosted> {
+        let now = self.clock.now();
+        let events: Vec<_> = tellings.into_iter().map(|telling| telling.event(now)).collect();
+        let first = events.first().map(|(event, _)| std::sync::Arc::clone(event));
+        self.keep_events(events).await?;
+        match first {
+            Some(event) => Ok(self.take_now(&event).await?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn written(memory: Memory) -> String {
+    serde_json::to_string(&memory).unwrap_or_default()
+}

@@ -1,0 +1,63 @@
+//! What providers' events tell of messages, and how a message is handed to a provider.
+
+use domain::conversation::{Change, Chat, Message, What};
+use domain::{Event, Timestamp};
+
+use crate::Settings;
+use crate::api::{ApiAnswer, ApiCall, CallFailure};
+use crate::{slack, unipile};
+
+/// Bytes of an id that a provider gives to a chat or a message. The longest known are Gmail's and WhatsApp's, below 100.
+const ID_BYTES_MAX: usize = 512;
+
+/// What an event tells of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Where it was said.
+    pub chat: Chat,
+    /// Over what, in capitals.
+    pub channel: String,
+    /// The provider's own id for the message.
+    pub message_id: String,
+    /// What happened to it.
+    pub change: Change,
+}
+
+/// What `event` tells of a message; `None` where it tells of none.
+#[must_use]
+pub fn told(event: &Event) -> Option<Told> {
+    let told = match event.provider.as_deref()? {
+        "unipile" => unipile::messages::told(event),
+        "slack" => slack::messages::told(event),
+        _ => None,
+    }?;
+    let is_id = |id: &str| (1..=ID_BYTES_MAX).contains(&id.len()) && !id.contains(char::is_control);
+    let is_named = is_id(&told.chat.account_id) && is_id(&told.chat.chat_id) && is_id(&told.message_id);
+    is_named.then_some(told)
+}
+
+/// Whether messages can be handed to the provider of that name.
+#[must_use]
+pub fn can_send(provider: &str) -> bool {
+    provider == "unipile"
+}
+
+/// Hands `message` to the chat's provider; `None` where that cannot be, or what it takes is not set.
+#[must_use]
+pub fn send(chat: &Chat, message: &Message, settings: &Settings) -> Option<ApiCall> {
+    can_send(&chat.provider).then(|| unipile::messages::send(&chat.chat_id, message, settings)).flatten()
+}
+
+/// Reads the answer to [`send`]: the provider's id for the message, where it has said one.
+///
+/// # Errors
+/// Why it was not sent.
+pub fn read_sent(answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
+    unipile::messages::read_sent(answer, now)
+}
+
+/// A change that came in with `event`.
+pub(crate) fn change(event: &Event, what: What, by: Option<String>, at: Option<Timestamp>) -> Change {
+    let by = by.filter(|by| by.len() <= ID_BYTES_MAX).unwrap_or_else(|| "unknown".to_owned());
+    Change { what, by, at: at.unwrap_or(event.occurred_at), kept_at: event.received_at }
+}

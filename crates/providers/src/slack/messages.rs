@@ -1,0 +1,237 @@
+//! Messages of Slack: what its events tell of them.
+//!
+//! Sources: api.slack.com, "message event", its subtypes, and "reaction_added". A message's id is its time (`ts`), which is unique
+//! within its channel.
+
+use domain::conversation::{Arrival, Chat, ContentType, Kind, What};
+use domain::{Event, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::inbox::{Told, change};
+use crate::lenient;
+
+#[derive(Deserialize)]
+struct Outer {
+    #[serde(default, deserialize_with = "lenient::text")]
+    team_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    api_app_id: Option<String>,
+    #[serde(default)]
+    authorizations: Vec<Authorization>,
+    event: Inner,
+}
+
+/// For whom the application was installed.
+#[derive(Deserialize)]
+struct Authorization {
+    #[serde(default, deserialize_with = "lenient::text")]
+    user_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Inner {
+    #[serde(default, deserialize_with = "lenient::text")]
+    subtype: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    channel: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    event_ts: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    deleted_ts: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    reaction: Option<String>,
+    #[serde(flatten)]
+    said: Said,
+    /// What a message that was changed says now.
+    #[serde(default, deserialize_with = "lenient::object")]
+    message: Option<Said>,
+    /// What was reacted to.
+    #[serde(default, deserialize_with = "lenient::object")]
+    item: Option<Item>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    #[serde(default, deserialize_with = "lenient::text")]
+    ts: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    user: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    bot_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    app_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    text: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    thread_ts: Option<String>,
+    #[serde(default, deserialize_with = "lenient::object")]
+    edited: Option<Edited>,
+    #[serde(default)]
+    files: Value,
+}
+
+#[derive(Deserialize)]
+struct Edited {
+    #[serde(default, deserialize_with = "lenient::text")]
+    ts: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(default, deserialize_with = "lenient::text")]
+    channel: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    ts: Option<String>,
+}
+
+pub(crate) fn told(event: &Event) -> Option<Told> {
+    let outer: Outer = serde_json::from_str(event.data.as_str()).ok()?;
+    let inner = &outer.event;
+    let at = inner.event_ts.as_deref().and_then(time);
+    let tell = |channel: &Option<String>, ts: &Option<String>, what, by: &Option<String>, at| {
+        let (account_id, chat_id) = (outer.team_id.clone()?, channel.clone()?);
+        Some(Told {
+            chat: Chat { provider: "slack".to_owned(), account_id, chat_id },
+            channel: "SLACK".to_owned(),
+            message_id: ts.clone()?,
+            change: change(event, what, by.clone(), at),
+        })
+    };
+    let (channel, said) = (&inner.channel, &inner.said);
+    match (event.event_type.as_str(), inner.subtype.as_deref()) {
+        ("slack.message", Some("message_changed")) => {
+            let changed = inner.message.as_ref()?;
+            // Without this it is the same, with a link shown at length.
+            let at = changed.edited.as_ref()?.ts.as_deref().and_then(time).or(at);
+            let what = What::Edited { content: changed.text.clone().unwrap_or_default() };
+            tell(channel, &changed.ts, what, &changed.user, at)
+        }
+        ("slack.message", Some("message_deleted")) => {
+            tell(channel, &inner.deleted_ts, What::Deleted, &said.user, at)
+        }
+        ("slack.message", None | Some("bot_message" | "file_share" | "thread_broadcast" | "me_message")) => {
+            let by = said.user.clone().or_else(|| said.bot_id.clone());
+            tell(channel, &said.ts, said.arrived(&outer), &by, said.ts.as_deref().and_then(time))
+        }
+        ("slack.reaction_added" | "slack.reaction_removed", _) => {
+            let item = inner.item.as_ref()?;
+            let is_gone = event.event_type.as_str() == "slack.reaction_removed";
+            let what = What::Reacted { emoji: inner.reaction.clone()?, is_gone };
+            tell(&item.channel, &item.ts, what, &said.user, at)
+        }
+        _ => None,
+    }
+}
+
+impl Said {
+    fn arrived(&self, outer: &Outer) -> What {
+        let own = outer.authorizations.first().and_then(|authorization| authorization.user_id.as_ref());
+        let is_our_bot = self.app_id.is_some() && self.app_id == outer.api_app_id;
+        let file = self.files.get(0);
+        let mut metadata = Map::new();
+        metadata.extend(self.thread_ts.clone().map(|ts| ("thread_ts".to_owned(), ts.into())));
+        if file.is_some() {
+            metadata.insert("attachments".to_owned(), self.files.clone());
+        }
+        What::Arrived(Box::new(Arrival {
+            content: self.text.clone().unwrap_or_default(),
+            content_type: file.map_or(ContentType::Text, content_type),
+            filename: file.and_then(|file| file["name"].as_str().map(str::to_owned)),
+            kind: if self.bot_id.is_some() { Kind::Bot } else { Kind::UserInput },
+            metadata: Value::Object(metadata),
+            is_own: is_our_bot || (own.is_some() && own == self.user.as_ref()),
+            is_sending: false,
+        }))
+    }
+}
+
+fn content_type(file: &Value) -> ContentType {
+    match file["mimetype"].as_str().unwrap_or_default().split('/').next() {
+        Some("image") => ContentType::Image,
+        Some("video") => ContentType::Video,
+        Some("audio") => ContentType::Audio,
+        _ => ContentType::Document,
+    }
+}
+
+/// Seconds since the Unix epoch, with six places.
+fn time(ts: &str) -> Option<Timestamp> {
+    let (seconds, micros) = ts.split_once('.')?;
+    let (seconds, micros): (i64, i64) = (seconds.parse().ok()?, format!("{micros:0<6}").parse().ok()?);
+    let is_one = (0..1_000_000).contains(&micros) && (0..100_000_000_000).contains(&seconds);
+    is_one.then(|| Timestamp::from_micros(seconds * 1_000_000 + micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::EventId;
+    use domain::event::Json;
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(kind: &str, inner: &Value) -> Option<Told> {
+        let at = Timestamp::from_seconds(1_700_000_100);
+        let data = json!({
+            "team_id": "T1", "api_app_id": "A1", "authorizations": [{"user_id": "U1"}], "event": inner,
+        });
+        crate::inbox::told(&Event {
+            id: EventId::first_at(at),
+            event_type: kind.parse().unwrap(),
+            user_id: Some("alice".parse().unwrap()),
+            source: "slack".to_owned(),
+            provider: Some("slack".to_owned()),
+            occurred_at: at,
+            received_at: at,
+            data: Json::from_text(&data.to_string()).unwrap(),
+            raw: None,
+        })
+    }
+
+    #[test]
+    fn a_message_is_told_and_whose_it_is() {
+        let said = |user: &str, more: Value| {
+            let mut inner = json!({"channel": "C1", "ts": "1700000000.000100", "user": user, "text": "Hi"});
+            inner.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            read("slack.message", &inner).unwrap()
+        };
+        let told = said("U2", json!({}));
+        assert_eq!((told.chat.account_id.as_str(), told.chat.chat_id.as_str()), ("T1", "C1"));
+        assert_eq!((told.message_id.as_str(), told.change.by.as_str()), ("1700000000.000100", "U2"));
+        assert_eq!(told.change.at.as_micros(), 1_700_000_000_000_100);
+        let is_own = |told: Told| match told.change.what {
+            What::Arrived(arrival) => arrival.is_own,
+            other => panic!("{other:?}"),
+        };
+        assert!(!is_own(told) && is_own(said("U1", json!({}))));
+        assert!(is_own(said("U9", json!({"subtype": "bot_message", "bot_id": "B1", "app_id": "A1"}))));
+    }
+
+    #[test]
+    fn changes_deletions_and_reactions_name_the_message_they_are_about() {
+        let changed = json!({"subtype": "message_changed", "channel": "C1", "event_ts": "1700000005.000000",
+            "message": {"ts": "1700000000.000100", "user": "U2", "text": "Ho", "edited": {"ts": "1700000004.000000"}}});
+        let told = read("slack.message", &changed).unwrap();
+        assert_eq!(
+            (told.message_id.as_str(), told.change.at.as_seconds()),
+            ("1700000000.000100", 1_700_000_004)
+        );
+        assert_eq!(told.change.what, What::Edited { content: "Ho".to_owned() });
+        let mut unfurled = changed;
+        unfurled["message"]["edited"] = json!(null);
+        assert_eq!(read("slack.message", &unfurled), None);
+        let deleted =
+            json!({"subtype": "message_deleted", "channel": "C1", "deleted_ts": "1700000000.000100"});
+        assert_eq!(read("slack.message", &deleted).unwrap().change.what, What::Deleted);
+        let reaction = json!({"user": "U2", "reaction": "thumbsup", "event_ts": "1700000006.000000",
+            "item": {"type": "message", "channel": "C1", "ts": "1700000000.000100"}});
+        let told = read("slack.reaction_removed", &reaction).unwrap();
+        let gone = What::Reacted { emoji: "thumbsup".to_owned(), is_gone: true };
+        assert_eq!((told.change.what, told.change.by.as_str()), (gone, "U2"));
+        assert_eq!(
+            read("slack.message", &json!({"subtype": "channel_join", "channel": "C1", "ts": "1.0"})),
+            None
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! Chats of Unipile, to which messages are sent: a form in parts, under a key in a header.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use crate::world::{Fault, World};
+
+/// The key that opens Unipile's API here.
+pub const UNIPILE_KEY: &str = "unipile-key-of-the-sandbox";
+
+/// A message that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// To which chat.
+    pub chat_id: String,
+    /// What it says.
+    pub text: String,
+    /// What it is called here.
+    pub message_id: String,
+}
+
+/// Sends a message to a chat.
+pub(crate) async fn send_to_chat(
+    State(world): State<Arc<World>>,
+    Path(chat_id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    world.count_call("unipile");
+    world.take_turn().await;
+    let fault = world.next_fault("unipile");
+    if let Some(Fault::Status(status)) = fault {
+        return refused(status);
+    }
+    if headers.get("x-api-key").is_none_or(|key| key != UNIPILE_KEY) {
+        return refused(401);
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let Some(text) = part(kind, &body, "text") else { return refused(400) };
+    let message_id = world.keep_message(chat_id, text);
+    if fault == Some(Fault::AnswerLost) {
+        let broken = std::io::Error::other("the sandbox was told to break off");
+        return Response::new(Body::from_stream(futures::stream::once(async { Err::<Vec<u8>, _>(broken) })));
+    }
+    (StatusCode::CREATED, Json(json!({ "object": "MessageSent", "message_id": message_id }))).into_response()
+}
+
+/// The part of that name of a form (RFC 7578).
+fn part(kind: &str, body: &[u8], name: &str) -> Option<String> {
+    let (kind, boundary) = kind.split_once("boundary=")?;
+    if !kind.starts_with("multipart/form-data") {
+        return None;
+    }
+    let body = std::str::from_utf8(body).ok()?;
+    let line = format!("--{boundary}");
+    let wanted = format!("name=\"{name}\"");
+    body.split(&line).find_map(|part| {
+        let (head, content) = part.split_once("\r\n\r\n")?;
+        head.contains(&wanted).then(|| content.strip_suffix("\r\n").map(str::to_owned))?
+    })
+}
+
+fn refused(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = Json(json!({ "status": status.as_u16(), "type": "errors/sandbox", "title": "As told" }));
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => (status, [(RETRY_AFTER, "1")], body).into_response(),
+        _ => (status, body).into_response(),
+    }
+}
