@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use domain::Timestamp;
 use domain::filter::Filter;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use providers::scheme::{self, Keys, SignedRequest, SigningKey, Verification};
+use providers::scheme::{self, Keys, SigningKey, Verification};
 use providers::{
     Asked, Inbound, KeySet, Known, Provider, RawRequest, SettingKind, Settings, Unsigned, Wish, by_name,
 };
@@ -64,7 +64,7 @@ fn parse(provider: &dyn Provider, bytes: &[u8]) -> String {
             headers.insert("authorization", GOOGLE.bearer.clone());
         }
     }
-    let request = RawRequest { headers, body: body.to_vec().into(), inflated: None };
+    let request = RawRequest { headers, ..RawRequest::post("", body.to_vec()) };
     let settings = settings(provider);
     let known = Known { settings: &settings, keys: Some(&GOOGLE.keys) };
     let verified = provider.verify(&request, &known, NOW).expect("it was signed");
@@ -142,7 +142,7 @@ fn base64url(bytes: &[u8]) -> String {
 /// Any request, before each provider: headers a line each, an empty line, the body. Nobody has signed it.
 pub fn verify(bytes: &[u8]) -> String {
     let (headers, body) = head_and_body(bytes);
-    let request = RawRequest { headers, body: body.to_vec().into(), inflated: None };
+    let request = RawRequest { headers, ..RawRequest::post("", body.to_vec()) };
     let mut outcomes = Vec::new();
     for provider in providers::ALL {
         let settings = settings(*provider);
@@ -205,10 +205,8 @@ pub fn scheme(bytes: &[u8]) -> String {
     let senders = scheme::senders();
     let sender = &senders[usize::from(which) % senders.len()];
     let (headers, body) = head_and_body(rest);
-    let request = SignedRequest {
-        headers,
-        ..SignedRequest::post("https://hooks.example.com/in/abc?x=1", body.to_vec())
-    };
+    let request =
+        RawRequest { headers, ..RawRequest::post("https://hooks.example.com/in/abc?x=1", body.to_vec()) };
     let secrets = [SECRET.to_owned()];
     let public_keys = [SEED_PUBLIC.to_owned()];
     let keys =
@@ -244,7 +242,7 @@ pub fn spelled(bytes: &[u8]) -> String {
     let again: Verification = serde_json::from_slice(&shown).expect("and read again");
     assert!(again == verification, "and is the same");
     let body = &br#"{"signature":"00","timestamp":1700000000,"id":"1","items":[{"signature":"00"}]}"#[..];
-    let mut request = SignedRequest::post("https://hooks.example.com/in/abc?x=1", body);
+    let mut request = RawRequest::post("https://hooks.example.com/in/abc?x=1", body);
     request.headers.insert("x-signature", HeaderValue::from_static("t=1700000000,v1=00"));
     request.headers.insert("x-timestamp", HeaderValue::from_static("1700000000"));
     let secrets = [SECRET.to_owned()];

@@ -36,6 +36,8 @@ pub const ROUTES: &[&str] = &[
     "/connections/{id}",
     "/inbox",
     "/inbox/{id}",
+    "/emails",
+    "/emails/{id}",
     "/alerts",
     "/jobs",
     "/jobs/{id}",

@@ -17,6 +17,15 @@ pub enum Access {
 pub struct Forbidden;
 
 impl Access {
+    /// The user who asks; `None`: the operator.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Admin => None,
+            Self::User(user) => Some(user),
+        }
+    }
+
     /// Passes if a thing that belongs to `owner` (`None`: to no single user) may be touched.
     ///
     /// # Errors

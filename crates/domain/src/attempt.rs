@@ -110,6 +110,8 @@ pub enum ErrorCode {
     Protocol,
     /// The subscription's transform failed.
     Transform,
+    /// The subscription's filter could not tell whether the event is wanted.
+    Filter,
     /// A worker reported that it failed.
     Worker,
     /// Whoever tried did not come back in time.
@@ -122,7 +124,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Dns,
         Self::Connect,
         Self::Tls,
@@ -132,6 +134,7 @@ impl ErrorCode {
         Self::ResponseTooLarge,
         Self::Protocol,
         Self::Transform,
+        Self::Filter,
         Self::Worker,
         Self::Lapsed,
         Self::Cancelled,
@@ -139,7 +142,7 @@ impl ErrorCode {
     ];
 
     /// What fails here or is called off, and says nothing of the endpoint.
-    pub const OURS: [Self; 3] = [Self::Transform, Self::Lapsed, Self::Cancelled];
+    pub const OURS: [Self; 4] = [Self::Transform, Self::Filter, Self::Lapsed, Self::Cancelled];
 
     /// Whether it is one of [`ErrorCode::OURS`].
     #[must_use]
@@ -160,6 +163,7 @@ impl ErrorCode {
             Self::ResponseTooLarge => "response_too_large",
             Self::Protocol => "protocol",
             Self::Transform => "transform",
+            Self::Filter => "filter",
             Self::Worker => "worker",
             Self::Lapsed => "lapsed",
             Self::Cancelled => "cancelled",

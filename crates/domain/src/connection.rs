@@ -36,6 +36,8 @@ pub struct Connection {
     pub refresh: Refresh,
     /// When it was last asked for what is new.
     pub last_sync_at: Option<Timestamp>,
+    /// When it was removed. It is nobody's any more, and stays until what was registered for it is gone.
+    pub removed_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.
@@ -217,6 +219,16 @@ impl Connection {
         Next::GiveUp
     }
 
+    /// The provider has answered a poll: what a poll had hurt is well again, and what a refresh has hurt is not. Whether
+    /// anything has changed.
+    pub fn polled(&mut self, now: Timestamp) -> bool {
+        let is_healed = self.state == State::Degraded && self.refresh == Refresh::default();
+        if is_healed {
+            (self.state, self.state_reason, self.updated_at) = (State::Active, None, now);
+        }
+        is_healed
+    }
+
     /// Something fails that may pass.
     pub fn degrade(&mut self, reason: String, now: Timestamp) {
         if self.state.is_in_use() {
@@ -228,7 +240,7 @@ impl Connection {
 const FIRST_GAP_SECONDS: u32 = 30;
 
 /// The time between two tries: 30 s, doubling up to an hour, and up to a tenth longer.
-fn gap(failures: u16, rng: &mut impl Rng) -> Duration {
+pub(crate) fn gap(failures: u16, rng: &mut impl Rng) -> Duration {
     let doublings = u32::from(failures.saturating_sub(1)).min(16);
     let seconds = FIRST_GAP_SECONDS.saturating_mul(1 << doublings).min(REFRESH_GAP_SECONDS_MAX);
     let millis = u64::from(seconds) * 1_000;

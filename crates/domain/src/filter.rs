@@ -98,15 +98,22 @@ impl Filter {
         &self.0.source
     }
 
-    /// Whether an event with this document ([`Event::document`](crate::Event::document)) is wanted.
-    ///
-    /// One that takes more than [`FILTER_STEPS_MAX`] steps to tell is not wanted.
+    /// Whether an event with this document ([`Event::document`](crate::Event::document)) is found to be wanted, within
+    /// [`FILTER_STEPS_MAX`].
     #[must_use]
     pub fn matches(&self, document: &Value) -> bool {
-        let steps = Steps::default();
-        let holds = self.0.condition.holds(Some(document), &steps);
+        let mut steps = FILTER_STEPS_MAX;
+        self.decide(document, &mut steps) == Some(true)
+    }
+
+    /// Whether an event with this document is wanted. `None` where it takes more than `steps` to tell; what is left of them
+    /// stays there.
+    pub fn decide(&self, document: &Value, steps: &mut usize) -> Option<bool> {
+        let left = Steps(Cell::new(Some(*steps)));
+        let holds = self.0.condition.holds(Some(document), &left);
+        *steps = left.0.get().unwrap_or(0);
         // What was concluded without enough steps may be wrong, below a `$not` even the wrong way round.
-        holds && steps.were_enough()
+        left.were_enough().then_some(holds)
     }
 }
 
@@ -167,14 +174,8 @@ const SEARCHED_BYTES_PER_STEP: usize = 64;
 /// this long.
 const REGEX_WORK_PER_STEP: usize = 8;
 
-/// What is left of the work that one event is worth.
+/// What is left of the work that may be done; `None` once it was not enough.
 struct Steps(Cell<Option<usize>>);
-
-impl Default for Steps {
-    fn default() -> Self {
-        Self(Cell::new(Some(FILTER_STEPS_MAX)))
-    }
-}
 
 impl Steps {
     /// Takes `count` steps, if there are as many. If not, none are left for anybody.

@@ -136,6 +136,11 @@ id!(
     "con_"
 );
 id!(
+    /// Names a registration: what is set up at a provider so that it pushes.
+    RegistrationId,
+    "reg_"
+);
+id!(
     /// Names a request that was refused.
     RejectionId,
     "rej_"
@@ -154,6 +159,11 @@ id!(
     /// Names a message of a conversation.
     MessageId,
     "msg_"
+);
+id!(
+    /// Names an e-mail.
+    EmailId,
+    "eml_"
 );
 id!(
     /// Names one run of the program: a restart is another node.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::Status;
-use crate::{DeliveryId, EventId, EventType, JobId, SubscriptionId, Timestamp, UserId};
+use crate::{ConnectionId, DeliveryId, EventId, EventType, JobId, SubscriptionId, Timestamp, UserId};
 
 /// Work that goes on for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,11 @@ pub enum Work {
         after: EventId,
         /// up to the one that was the newest when the work began: what came in since is owed anyway.
         last: Option<EventId>,
+    },
+    /// The provider of a connection is asked for what is new.
+    Sync {
+        /// Which connection.
+        connection_id: ConnectionId,
     },
     /// Deliveries are retried or called off.
     Bulk {
@@ -195,6 +200,7 @@ impl Work {
         match self {
             Self::Replay { .. } => "replay",
             Self::Start { .. } => "start",
+            Self::Sync { .. } => "sync",
             Self::Bulk { action: Action::Retry, .. } => "bulk_retry",
             Self::Bulk { action: Action::Cancel, .. } => "bulk_cancel",
         }
@@ -314,7 +320,8 @@ mod tests {
             after: EventId::first_at(moment),
             last: None,
         };
-        for work in [bulk, start] {
+        let sync = Work::Sync { connection_id: ConnectionId::first_at(moment) };
+        for work in [bulk, start, sync] {
             let text = serde_json::to_string(&work).unwrap();
             assert_eq!(serde_json::from_str::<Work>(&text).unwrap(), work, "{text}");
         }

@@ -10,7 +10,8 @@
 //! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an endpoint is worth calling),
 //! [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
 //! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider),
-//! [`conversation`] (messages with others).
+//! [`registration`] (what is set up there so that it pushes), [`conversation`] (messages with others), [`email`] (mail as it
+//! lies in a mailbox).
 
 #![warn(missing_docs)]
 
@@ -22,6 +23,7 @@ pub mod connection;
 pub mod conversation;
 pub mod delivery;
 pub mod document;
+pub mod email;
 pub mod event;
 pub mod filter;
 pub mod headers;
@@ -33,6 +35,7 @@ pub mod limits;
 pub mod mac;
 pub mod order;
 pub mod path;
+pub mod registration;
 pub mod retry;
 pub mod signing;
 pub mod subscription;
@@ -43,7 +46,8 @@ pub use access::Access;
 pub use connection::Connection;
 pub use event::{Event, EventType, UserId};
 pub use id::{
-    ConnectionId, ConversationId, DeliveryId, EventId, JobId, KeyId, MessageId, NodeId, RejectionId,
-    SourceId, SubscriptionId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, EventId, JobId, KeyId, MessageId, NodeId,
+    RegistrationId, RejectionId, SourceId, SubscriptionId,
 };
+pub use registration::Registration;
 pub use time::Timestamp;

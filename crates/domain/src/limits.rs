@@ -103,8 +103,7 @@ pub const REGEX_BYTES_MAX: usize = 256;
 pub const REGEX_COMPILED_BYTES_MAX: usize = 512 * 1_024;
 
 /// Steps that a filter may take over one event. A comparison is one; a regex takes them for the text that it reads
-/// times its own length. Filters run where events are stored, so a hostile one must not hold up the others. This many
-/// take some 150 ms at the worst; an ordinary filter takes a few dozen.
+/// times its own length. This many take some 150 ms at the worst; an ordinary filter takes a few dozen.
 pub const FILTER_STEPS_MAX: usize = 1_000_000;
 
 /// Headers that a subscription, or its transform, may add. Together with their size it stays below what servers accept

@@ -72,6 +72,16 @@ impl Secret {
         Ok(Self::keyed(Zeroizing::new(text.to_owned()), &key))
     }
 
+    /// Reads a secret that a subscriber has from elsewhere: `whsec_` and 24 to 64 bytes, as the specification wants it.
+    ///
+    /// # Errors
+    /// It is shorter or longer, or not base64.
+    pub fn brought(text: &str) -> Result<Self, BadKey> {
+        let key = decode(text, Self::PREFIX)?;
+        let is_whole = text.starts_with(Self::PREFIX) && (24..=64).contains(&key.len());
+        if is_whole { Ok(Self::keyed(Zeroizing::new(text.to_owned()), &key)) } else { Err(BadKey::Length) }
+    }
+
     fn keyed(text: Zeroizing<String>, key: &[u8]) -> Self {
         Self { of_message: Mac::new(key), of_body: Mac::new(text.as_bytes()), text }
     }
@@ -272,6 +282,21 @@ mod tests {
         assert_eq!(Secret::parse(SECRET).unwrap().sign(ID, AT, BODY), GOOD);
         assert_eq!(verify(GOOD, AT), Ok(()));
         assert_eq!(verify(&GOOD.replace("1OE=", "1OA="), AT), Err(BadSignature::Mismatch));
+    }
+
+    #[test]
+    fn a_secret_from_elsewhere_is_as_long_as_the_specification_wants_it() {
+        let of = |bytes: usize| format!("whsec_{}", BASE64.encode(vec![7; bytes]));
+        for bytes in [24, 32, 64] {
+            let brought = Secret::brought(&of(bytes)).unwrap();
+            assert_eq!(
+                brought.sign("id", 1, b"body"),
+                Secret::parse(&of(bytes)).unwrap().sign("id", 1, b"body")
+            );
+        }
+        for wrong in [of(23), of(65), of(32).replace("whsec_", ""), "whsec_?".to_owned(), String::new()] {
+            assert!(Secret::brought(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ use providers::{
     Inbound, InboundEvent, KeySet, Known, Owner, Provider, RawRequest, Refusal, Reply, Settings, Unreadable,
     Verified,
 };
-use store::{Idempotency, Kept, KeptEvent, Store};
+use store::{Idempotency, Kept, KeptEvent, Store, StoreError};
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::documents::{Document, Documents, NoDocument};
 use crate::log::{Draft, Log, NotKept, Owed};
+use crate::registrations::Registrations;
 
 /// Where events come in.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub struct Intake {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     documents: Arc<Documents>,
+    connections: Arc<Connections>,
+    registrations: Arc<Registrations>,
     /// By provider: what its requests are checked against.
     settings: HashMap<&'static str, Settings>,
 }
@@ -79,9 +83,11 @@ impl Intake {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         documents: Arc<Documents>,
+        connections: Arc<Connections>,
+        registrations: Arc<Registrations>,
         settings: HashMap<&'static str, Settings>,
     ) -> Self {
-        Self { log, store, clock, documents, settings }
+        Self { log, store, clock, documents, connections, registrations, settings }
     }
 
     /// Takes in what `provider` sent about `user`.
@@ -101,6 +107,9 @@ impl Intake {
         let settings = self.settings(provider);
         let verified = match provider.verify(request, &Known { settings, keys: None }, now) {
             Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, settings, now).await?,
+            Err(refusal @ (Refusal::NoSecret | Refusal::BadSignature)) => {
+                self.verify_with_secrets(provider, user, request, now).await?.ok_or(refusal)?
+            }
             verified => verified?,
         };
         let inbound = match provider.parse(&verified, now) {
@@ -118,6 +127,9 @@ impl Intake {
         let events = events.map(|(inbound, owner)| event(provider, owner.as_ref(), inbound, request, now));
         let kept = self.log.append(draft(events.collect())).await?;
         let kept = self.recur(provider, &owners, &inbound, request, events_of(kept)?).await?;
+        if provider.only_hints() {
+            self.poll_accounts(provider, &inbound).await;
+        }
         Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
     }
 
@@ -147,12 +159,31 @@ impl Intake {
         }
     }
 
+    /// Verifies with the secrets of what is registered; `None` where it fits none of them.
+    async fn verify_with_secrets<'r>(
+        &self,
+        provider: &dyn Provider,
+        user: Option<&UserId>,
+        request: &'r RawRequest,
+        now: Timestamp,
+    ) -> Result<Option<Verified<'r>>, NotKept> {
+        let settings = self.registrations.with_secrets(provider, user, self.settings(provider)).await?;
+        let known = settings.as_ref().map(|settings| Known { settings, keys: None });
+        Ok(known.and_then(|known| provider.verify(request, &known, now).ok()))
+    }
+
     /// What a hub wants to hear that asks, with this query, whether `user` wants what it would send; `None` if nobody has
     /// asked it.
-    #[must_use]
-    pub fn confirm(&self, provider: &dyn Provider, _user: Option<&UserId>, query: &str) -> Option<Reply> {
-        // Nothing asks a hub for anything yet, so there is nothing to confirm.
-        provider.confirm(query, &[]).map(|confirmation| confirmation.reply)
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn confirm(
+        &self,
+        provider: &dyn Provider,
+        user: Option<&UserId>,
+        query: &str,
+    ) -> Result<Option<Reply>, StoreError> {
+        self.registrations.confirm(provider, user, query).await
     }
 
     /// Whose each event is: the user in the address, else whoever has connected the account, else the one whom the
@@ -176,6 +207,19 @@ impl Intake {
             });
         }
         Ok(owners)
+    }
+
+    /// Has the accounts polled that events are about. It is a hint: the next poll by itself would find the same.
+    async fn poll_accounts(&self, provider: &dyn Provider, inbound: &[InboundEvent]) {
+        let accounts = inbound.iter().filter_map(|inbound| match &inbound.owner {
+            Owner::Account { id, .. } => Some(id),
+            Owner::Path => None,
+        });
+        for account in accounts {
+            if let Err(error) = self.connections.poll_account(provider.name(), account).await {
+                tracing::warn!(%error, provider = provider.name(), "an account is polled later than it should be");
+            }
+        }
     }
 
     /// Keeps what turns out to be a further event about something known: known by its id, and from another time.

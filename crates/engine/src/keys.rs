@@ -41,12 +41,18 @@ impl SigningKeys {
     /// This secret alone.
     #[must_use]
     pub const fn shared(secret: Secret) -> Self {
-        Self { newest: SigningKey::Secret(secret), former: Vec::new() }
+        Self::only(SigningKey::Secret(secret))
+    }
+
+    /// This key, with none before it.
+    #[must_use]
+    pub const fn only(newest: SigningKey) -> Self {
+        Self { newest, former: Vec::new() }
     }
 
     /// A fresh key of the wanted kind, with none before it.
     pub fn generate(signing: Signing, rng: &mut impl rand::CryptoRng) -> Self {
-        Self { newest: SigningKey::generate(signing, rng), former: Vec::new() }
+        Self::only(SigningKey::generate(signing, rng))
     }
 
     /// A fresh key takes the place of the newest. It, and whatever came before it, sign until `until` at the latest.

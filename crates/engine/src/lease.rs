@@ -136,6 +136,12 @@ impl Queues {
         }
     }
 
+    /// Workers that wait for something to come into a queue, each once for every subscription that feeds it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.deliverer.bells().listeners()
+    }
+
     /// Sends workers that wait for something home: the program is about to stop.
     pub fn close(&self) {
         self.0.closing.cancel();
@@ -334,6 +340,12 @@ impl Bells {
         }
     }
 
+    /// How many listen, a worker once for each subscription that feeds its queue.
+    fn listeners(&self) -> usize {
+        let hung = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hung.values().map(|(listeners, _)| listeners).sum()
+    }
+
     fn hang(&self, id: SubscriptionId) -> Bell {
         let mut hung = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (listeners, notify) = hung.entry(id).or_default();
@@ -369,7 +381,7 @@ mod tests {
         assert!(one.notify.notified().now_or_never().is_some());
         assert!(other.notify.notified().now_or_never().is_none(), "one event wakes one worker");
         drop(one);
-        assert_eq!(bells.0.lock().unwrap().len(), 1);
+        assert_eq!((bells.0.lock().unwrap().len(), bells.listeners()), (1, 1));
         drop(other);
         assert!(bells.0.lock().unwrap().is_empty());
     }

@@ -5,11 +5,12 @@
 //! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`sources`] (the same for senders without a route of
-//! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`deliver`] (how they
-//! get there), [`lease`] (how workers fetch them), [`realtime`] (how browsers follow), [`recover`] (how they are sent once
-//! more), [`maintain`] (what happens by itself), [`rejections`] (what was refused), [`news`] (what is told of all that),
-//! [`connections`] (users' accounts at providers, whose tokens stay fresh),
-//! [`inbox`] (conversations and their messages).
+//! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`matching`] (who wants
+//! them for what they hold), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`realtime`] (how
+//! browsers follow), [`recover`] (how they are sent once more), [`maintain`] (what happens by itself), [`rejections`] (what
+//! was refused), [`news`] (what is told of all that), [`connections`] (users' accounts at providers, whose tokens stay
+//! fresh), [`registrations`] (what is set up there so that they push), [`inbox`] (conversations and their messages),
+//! [`vault`] and [`reseal`] (how secrets lie, and how they get a new key).
 
 pub mod chance;
 pub mod clock;
@@ -23,17 +24,21 @@ pub mod lease;
 pub mod limits;
 pub mod log;
 pub mod maintain;
+pub mod matching;
 pub mod news;
 mod node;
 pub mod realtime;
 pub mod recover;
+pub mod registrations;
 pub mod rejections;
 pub mod remote;
+pub mod reseal;
 pub mod routes;
 pub mod sources;
 pub mod supervise;
 #[cfg(test)]
 mod testing;
+mod turns;
 pub mod vault;
 
 pub use node::{Engine, Settings};

@@ -56,6 +56,20 @@ pub const FORMER_KEYS_MAX: usize = 4;
 /// How long a transform waits for its turn. Beyond it the attempt has failed and is made again later.
 pub const TRANSFORM_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Steps of filters that are taken over one event in the task of whoever brings it: some 0.3 ms at the worst, in which ordinary
+/// filters answer. The rest is done in turns.
+pub const MATCHED_AT_ONCE_STEPS: usize = 2_000;
+
+/// Bytes of an event's data that are read as a document there, in which most senders' events fit.
+pub const MATCHED_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
+
+/// Steps that all filters together may take over one event: ten of the worst, or thousands of ordinary ones.
+pub const MATCHING_STEPS_MAX: usize = 10 * domain::limits::FILTER_STEPS_MAX;
+
+/// How long a request waits for filters, and for their turns. It is half of what it waits for its commit in all: an event is
+/// kept whatever filters do.
+pub const MATCHING_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// How often a node says that it lives.
 pub const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -170,6 +184,9 @@ pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
 /// wait.
 pub const JOB_STEP_MAX: u32 = 256;
 
+/// Bytes of the data of past events that are read together, unless the first alone has more.
+pub const PAST_BYTES_MAX: u64 = 8 * 1_024 * 1_024;
+
 /// Events that are looked at at once where they are only counted.
 pub const JOB_COUNT_STEP: u32 = 1_000;
 
@@ -273,11 +290,62 @@ pub const REFRESHES_AT_ONCE_MAX: usize = 8;
 /// which starts the program anew.
 pub const APPLICATION_RESTS: Duration = Duration::from_secs(600);
 
+/// Days before the end of a user's consent at which its user is told, the last first. The end cannot be put off.
+pub const CONSENT_WARNED_DAYS: [u32; 2] = [3, 14];
+
 /// How long a user may take to answer whether they grant access.
 pub const AUTHORIZATION_TIMEOUT: Duration = Duration::from_secs(1_800);
 
+/// Polls of one provider that a node has under way at once. They wait for the provider most of the time.
+pub const POLLS_AT_ONCE_MAX: usize = 16;
+
+/// Pages of one walk that follow each other without a rest. What comes after them is due at once, behind what waits.
+pub const POLL_PAGES_MAX: usize = 200;
+
+/// Bytes that a provider's cursor may have. A page of history whose e-mails are still to be fetched is the largest.
+pub const CURSOR_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// The time between the first two tries of a poll that has failed. It doubles from there.
+pub const POLL_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest time between two tries of a poll that fails.
+pub const POLL_RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// Polls in a row that fail before somebody is told by the connection's state: a hiccup is nobody's business.
+pub const POLL_FAILURES_UNTOLD: u16 = 3;
+
+/// The longest time between two looks for what is to be polled: another node may have made it due.
+pub const POLLS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// Running jobs among which those are looked for that wait for a poll.
+pub const SYNCS_LOOKED_AT_MAX: u32 = 1_000;
+
+/// How long a sync may take before its job ends as failed.
+pub const SYNC_TAKES_MAX: Duration = Duration::from_secs(3_600);
+
 /// Bytes of a token. Microsoft's are the longest, some 4 KiB.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1_024;
+
+/// Places of one provider that a node works at at once. Few: nobody waits for it, and providers count calls.
+pub const REGISTRATIONS_AT_ONCE_MAX: usize = 8;
+
+/// Calls that setting one thing up may take: pages of what is there, and what follows.
+pub const REGISTERING_CALLS_MAX: usize = 30;
+
+/// Bytes of an answer about what is set up. A page of a hundred hooks is the largest.
+pub const REGISTRATION_ANSWER_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// How often the store is asked whether something is to be set up or renewed: other nodes do not say so.
+pub const REGISTRATIONS_POLL_EVERY: Duration = Duration::from_secs(60);
+
+/// Registrations of one basis, place or user that are looked at.
+pub const REGISTRATIONS_READ_MAX: u32 = 1_000;
+
+/// How long whoever asks for a registration waits to see how it goes, and how often it is looked at meanwhile: another node
+/// may be the one that does it.
+pub const REGISTERING_WAITED_FOR: Duration = Duration::from_secs(10);
+/// See [`REGISTERING_WAITED_FOR`].
+pub const REGISTRATION_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);
 
 /// Events that the inbox takes in one step, which is one transaction.
 pub const INBOX_EVENTS_PER_STEP: u32 = 64;
@@ -302,3 +370,15 @@ pub const SEND_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a message whose answer was lost may take to come back as an event, from when it was sent.
 pub const SEND_LOST_AFTER: Duration = Duration::from_secs(40);
+
+/// Answers that join the thread of what they answer when that comes later than they.
+pub const EMAILS_THREADED_MAX: u32 = 1_000;
+
+/// E-mails that are read at once when words are looked for.
+pub const EMAILS_PER_READ: u32 = 200;
+
+/// E-mails that are looked through for words, the latest first.
+pub const EMAILS_SEARCHED_MAX: u32 = 2_000;
+
+/// E-mails that a search finds.
+pub const EMAILS_FOUND_MAX: usize = 50;

@@ -2,14 +2,15 @@
 //!
 //! Requests hand their drafts to one task and wait. The task takes whatever has gathered while the last commit was on its
 //! way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
-//! nothing else is going on nobody waits for company. Since the write runs in this task, a client that goes away cancels
+//! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the write runs in this task, a client that goes away cancels
 //! nothing. (On a store that several nodes share there are two such tasks, which take turns at gathering.)
 
-use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::delivery::{Claim, Delivery, Holder, Trigger};
+use domain::attempt::ErrorCode;
+use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::DedupeKey;
 use domain::order::OrderingKey;
 use domain::{DeliveryId, Event, NodeId, Timestamp};
@@ -23,6 +24,7 @@ use crate::deliver::{Deliverer, Job};
 use crate::limits::{
     APPEND_TIMEOUT, APPENDS_PER_COMMIT_MAX, APPENDS_WAITING_MAX, CLAIM_LASTS, COMMIT_BYTES_MAX,
 };
+use crate::matching::{Answer, Matching, Said, Why};
 use crate::realtime::Advance;
 use crate::routes::{Route, RouteTable, Routes};
 
@@ -61,19 +63,29 @@ pub enum NotKept {
 #[derive(Debug, Clone)]
 pub struct Log {
     drafts: mpsc::Sender<Pending>,
+    matching: Matching,
 }
 
 #[derive(Debug)]
 struct Pending {
     draft: Draft,
-    answer: oneshot::Sender<Result<Kept, NotKept>>,
+    /// What those say who look into its events.
+    said: Said,
+    answer: oneshot::Sender<Reply>,
+}
+
+#[derive(Debug)]
+enum Reply {
+    Done(Result<Kept, NotKept>),
+    /// Somebody looks into its events who has not been asked: subscriptions have changed.
+    AskAgain(Draft),
 }
 
 impl Log {
     /// A log and the task that writes it.
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        routes: Arc<RouteTable>,
+        (routes, matching): (Arc<RouteTable>, Matching),
         deliverer: Deliverer,
         clock: Arc<dyn Clock>,
         advance: Advance,
@@ -81,7 +93,7 @@ impl Log {
     ) -> (Self, Committer) {
         let (drafts, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
         let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, stopping });
-        (Self { drafts }, Committer { inbox, store, routes, deliverer, clock, advance })
+        (Self { drafts, matching }, Committer { inbox, store, routes, deliverer, clock, advance })
     }
 
     /// Keeps `draft` and answers once it is durable.
@@ -89,12 +101,19 @@ impl Log {
     /// # Errors
     /// It is not known to be durable.
     pub async fn append(&self, draft: Draft) -> Result<Kept, NotKept> {
-        let (answer, answered) = oneshot::channel();
-        let appended = async {
-            self.drafts.send(Pending { draft, answer }).await.map_err(|_| NotKept::Busy)?;
-            answered.await.map_err(|_| NotKept::Busy)?
-        };
-        tokio::time::timeout(APPEND_TIMEOUT, appended).await.unwrap_or(Err(NotKept::Busy))
+        tokio::time::timeout(APPEND_TIMEOUT, self.append_asked(draft)).await.unwrap_or(Err(NotKept::Busy))
+    }
+
+    async fn append_asked(&self, mut draft: Draft) -> Result<Kept, NotKept> {
+        loop {
+            let said = self.matching.ask(draft.to_whom_it_concerns()).await;
+            let (answer, answered) = oneshot::channel();
+            self.drafts.send(Pending { draft, said, answer }).await.map_err(|_| NotKept::Busy)?;
+            match answered.await.map_err(|_| NotKept::Busy)? {
+                Reply::Done(kept) => return kept,
+                Reply::AskAgain(again) => draft = again,
+            }
+        }
     }
 }
 
@@ -130,69 +149,80 @@ impl Committer {
         }
     }
 
-    /// Commits a batch. Should the store refuse it for what it holds, each draft is tried by itself: one that can never be
-    /// kept must not take others with it.
-    async fn commit(&self, batch: Vec<Pending>) {
-        let (drafts, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|p| (p.draft, p.answer)).unzip();
-        match self.write(&drafts).await {
-            Ok(kept) => answer_all(answers, kept.into_iter().map(Ok)),
-            Err(StoreError::Refused(_)) if drafts.len() > 1 => {
-                for (draft, answer) in drafts.into_iter().zip(answers) {
-                    let kept = self.write(&[draft]).await;
-                    answer_all(
-                        vec![answer],
-                        kept.map_or_else(|error| vec![Err(error)], |kept| kept.into_iter().map(Ok).collect()),
-                    );
-                }
-            }
-            Err(error) => {
-                tracing::warn!(%error, drafts = drafts.len(), "events could not be kept; their senders are told");
-                answer_all(answers, std::iter::repeat(Err(error)));
-            }
-        }
-    }
-
-    /// Routes and appends; again, if subscriptions have changed meanwhile.
-    async fn write(&self, drafts: &[Draft]) -> Result<Vec<Kept>, StoreError> {
+    /// Commits a batch, again if subscriptions have changed meanwhile. Should the store refuse it for what it holds, each draft
+    /// is tried by itself: one that can never be kept must not take others with it.
+    async fn commit(&self, mut batch: Vec<Pending>) {
         loop {
-            let now = self.clock.now();
             let routes = self.routes.current();
-            let appends: Vec<Append> = drafts.iter().map(|draft| self.route(draft, &routes, now)).collect();
-            match self.store.append(&appends, routes.version, now).await {
-                Ok(Appended::Durable(kept)) => {
-                    self.advance.tell();
-                    let mut new = appends.iter().flat_map(|append| &append.events);
-                    if new.any(|new| store::is_for_inbox(&new.event.event_type)) {
-                        self.advance.tell_inbox();
+            batch = those_answered(batch, &routes);
+            if batch.is_empty() {
+                return;
+            }
+            match self.write(&batch, &routes).await {
+                Ok(Some(kept)) => return answer_all(batch, kept.into_iter().map(Ok)),
+                Ok(None) => {}
+                Err(StoreError::Refused(_)) if batch.len() > 1 => {
+                    for pending in batch {
+                        Box::pin(self.commit(vec![pending])).await;
                     }
-                    self.hand_on(appends, &kept);
-                    return Ok(kept);
-                }
-                Ok(Appended::StaleRoutes) => {
-                    self.give_up(&appends);
-                    self.routes.refresh().await?;
+                    return;
                 }
                 Err(error) => {
-                    self.give_up(&appends);
-                    return Err(error);
+                    tracing::warn!(%error, drafts = batch.len(), "events could not be kept; their senders are told");
+                    return answer_all(batch, std::iter::repeat(Err(error)));
                 }
             }
         }
     }
 
-    /// Decides what is owed to whom.
-    fn route(&self, draft: &Draft, routes: &Routes, now: Timestamp) -> Append {
+    /// Routes and appends; `None` where the routes are not those of now any more.
+    async fn write(&self, batch: &[Pending], routes: &Routes) -> Result<Option<Vec<Kept>>, StoreError> {
+        let now = self.clock.now();
+        let mut unknown = HashMap::new();
+        let appends: Vec<Append> =
+            batch.iter().map(|pending| self.route(pending, routes, &mut unknown, now)).collect();
+        match self.store.append(&appends, routes.version, now).await {
+            Ok(Appended::Durable(kept)) => {
+                self.advance.tell();
+                let mut new = appends.iter().flat_map(|append| &append.events);
+                if new.any(|new| store::is_for_inbox(&new.event.event_type)) {
+                    self.advance.tell_inbox();
+                }
+                self.hand_on(appends, &kept, &unknown);
+                return Ok(Some(kept));
+            }
+            Ok(Appended::StaleRoutes) => self.give_up(&appends, &unknown),
+            Err(error) => {
+                self.give_up(&appends, &unknown);
+                return Err(error);
+            }
+        }
+        self.routes.refresh().await?;
+        Ok(None)
+    }
+
+    /// Decides what is owed to whom. Where nobody can tell, the delivery is noted in `unknown`, with the reason.
+    fn route(
+        &self,
+        Pending { draft, said, .. }: &Pending,
+        routes: &Routes,
+        unknown: &mut HashMap<DeliveryId, Why>,
+        now: Timestamp,
+    ) -> Append {
         let new = |(index, (event, dedupe_key)): (usize, &(Arc<Event>, Option<DedupeKey>))| {
             // A microsecond apart, as the events' ids are: what comes together is due in its order.
             let now = now.plus(Duration::from_micros(index as u64));
-            let deliveries = match &draft.owed {
-                Owed::ToWhoWantsThem => {
-                    let document = LazyCell::new(|| event.document());
-                    let owed = |route: &Arc<Route>| {
-                        self.owed(event, route, route.subscription.ordering_key(&document), now)
-                    };
-                    routes.wanting(event, &document).map(owed).collect()
+            let mut owed = |route: &Arc<Route>| match said.by(route, index) {
+                Answer::Wanted(line) => Some(self.owed(event, route, line, now)),
+                Answer::Unwanted => None,
+                Answer::Unknown(why) => {
+                    let delivery = self.owed_unknown(event, route, now);
+                    unknown.insert(delivery.id, why);
+                    Some(delivery)
                 }
+            };
+            let deliveries = match &draft.owed {
+                Owed::ToWhoWantsThem => routes.concerned(event).filter_map(&mut owed).collect(),
                 Owed::Exactly(delivery) => vec![(**delivery).clone()],
             };
             NewEvent { deliveries, event: Arc::clone(event), dedupe_key: *dedupe_key }
@@ -213,8 +243,18 @@ impl Committer {
         delivery
     }
 
+    /// What is written for a `route` that may or may not want the event: claimed, in order to be settled as failed right after
+    /// the commit. Should the program die in between, it is delivered: an event too many, rather than one lost.
+    fn owed_unknown(&self, event: &Event, route: &Route, now: Timestamp) -> Delivery {
+        let id = DeliveryId::new(now, &mut chance::rng());
+        let mut delivery =
+            Delivery::owed_in_line(id, event, &route.subscription, None, Trigger::Initial, now);
+        delivery.state = State::Processing(claim(self.deliverer.node(), now));
+        delivery
+    }
+
     /// Hands what was claimed to the deliverer, and tells it of what was not.
-    fn hand_on(&self, appends: Vec<Append>, kept: &[Kept]) {
+    fn hand_on(&self, appends: Vec<Append>, kept: &[Kept], unknown: &HashMap<DeliveryId, Why>) {
         for (append, kept) in appends.into_iter().zip(kept) {
             let kept = match kept {
                 Kept::Events(kept) => kept.as_slice(),
@@ -223,6 +263,12 @@ impl Committer {
             for (index, new) in append.events.into_iter().enumerate() {
                 let is_new = kept.get(index).is_some_and(|kept| kept.is_new);
                 for delivery in new.deliveries {
+                    if let Some(why) = unknown.get(&delivery.id) {
+                        if is_new {
+                            self.deliverer.fail_unsent(delivery, ErrorCode::Filter, why.to_string());
+                        }
+                        continue;
+                    }
                     let job = Job::alone(delivery, Arc::clone(&new.event));
                     match (is_new, self.holds(&job.delivery)) {
                         (true, true) => self.deliverer.admit(job),
@@ -235,9 +281,9 @@ impl Committer {
         }
     }
 
-    fn give_up(&self, appends: &[Append]) {
+    fn give_up(&self, appends: &[Append], unknown: &HashMap<DeliveryId, Why>) {
         let deliveries = appends.iter().flat_map(|append| &append.events).flat_map(|new| &new.deliveries);
-        for delivery in deliveries.filter(|delivery| self.holds(delivery)) {
+        for delivery in deliveries.filter(|it| self.holds(it) && !unknown.contains_key(&it.id)) {
             self.deliverer.release(delivery.subscription_id);
         }
     }
@@ -285,6 +331,12 @@ impl Inbox {
 }
 
 impl Draft {
+    /// The events that whoever wants them is owed.
+    fn to_whom_it_concerns(&self) -> impl Iterator<Item = &Arc<Event>> {
+        let is_for_all = matches!(self.owed, Owed::ToWhoWantsThem);
+        self.events.iter().map(|(event, _)| event).filter(move |_| is_for_all)
+    }
+
     fn bytes(&self) -> usize {
         let bytes = |event: &Event| event.data.as_str().len() + event.raw.as_ref().map_or(0, Vec::len);
         self.events.iter().map(|(event, _)| bytes(event)).sum()
@@ -296,12 +348,126 @@ pub(crate) fn claim(node: NodeId, now: Timestamp) -> Claim {
     Claim { holder: Holder::Node(node), deadline: now.plus(CLAIM_LASTS) }
 }
 
-fn answer_all(
-    answers: Vec<oneshot::Sender<Result<Kept, NotKept>>>,
-    outcomes: impl IntoIterator<Item = Result<Kept, StoreError>>,
-) {
-    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+/// Those of a batch of which all is known that `routes` want to know. The others are asked again.
+fn those_answered(batch: Vec<Pending>, routes: &Routes) -> Vec<Pending> {
+    let mut answered = Vec::with_capacity(batch.len());
+    for pending in batch {
+        let mut events = pending.draft.to_whom_it_concerns().enumerate();
+        if events.all(|(place, event)| pending.said.is_all(event, place, routes)) {
+            drop(events);
+            answered.push(pending);
+        } else {
+            drop(events);
+            let _gone = pending.answer.send(Reply::AskAgain(pending.draft));
+        }
+    }
+    answered
+}
+
+fn answer_all(batch: Vec<Pending>, outcomes: impl IntoIterator<Item = Result<Kept, StoreError>>) {
+    for (pending, outcome) in batch.into_iter().zip(outcomes) {
         // Nobody listens any more when the client has gone away; the event is kept all the same.
-        let _gone = answer.send(outcome.map_err(NotKept::from));
+        let _gone = pending.answer.send(Reply::Done(outcome.map_err(NotKept::from)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use domain::alert::Rules;
+    use domain::delivery::Status;
+    use domain::event::Json;
+    use futures::poll;
+    use serde_json::{Value, json};
+    use store::{DeliveryFilter, Page, StoredSubscription};
+
+    use super::*;
+    use crate::testing::{Parts, event, subscription};
+
+    fn filtered(filter: Value) -> StoredSubscription {
+        let mut stored = subscription(None);
+        stored.subscription.terms.filter = Some(filter);
+        stored
+    }
+
+    fn log(parts: &Parts, stopping: &CancellationToken) -> (Log, Committer) {
+        let matching = Matching::new(Arc::clone(&parts.routes));
+        Log::new(
+            Arc::<store::model::Model>::clone(&parts.store),
+            (Arc::clone(&parts.routes), matching),
+            parts.deliverer.clone(),
+            Arc::<crate::testing::ManualClock>::clone(&parts.clock),
+            Advance::default(),
+            stopping.clone(),
+        )
+    }
+
+    fn draft(data: &Value) -> Draft {
+        let data = Json::from_text(&data.to_string()).unwrap();
+        let event = Arc::new(Event { data, ..event("task.created", Timestamp::from_seconds(0)) });
+        Draft { events: vec![(event, None)], idempotency: None, owed: Owed::ToWhoWantsThem }
+    }
+
+    /// What each is owed, by status.
+    async fn owed<const N: usize>(parts: &Parts, to: [&StoredSubscription; N]) -> [Vec<Status>; N] {
+        let all = parts.store.deliveries(&DeliveryFilter::default(), &Page::first(100)).await.unwrap();
+        to.map(|stored| {
+            let theirs = all.iter().filter(|it| it.subscription_id == stored.subscription.id);
+            theirs.map(Delivery::status).collect()
+        })
+    }
+
+    #[tokio::test]
+    async fn who_changes_between_the_question_and_the_commit_is_asked_again() {
+        let mut changes = filtered(json!({ "data.n": 1 }));
+        let (stays, other) = (filtered(json!({ "data.n": 1 })), filtered(json!({ "data.n": 2 })));
+        let parts = Parts::new(Rules::default(), &[changes.clone(), stays.clone(), other.clone()]).await;
+        let stopping = CancellationToken::new();
+        let (log, committer) = log(&parts, &stopping);
+        let mut appended = pin!(log.append(draft(&json!({ "n": 1 }))));
+        while committer.inbox.lock().await.drafts.is_empty() {
+            assert!(poll!(appended.as_mut()).is_pending(), "nobody commits yet");
+        }
+        // One now wants something else, and one is new. The routes are found to be stale by the append itself.
+        changes.subscription.terms.filter = Some(json!({ "data.n": 2 }));
+        assert!(parts.store.change_subscription(&changes, Timestamp::from_seconds(0)).await.unwrap());
+        let new = filtered(json!({ "data.n": { "$lt": 5 } }));
+        parts.store.create_subscription(&new).await.unwrap();
+        tokio::select! {
+            kept = appended => assert!(matches!(kept, Ok(Kept::Events(_)))),
+            () = committer.run() => panic!("it was not told to stop"),
+        }
+        let owed = owed(&parts, [&changes, &stays, &other, &new]).await;
+        assert_eq!(owed.map(|owed| owed.len()), [0, 1, 0, 1]);
+    }
+
+    #[tokio::test]
+    async fn what_no_filter_can_tell_is_claimed_for_its_end_alone() {
+        let hard = filtered(json!({ "data.s": { "$regex": "[01]*1[01]{240}[b-y]" } }));
+        let plain = subscription(Some("queue"));
+        let parts = Parts::new(Rules::default(), &[hard.clone(), plain.clone()]).await;
+        let stopping = CancellationToken::new();
+        let (log, committer) = log(&parts, &stopping);
+        tokio::select! {
+            kept = log.append(draft(&json!({ "s": "01".repeat(20_000) }))) => assert!(kept.is_ok()),
+            () = committer.run() => panic!("it was not told to stop"),
+        }
+        assert_eq!(owed(&parts, [&hard, &plain]).await, [[Status::Processing], [Status::Pending]]);
+        let failed = async {
+            while owed(&parts, [&hard]).await != [[Status::Failed]] {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = failed => {}
+            () = parts.settler.run() => panic!("it was not told to stop"),
+        }
+        let of_hard =
+            DeliveryFilter { subscription_id: Some(hard.subscription.id), ..DeliveryFilter::default() };
+        let failed = &parts.store.deliveries(&of_hard, &Page::first(1)).await.unwrap()[0];
+        let attempts = parts.store.attempts(failed.id).await.unwrap();
+        assert_eq!((attempts.len(), attempts[0].error_code), (1, Some(ErrorCode::Filter)));
+        assert!(failed.error.as_ref().unwrap().contains("steps"), "{failed:?}");
     }
 }

@@ -78,6 +78,19 @@ impl News {
         Self { event_type: "connection.needs_reauth", user_id, id, data }
     }
 
+    /// A grant will die at `ends_at`, whatever we do. It is told once for each number of days ahead.
+    pub(crate) fn expiring(connection: &Connection, ends_at: Timestamp, days_ahead: u64) -> Self {
+        let data = json!({
+            "connection_id": connection.id,
+            "provider": connection.provider,
+            "expires_at": ends_at,
+            "days_ahead": days_ahead,
+        });
+        let id = format!("{} {} {days_ahead}", connection.id, connection.authorized_at.as_micros());
+        let user_id = Some(connection.user_id.clone());
+        Self { event_type: "connection.expiring", user_id, id, data }
+    }
+
     /// A subscription's attempts fail, drag on or repeat too often, or no longer do.
     pub(crate) fn alert(subscription: &Subscription, alert: &Alert, span: Duration) -> Self {
         let data = json!({

@@ -22,9 +22,11 @@ use crate::limits::{
 };
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
+use crate::matching::Matching;
 use crate::news::{Desk, Teller};
 use crate::realtime::{Advance, Conversations, Hub};
 use crate::recover::{Recovery, Runner};
+use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
 use crate::sources::Sources;
@@ -48,6 +50,8 @@ pub struct Settings {
     pub deactivate_after: Duration,
     /// How connections are looked after.
     pub care: Care,
+    /// Where the world reaches this server. Without it nothing can be told to push here.
+    pub base_url: Option<String>,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
     /// How long a stream is silent at the most.
@@ -82,6 +86,8 @@ pub struct Engine {
     pub inbox: Arc<Inbox>,
     /// Users' accounts at providers.
     pub connections: Arc<Connections>,
+    /// What is set up at providers so that they push.
+    pub registrations: Arc<Registrations>,
     /// What was refused.
     pub rejections: Rejections,
     /// Owes past events.
@@ -98,6 +104,8 @@ pub struct Engine {
     pub clock: Arc<dyn Clock>,
     /// The way out, for checking a URL before it is used.
     pub client: Client,
+    /// Asks subscriptions' filters.
+    pub matching: Matching,
     /// Runs subscriptions' transforms.
     pub transforms: Transforms,
     /// Runs what a request has begun and must finish.
@@ -142,10 +150,11 @@ impl Engine {
             supervisor.clone(),
             last.stopping(),
         );
+        let matching = Matching::new(Arc::clone(&routes));
         let advance = Advance::default();
         let (log, committer) = Log::new(
             Arc::clone(&store),
-            Arc::clone(&routes),
+            (Arc::clone(&routes), matching.clone()),
             deliverer.clone(),
             Arc::clone(&clock),
             advance.clone(),
@@ -160,8 +169,12 @@ impl Engine {
             Arc::clone(&clock),
             supervisor.clone(),
         );
-        let recovery =
-            Recovery::new(Arc::clone(&store), Arc::clone(&routes), deliverer.clone(), Arc::clone(&clock));
+        let recovery = Recovery::new(
+            Arc::clone(&store),
+            (Arc::clone(&routes), matching.clone()),
+            deliverer.clone(),
+            Arc::clone(&clock),
+        );
         store.beat(node).await?;
         if !store.is_shared() {
             rescuer.bury_all_others().await?;
@@ -191,6 +204,7 @@ impl Engine {
         let streams = (settings.heartbeat, conversations);
         let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
 
+        let looks_by_itself = !settings.care.refresh_every.is_zero();
         let connections = Arc::new(Connections::new(
             Arc::clone(&store),
             vault.clone(),
@@ -199,6 +213,14 @@ impl Engine {
             log.clone(),
             settings.provider_settings.clone(),
             settings.care,
+        ));
+        let registrations = Arc::new(Registrations::new(
+            Arc::clone(&store),
+            vault.clone(),
+            Arc::clone(&clock),
+            Arc::clone(&connections),
+            settings.provider_settings.clone(),
+            settings.base_url,
         ));
 
         let (rejections, recorder) = Rejections::new(
@@ -216,6 +238,8 @@ impl Engine {
             Arc::clone(&store),
             Arc::clone(&clock),
             documents,
+            Arc::clone(&connections),
+            Arc::clone(&registrations),
             settings.provider_settings,
         );
         let engine = Self {
@@ -226,6 +250,7 @@ impl Engine {
             sources,
             inbox,
             connections,
+            registrations,
             rejections,
             recovery,
             hub,
@@ -234,6 +259,7 @@ impl Engine {
             vault,
             clock,
             client,
+            matching,
             transforms,
             supervisor,
             last,
@@ -243,6 +269,9 @@ impl Engine {
         engine.keep_delivering(settler, runner);
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
+        if looks_by_itself {
+            engine.registrations.keep_alive(&engine.supervisor);
+        }
         Ok(engine)
     }
 
@@ -293,6 +322,7 @@ impl Engine {
             refresh,
         );
         self.connections.keep_fresh(supervisor);
+        self.connections.keep_polling(supervisor);
         self.inbox.keep(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;

@@ -5,17 +5,18 @@
 
 mod runner;
 
-use std::cell::LazyCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::delivery::{Delivery, Trigger};
 use domain::job::{self, Job, Only, Work};
 use domain::limits::{JOBS_RUNNING_MAX, REPLAY_EVENTS_MAX};
+use domain::order::OrderingKey;
 use domain::subscription::Subscription;
 use domain::{DeliveryId, Event, EventId, JobId, SubscriptionId, Timestamp, UserId};
 use store::{
-    DeliveryFilter, EventFilter, Owed, Page, Past, PastEvent, Stepped, Store, StoreError, StoredJob,
-    StoredSubscription,
+    DeliveryFilter, EVENTS_PER_CALL_MAX, EventFilter, Owed, Page, Past, PastEvent, Stepped, Store,
+    StoreError, StoredJob, StoredSubscription,
 };
 use tokio::sync::Notify;
 
@@ -23,7 +24,8 @@ pub(crate) use self::runner::Runner;
 use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::Deliverer;
-use crate::limits::{JOB_COUNT_STEP, JOBS_AT_ONCE_MAX};
+use crate::limits::{JOB_COUNT_STEP, JOBS_AT_ONCE_MAX, PAST_BYTES_MAX};
+use crate::matching::{Answer, Matching};
 use crate::routes::{Route, RouteTable};
 
 /// Owes what has been in the log for a while.
@@ -34,6 +36,7 @@ pub struct Recovery(Arc<Inner>);
 struct Inner {
     store: Arc<dyn Store>,
     routes: Arc<RouteTable>,
+    matching: Matching,
     deliverer: Deliverer,
     clock: Arc<dyn Clock>,
     /// Rung when there is a new job.
@@ -88,11 +91,11 @@ pub enum NotCancelled {
 impl Recovery {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        routes: Arc<RouteTable>,
+        (routes, matching): (Arc<RouteTable>, Matching),
         deliverer: Deliverer,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Inner { store, routes, deliverer, clock, begun: Notify::new() }))
+        Self(Arc::new(Inner { store, routes, matching, deliverer, clock, begun: Notify::new() }))
     }
 
     /// Owes `event` to a subscription once more, whether or not it wants such events: a delivery of its own, with all
@@ -149,7 +152,7 @@ impl Recovery {
 
     async fn count_wanted(
         &self,
-        route: &Route,
+        route: &Arc<Route>,
         after: EventId,
         last: EventId,
         only: Only,
@@ -158,7 +161,12 @@ impl Recovery {
         let (mut count, mut seen) = (0, 0);
         loop {
             let events = store.past_events(&past, JOB_COUNT_STEP).await?;
-            count += wanted(store, route, only, &events).await?.len() as u64;
+            let mut unseen = events.as_slice();
+            while !unseen.is_empty() {
+                let wanted = self.wanted(route, only, unseen).await?;
+                count += wanted.events.len() as u64;
+                unseen = &unseen[wanted.seen..];
+            }
             seen += events.len();
             match events.last() {
                 Some(_) if seen > REPLAY_EVENTS_MAX => return Err(NotBegun::TooMuch),
@@ -166,6 +174,49 @@ impl Recovery {
                 _ => return Ok(count),
             }
         }
+    }
+
+    /// Those of `events` that `route` wants now, as routing would say, and that `only` means. Where it looks into them they are
+    /// read whole, and as many are looked at as fit into memory and take a moment; at least one.
+    async fn wanted<'e>(
+        &self,
+        route: &Arc<Route>,
+        only: Only,
+        events: &'e [PastEvent],
+    ) -> Result<Wanted<'e>, StoreError> {
+        let is_meant = |past: &PastEvent| only.takes(past.standing) && route.subscription.wants(&past.event);
+        if !route.looks_inside() {
+            let meant = events.iter().filter(|past| is_meant(past));
+            return Ok(Wanted {
+                events: meant.map(|past| (&*past.event, None)).collect(),
+                seen: events.len(),
+            });
+        }
+        let (mut page, mut bytes, mut seen) = (Vec::new(), 0, 0);
+        for past in events {
+            if is_meant(past) {
+                bytes += past.data_bytes;
+                if page.len() == EVENTS_PER_CALL_MAX || (bytes > PAST_BYTES_MAX && !page.is_empty()) {
+                    break;
+                }
+                page.push((past.event.id, (seen, &*past.event)));
+            }
+            seen += 1;
+        }
+        let ids: Vec<_> = page.iter().map(|(id, _)| *id).collect();
+        let whole = self.0.store.events_of(&ids).await?;
+        let answers = self.0.matching.ask_in_order(route, &whole).await;
+        // What was not asked is left to the next time.
+        let mut places: BTreeMap<_, _> = page.into_iter().collect();
+        if let Some(unasked) = whole.get(answers.len()).and_then(|event| places.get(&event.id)) {
+            seen = unasked.0;
+        }
+        // Gone since: it is left out, as `owe` would.
+        let wanted = whole.iter().zip(answers).filter_map(|(event, answer)| {
+            let (_, event) = places.remove(&event.id)?;
+            matches!(answer, Answer::Wanted(_)).then_some((event, answer.line()))
+        });
+        Ok(Wanted { events: wanted.collect(), seen })
     }
 
     /// Counts the deliveries that `filter` means.
@@ -220,7 +271,7 @@ impl Recovery {
         let now = self.0.clock.now();
         let cursor = match &work {
             Work::Replay { after, .. } | Work::Start { after, .. } => (*after).into(),
-            Work::Bulk { .. } => [0; 16],
+            Work::Bulk { .. } | Work::Sync { .. } => [0; 16],
         };
         let id = JobId::new(now, &mut chance::rng());
         StoredJob { job: Job::new(id, owner_id, work, total, now), node: None, cursor, revision: 1 }
@@ -243,6 +294,14 @@ impl Recovery {
     }
 }
 
+/// What of some past events a subscription wants.
+struct Wanted<'e> {
+    /// Each with the line in which it is to stand, the oldest first.
+    events: Vec<(&'e Event, Option<OrderingKey>)>,
+    /// So many were looked at.
+    seen: usize,
+}
+
 async fn newest_event(store: &dyn Store) -> Result<EventId, StoreError> {
     let newest = store.events(&EventFilter::default(), &Page::first(1)).await?;
     Ok(newest.first().map_or_else(|| EventId::from([0; 16]), |newest| newest.event.id))
@@ -252,29 +311,4 @@ async fn newest_event(store: &dyn Store) -> Result<EventId, StoreError> {
 fn past(subscription: &Subscription, after: EventId, last: EventId) -> Past {
     let (user_id, subscription_id) = (subscription.user_id.clone(), subscription.id);
     Past { user_id, subscription_id, after, last }
-}
-
-/// Those of `events` that `route` wants now, as routing would say, and that `only` means. An event is read whole only
-/// where a filter looks into it, one at a time.
-async fn wanted<'e>(
-    store: &dyn Store,
-    route: &Route,
-    only: Only,
-    events: &'e [PastEvent],
-) -> Result<Vec<&'e Event>, StoreError> {
-    let mut wanted = Vec::new();
-    for PastEvent { event, standing } in events {
-        if !only.takes(*standing) || !route.subscription.wants(event) {
-            continue;
-        }
-        if route.filter.is_some() {
-            // Gone since: it is left out, as `owe` would.
-            let Some(whole) = store.event(event.id).await? else { continue };
-            if !route.wants(&whole.event, &LazyCell::new(|| whole.event.document())) {
-                continue;
-            }
-        }
-        wanted.push(&**event);
-    }
-    Ok(wanted)
 }

@@ -1,11 +1,11 @@
 //! Who is owed what: every subscription, in memory, as of a known version.
 
-use std::cell::LazyCell;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use domain::filter::{Filter, NotAFilter};
+use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
 use domain::{Event, SubscriptionId, UserId};
 use http::{HeaderValue, Uri};
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::deliver::Shape;
 use crate::keys::SigningKeys;
+use crate::matching::Answer;
 use crate::vault::{DoesNotOpen, Vault};
 
 /// A subscription, ready for work.
@@ -49,9 +50,21 @@ impl Route {
         Ok(Self { filter, shape: Shape::of(&subscription.terms), keys, endpoint, subscription })
     }
 
-    /// Whether `event` is to be delivered here. `document` is the event's, which is made only when somebody looks.
-    pub fn wants<D: FnOnce() -> Value>(&self, event: &Event, document: &LazyCell<Value, D>) -> bool {
-        self.subscription.wants(event) && self.filter.as_ref().is_none_or(|filter| filter.matches(document))
+    /// Whether what becomes of an event here rests on what it holds.
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.filter.is_some() || self.subscription.terms.ordering_key.is_some()
+    }
+
+    /// What is to become of an event of a wanted type that holds this. `None` where it takes more than `steps` to tell.
+    pub(crate) fn answer(&self, document: &Value, steps: &mut usize) -> Option<Answer> {
+        let is_wanted = match &self.filter {
+            Some(filter) => filter.decide(document, steps)?,
+            None => true,
+        };
+        let ordering_key = self.subscription.terms.ordering_key.as_ref();
+        let line = || ordering_key.and_then(|path| OrderingKey::of(document, path));
+        Some(if is_wanted { Answer::Wanted(line()) } else { Answer::Unwanted })
     }
 }
 
@@ -186,15 +199,11 @@ impl Routes {
         feeding.filter(move |route| owner.is_none() || route.subscription.user_id.as_ref() == owner)
     }
 
-    /// The subscriptions that want `event`. Its document is made once, and only if one of them looks into it.
-    pub fn wanting<'r, D: FnOnce() -> Value>(
-        &'r self,
-        event: &'r Event,
-        document: &'r LazyCell<Value, D>,
-    ) -> impl Iterator<Item = &'r Arc<Route>> {
+    /// The subscriptions that want such an event, by its user and type. Those that look into it may not want this one.
+    pub fn concerned<'r>(&'r self, event: &'r Event) -> impl Iterator<Item = &'r Arc<Route>> {
         let users = event.user_id.as_ref().and_then(|user| self.of_user.get(user));
         let users = users.into_iter().flat_map(InOrder::values);
-        users.chain(self.of_everyone.values()).filter(move |route| route.wants(event, document))
+        users.chain(self.of_everyone.values()).filter(|route| route.subscription.wants(event))
     }
 }
 
@@ -319,8 +328,11 @@ mod tests {
             assert!(routes.get(ids[2]).is_none());
             let wanting = |data| {
                 let event = event(data);
-                let document = LazyCell::new(|| event.document());
-                routes.wanting(&event, &document).map(|route| route.subscription.id).collect::<HashSet<_>>()
+                let is_wanted = |route: &&Arc<Route>| {
+                    route.answer(&event.document(), &mut 100) == Some(Answer::Wanted(None))
+                };
+                let wanting = routes.concerned(&event).filter(is_wanted);
+                wanting.map(|route| route.subscription.id).collect::<HashSet<_>>()
             };
             assert_eq!(wanting(r#"{"n":1}"#), HashSet::from([ids[0], ids[1]]));
             assert_eq!(wanting(r#"{"n":2}"#), HashSet::from([ids[0]]));

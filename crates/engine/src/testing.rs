@@ -54,11 +54,12 @@ impl Clock for ManualClock {
 pub(crate) struct Parts {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<Model>,
+    pub(crate) routes: Arc<RouteTable>,
     pub(crate) observer: Observer,
     pub(crate) deliverer: Deliverer,
     pub(crate) news: mpsc::Receiver<News>,
-    /// Nobody runs it: what is settled is written only if a test does so.
-    pub(crate) _settler: Settler,
+    /// What is settled is written only if a test runs it.
+    pub(crate) settler: Settler,
 }
 
 impl Parts {
@@ -85,14 +86,14 @@ impl Parts {
         let (deliverer, settler) = Deliverer::new(
             node,
             shared,
-            routes,
+            Arc::clone(&routes),
             (client, transforms),
             (desk, observer.clone()),
             time,
             supervisor,
             CancellationToken::new(),
         );
-        Self { clock, store, observer, deliverer, news, _settler: settler }
+        Self { clock, store, routes, observer, deliverer, news, settler }
     }
 
     /// What has been told since this was last asked, by type and data.
@@ -101,7 +102,7 @@ impl Parts {
     }
 }
 
-fn vault() -> Vault {
+pub(crate) fn vault() -> Vault {
     Vault::new(&[7; 32])
 }
 

@@ -74,6 +74,14 @@ pub enum CallFailure {
         /// How long the provider wants to be left alone.
         retry_after: Option<Duration>,
     },
+    /// The application has asked too often, whoever's token it shows.
+    #[error("{reason}")]
+    Exhausted {
+        /// Why, in words.
+        reason: String,
+        /// How long the provider wants to be left alone.
+        retry_after: Duration,
+    },
     /// It will not go well, now or later.
     #[error("the provider refuses: {0}")]
     Refused(String),
@@ -101,6 +109,26 @@ impl ApiCall {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let call = Self::new(Method::POST, url.to_owned()).with(CONTENT_TYPE, FORM);
         Self { body: body.into(), ..call }
+    }
+
+    /// A call without a body.
+    pub(crate) fn of(method: Method, url: String) -> Self {
+        Self::new(method, url)
+    }
+
+    /// With a body of JSON.
+    pub(crate) fn with_json(self, body: &Value) -> Self {
+        let call = self.with(CONTENT_TYPE, JSON);
+        Self { body: body.to_string().into(), ..call }
+    }
+
+    /// With a header that nobody may see.
+    pub(crate) fn with_secret(mut self, name: HeaderName, secret: &Token) -> Self {
+        if let Ok(mut value) = HeaderValue::try_from(secret.reveal()) {
+            value.set_sensitive(true);
+            self.headers.insert(name, value);
+        }
+        self
     }
 
     /// A POST of a form in parts, which is how files are sent. Nothing in it can be taken for the line between two parts.
@@ -148,10 +176,26 @@ impl fmt::Debug for ApiAnswer {
 }
 
 impl ApiAnswer {
-    /// How long the provider wants to be left alone, where it says.
+    /// How long the provider wants to be left alone, where it says: by `Retry-After`, or since its rate is used up.
     #[must_use]
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
-        parse_retry_after(self.headers.get(RETRY_AFTER)?.to_str().ok()?, now)
+        let said = self.header(RETRY_AFTER.as_str()).and_then(|text| parse_retry_after(text, now));
+        said.or_else(|| self.rate_resets_after(now))
+    }
+
+    /// How long it takes until there is a rate again, where this call has used it up. GitHub says when, Discord how long.
+    pub(crate) fn rate_resets_after(&self, now: Timestamp) -> Option<Duration> {
+        let number = |name| self.header(name).and_then(|text| text.trim().parse::<f64>().ok());
+        if number("x-ratelimit-remaining")? >= 1.0 {
+            return None;
+        }
+        let seconds = number("x-ratelimit-reset-after")
+            .or_else(|| number("x-ratelimit-reset").map(|at| at - now.as_seconds() as f64))?;
+        Some(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0)))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// The body as JSON.
@@ -159,6 +203,26 @@ impl ApiAnswer {
         // What stands in the body is not repeated: it may be a token.
         serde_json::from_slice(&self.body)
             .map_err(|error| CallFailure::Unreadable(format!("{} with {error}", self.status)))
+    }
+
+    /// [`ApiAnswer::success`] where the body does not matter.
+    pub(crate) fn done(&self, now: Timestamp) -> Result<(), CallFailure> {
+        if self.status.is_success() { Ok(()) } else { self.success(now).map(drop) }
+    }
+
+    /// [`ApiAnswer::success`], with `refusal` for one that will not pass; a success without a body says nothing.
+    pub(crate) fn success_or(
+        &self,
+        now: Timestamp,
+        refusal: impl Fn(&Self) -> CallFailure,
+    ) -> Result<Value, CallFailure> {
+        if self.status.is_success() && self.body.is_empty() {
+            return Ok(Value::Null);
+        }
+        self.success(now).map_err(|failure| match failure {
+            CallFailure::Refused(_) => refusal(self),
+            other => other,
+        })
     }
 
     /// The JSON of an answer that is a success by its status; else why it is none, by the rules that all share.
@@ -171,7 +235,7 @@ impl ApiAnswer {
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(passing()),
             status if status.is_server_error() => Err(passing()),
             // GitHub says 403 for a rate that is used up, and tells when to come back.
-            StatusCode::FORBIDDEN if self.headers.contains_key(RETRY_AFTER) => Err(passing()),
+            StatusCode::FORBIDDEN if self.retry_after(now).is_some() => Err(passing()),
             status => Err(CallFailure::Refused(told(status))),
         }
     }

@@ -4,6 +4,8 @@
 //! Python and TypeScript SDKs for what these leave open: the secret is used as it stands, and in which order the three
 //! shapes of body are told apart.
 
+mod register;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use domain::mac::Mac;

@@ -1,6 +1,7 @@
 //! Accounts of users at providers: how they are connected, and what they are called.
 
 use std::fmt;
+use std::time::Duration;
 
 use domain::Timestamp;
 
@@ -52,6 +53,11 @@ pub trait Connectable: Sync {
     /// Why there is none in it.
     fn read_identity(&self, _answer: &ApiAnswer, _now: Timestamp) -> Result<String, CallFailure> {
         Err(CallFailure::Unreadable("nothing was asked".to_owned()))
+    }
+
+    /// How long a user's consent lasts, however often the tokens are refreshed; `None`: until it is taken back.
+    fn consent_lasts(&self) -> Option<Duration> {
+        None
     }
 
     /// The account's id in the one spelling that counts.

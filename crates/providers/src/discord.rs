@@ -4,6 +4,9 @@
 //! overview" (the signature, and that Discord sends wrong ones on purpose: who believes them loses the URL). Discord
 //! publishes no vector; those below were checked with its npm and PyPI packages.
 
+mod register;
+mod snapshots;
+
 use domain::{EventType, Timestamp};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use http::HeaderName;

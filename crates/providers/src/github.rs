@@ -3,7 +3,9 @@
 //! Sources: docs.github.com, "Validating webhook deliveries" (signature and vector), "Webhook events and payloads"
 //! (headers, the 25 MB limit), "Best practices for using webhooks" (`X-GitHub-Delivery` is the same on redelivery).
 
+mod activity;
 mod kinds;
+mod register;
 
 use domain::{EventType, Timestamp};
 use http::HeaderName;
@@ -140,9 +142,12 @@ impl Connectable for GitHub {
 }
 
 fn call(url: String, token: &Token) -> ApiCall {
-    ApiCall::get(url)
-        .bearer(token)
-        .with(http::header::ACCEPT, "application/vnd.github+json")
+    headed(ApiCall::get(url)).bearer(token)
+}
+
+/// With the headers that every call has.
+fn headed(call: ApiCall) -> ApiCall {
+    call.with(http::header::ACCEPT, "application/vnd.github+json")
         .with(HeaderName::from_static("x-github-api-version"), "2022-11-28")
 }
 

@@ -4,6 +4,9 @@
 //! "Push subscriptions" (the envelope, what counts as an acknowledgement) and "Authenticate push subscriptions" (the
 //! token's claims). The body is not signed: the token says that Pub/Sub sends, for our service account, to us.
 
+mod history;
+mod register;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -96,6 +99,11 @@ impl Provider for Gmail {
             data: notice.beside(&envelope)?,
             is_whole_body: false,
         }))
+    }
+
+    /// What has changed is found out by asking.
+    fn only_hints(&self) -> bool {
+        true
     }
 
     /// Anything but a success is sent again until the subscription forgets it, after a week.

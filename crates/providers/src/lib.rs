@@ -12,18 +12,25 @@
 //! an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
 //!
 //! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
-//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`].
+//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`]. One that
+//! is asked for what is new in an account implements [`Pollable`] as well, and is named in [`POLLABLE`].
+//!
+//! A provider where something must be set up so that it pushes implements [`register::Registrable`], in a file of its own
+//! below the provider's, and is named in [`register::REGISTRABLE`].
 
 #![warn(missing_docs)]
 
 pub mod api;
 mod connect;
+mod google;
 mod inbound;
 pub mod inbox;
 mod keys;
 mod lenient;
 mod mac;
 pub mod oauth;
+mod poll;
+pub mod register;
 mod request;
 pub mod scheme;
 mod settings;
@@ -39,6 +46,7 @@ use http::{HeaderName, HeaderValue};
 pub use connect::{CONNECTABLE, Connectable, connectable};
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
+pub use poll::{Next, POLLABLE, Page, Pollable, Walk, pollable};
 pub use request::{RawRequest, Refusal, Unreadable, Verified};
 use request::{read_object, refuse_list};
 pub use settings::{Setting, SettingKind, Settings};
@@ -118,6 +126,11 @@ pub trait Provider: Sync {
     /// again.
     fn final_refusal(&self) -> Option<(HeaderName, HeaderValue)> {
         None
+    }
+
+    /// Whether its events only say that something has happened in an account: then the account is polled at once.
+    fn only_hints(&self) -> bool {
+        false
     }
 
     /// What it wants to hear when its events are kept, or were already; `None` for the general answer.

@@ -2,11 +2,16 @@
 
 use bytes::Bytes;
 use domain::event::{Json, NotJson};
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 
-/// A request as it came in.
+/// A request as it came in, with the URL that its sender knows.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
+    /// Its method.
+    pub method: Method,
+    /// The public URL as it is registered with the sender, with the query that came in; for those who sign it. Behind a proxy
+    /// this is not what the socket saw. Empty where nobody asks: a provider's own route.
+    pub url: String,
     /// Its headers.
     pub headers: HeaderMap,
     /// Its body, byte for byte as it was sent.
@@ -33,6 +38,18 @@ impl Verified<'_> {
 }
 
 impl RawRequest {
+    /// A bare POST.
+    #[must_use]
+    pub fn post(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self {
+            method: Method::POST,
+            url: url.into(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+            inflated: None,
+        }
+    }
+
     /// What the body says: inflated, where it was sent compressed.
     #[must_use]
     pub fn content(&self) -> &[u8] {

@@ -42,7 +42,6 @@ use url::Url;
 
 pub use challenge::{Answer, Challenge, Handshake};
 pub use digest::{Encoding, Hash, KeyEncoding};
-pub use request::SignedRequest;
 pub use sender::{Sender, sender, senders};
 pub use sign::{SigningKey, Unsignable, sign};
 pub use spelled::Inconsistent;
@@ -50,6 +49,8 @@ pub use template::{BadTemplate, Template};
 
 use proof::Proof;
 use request::Scope;
+
+use crate::RawRequest;
 
 /// How a sender's requests are verified, and where they say what they are.
 ///
@@ -127,7 +128,7 @@ pub struct Fetched {
 /// Why it is not to be believed.
 pub fn verify<'r>(
     verification: &'r Verification,
-    request: &'r SignedRequest,
+    request: &'r RawRequest,
     keys: &Keys<'_>,
     now: Timestamp,
 ) -> Result<Verified<'r>, Refusal> {
@@ -147,7 +148,7 @@ pub struct Verified<'r> {
 impl Verified<'_> {
     /// The request.
     #[must_use]
-    pub fn request(&self) -> &SignedRequest {
+    pub fn request(&self) -> &RawRequest {
         self.scope.request
     }
 

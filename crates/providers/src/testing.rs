@@ -9,6 +9,7 @@ use bytes::Bytes;
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
 
+use crate::api::ApiAnswer;
 use crate::{
     Inbound, InboundEvent, KeySet, Known, Provider, RawRequest, Refusal, Settings, Unreadable, Unsigned,
     Verified,
@@ -19,7 +20,13 @@ pub(crate) fn request(headers: &[(&'static str, &str)], body: impl Into<Bytes>) 
     let header = |&(name, value): &(&'static str, &str)| {
         (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
     };
-    RawRequest { headers: headers.iter().map(header).collect(), body: body.into(), inflated: None }
+    RawRequest { headers: headers.iter().map(header).collect(), ..RawRequest::post("", body) }
+}
+
+/// What an API answers.
+pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: &serde_json::Value) -> ApiAnswer {
+    let headers = request(headers, "").headers;
+    ApiAnswer { status: status.try_into().unwrap(), headers, body: body.to_string().into() }
 }
 
 /// Settings with nothing but these secrets.
@@ -71,7 +78,7 @@ pub(crate) fn signed(
     let unsigned = Unsigned { id, body, at: Timestamp::from_seconds(at) };
     let headers = provider.sign(key, &unsigned).unwrap();
     let headers = headers.into_iter().map(|(name, value)| (name, HeaderValue::from_str(&value).unwrap()));
-    RawRequest { headers: headers.collect(), body: body.to_vec().into(), inflated: None }
+    RawRequest { headers: headers.collect(), ..RawRequest::post("", body.to_vec()) }
 }
 
 /// Whatever is altered about `genuine` is refused: a byte of its body or of a header, a header that is missing or there
@@ -90,7 +97,7 @@ pub(crate) fn assert_nothing_may_be_altered(
     for at in 0..genuine.body.len() {
         let mut body = genuine.body.to_vec();
         body[at] ^= 1;
-        check(&RawRequest { headers: genuine.headers.clone(), body: body.into(), inflated: None }, "body");
+        check(&RawRequest { headers: genuine.headers.clone(), ..RawRequest::post("", body) }, "body");
     }
     for (name, value) in &genuine.headers {
         let with = |value: Option<Vec<u8>>| {
@@ -99,7 +106,7 @@ pub(crate) fn assert_nothing_may_be_altered(
             if let Some(value) = value {
                 headers.insert(name, HeaderValue::from_bytes(&value).unwrap());
             }
-            RawRequest { headers, body: genuine.body.clone(), inflated: None }
+            RawRequest { headers, ..RawRequest::post("", genuine.body.clone()) }
         };
         check(&with(None), name.as_str());
         check(&with(Some(Vec::new())), name.as_str());
@@ -250,7 +257,7 @@ mod laws {
             let headers = headers.into_iter().filter_map(|(name, value)| {
                 Some((HeaderName::from_static(name), HeaderValue::from_bytes(&value).ok()?))
             });
-            let request = RawRequest { headers: headers.collect(), body: body.into(), inflated: None };
+            let request = RawRequest { headers: headers.collect(), ..RawRequest::post("", body) };
             for provider in all() {
                 let settings = secrets(provider, &["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]);
                 let known = Known { settings: &settings, keys: None };

@@ -6,6 +6,7 @@
 //! shared secret, and what tells a repeat is made from what an event is about.
 
 pub(crate) mod messages;
+mod register;
 
 use domain::event::Json;
 use domain::mac::Mac;
@@ -306,7 +307,7 @@ const EVENT_TYPES: &[Described] = &[
 
 /// Our key for its API.
 const API_KEY: Setting = Setting::new("api_key", "UNIPILE_API_KEY", SettingKind::Credential);
-/// The host and port that it has given us.
+/// The host and port that it has given us, such as `api8.unipile.com:13851`.
 const DSN: Setting = Setting::new("dsn", "UNIPILE_DSN", SettingKind::Optional);
 /// Stands before `/api/v1`, instead of the host and port.
 const BASE: Setting = Setting::new(API_BASE, "UNIPILE_API_BASE", SettingKind::Optional);
@@ -325,12 +326,17 @@ impl Connectable for Unipile {
 /// The address of `path` in version 1 of its API, and our key for it; `None` as long as they are not set.
 fn api(settings: &Settings, path: &str) -> Option<(String, Token)> {
     let key = settings.first(API_KEY.key)?;
+    Some((format!("{}/api/v1{path}", base(settings)?), Token::new(key)))
+}
+
+/// Where its API is, without a final slash; `None` as long as that is not set.
+fn base(settings: &Settings) -> Option<String> {
     let base = match (settings.first(BASE.key), settings.first(DSN.key)) {
         (Some(base), _) => base.to_owned(),
         (None, Some(dsn)) if dsn.contains("://") => dsn.to_owned(),
         (None, dsn) => format!("https://{}", dsn?),
     };
-    Some((format!("{}/api/v1{path}", base.trim_end_matches('/')), Token::new(key)))
+    Some(base.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

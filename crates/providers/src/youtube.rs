@@ -5,6 +5,8 @@
 //! theirs in RFC 2202 and RFC 4231.
 
 mod atom;
+mod playlists;
+mod register;
 
 use std::time::Duration;
 

@@ -1,10 +1,9 @@
 //! What the APIs say about the account of a token.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, StatusCode};
@@ -13,7 +12,7 @@ use serde_json::json;
 use crate::world::World;
 
 /// Whose the bearer is.
-fn account(world: &World, vendor: &str, headers: &HeaderMap) -> Option<String> {
+pub(crate) fn account(world: &World, vendor: &str, headers: &HeaderMap) -> Option<String> {
     let bearer = headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
     world.account_of(vendor, bearer)
 }
@@ -26,11 +25,14 @@ pub(crate) async fn github_user(State(world): State<Arc<World>>, headers: Header
     }
     match account(&world, "github", &headers) {
         Some(login) => Json(json!({ "login": login, "id": 583_231, "type": "User" })).into_response(),
-        None => {
-            let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
+        None => github_refusal(),
     }
+}
+
+/// How GitHub refuses a token.
+pub(crate) fn github_refusal() -> Response {
+    let body = json!({ "message": "Bad credentials", "documentation_url": "https://docs.github.com/rest", "status": "401" });
+    (StatusCode::UNAUTHORIZED, Json(body)).into_response()
 }
 
 /// `POST /api/auth.test`.
@@ -46,51 +48,12 @@ pub(crate) async fn slack_auth_test(State(world): State<Arc<World>>, headers: He
 }
 
 /// How Google's APIs refuse a token.
-fn google_refusal() -> Response {
+pub(crate) fn google_refusal() -> Response {
     let error = json!({ "error": {
         "code": 401, "message": "Invalid Credentials", "status": "UNAUTHENTICATED",
         "errors": [{ "message": "Invalid Credentials", "domain": "global", "reason": "authError" }],
     }});
     (StatusCode::UNAUTHORIZED, Json(error)).into_response()
-}
-
-/// `GET /gmail/v1/users/me/profile`.
-pub(crate) async fn gmail_profile(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
-    let Some(mailbox) = account(&world, "gmail", &headers) else { return google_refusal() };
-    let profile = json!({ "emailAddress": mailbox, "messagesTotal": 0, "threadsTotal": 0, "historyId": "1" });
-    Json(profile).into_response()
-}
-
-/// `GET /youtube/v3/channels`.
-pub(crate) async fn youtube_channels(
-    State(world): State<Arc<World>>,
-    Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
-) -> Response {
-    let Some(channel) = account(&world, "youtube", &headers) else { return google_refusal() };
-    if query.get("mine").map(String::as_str) != Some("true") || !query.contains_key("part") {
-        return StatusCode::BAD_REQUEST.into_response();
-    }
-    let items = json!([{ "kind": "youtube#channel", "etag": "e", "id": channel }]);
-    let page = json!({ "totalResults": 1, "resultsPerPage": 5 });
-    let body =
-        json!({ "kind": "youtube#channelListResponse", "etag": "e", "pageInfo": page, "items": items });
-    Json(body).into_response()
-}
-
-/// `GET /users/@me`.
-pub(crate) async fn discord_me(State(world): State<Arc<World>>, headers: HeaderMap) -> Response {
-    let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    if !agent.starts_with("DiscordBot (") {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    match account(&world, "discord", &headers) {
-        Some(id) => Json(json!({ "id": id, "username": "nelly", "discriminator": "0" })).into_response(),
-        None => {
-            let body = json!({ "message": "401: Unauthorized", "code": 0 });
-            (StatusCode::UNAUTHORIZED, Json(body)).into_response()
-        }
-    }
 }
 
 /// `GET /v1/me`.

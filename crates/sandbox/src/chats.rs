@@ -10,10 +10,8 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
+use crate::pushing::OPERATOR_KEY;
 use crate::world::{Fault, World};
-
-/// The key that opens Unipile's API here.
-pub const UNIPILE_KEY: &str = "unipile-key-of-the-sandbox";
 
 /// A message that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +37,7 @@ pub(crate) async fn send_to_chat(
     if let Some(Fault::Status(status)) = fault {
         return refused(status);
     }
-    if headers.get("x-api-key").is_none_or(|key| key != UNIPILE_KEY) {
+    if headers.get("x-api-key").is_none_or(|key| key != OPERATOR_KEY) {
         return refused(401);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

@@ -5,20 +5,28 @@
 //! be told to fail in the ways in which providers fail.
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
-//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account), `chats`
-//! (messages that are sent). Apart from these: [`traffic`] (what is sent next), [`senders`] (as whom, and signed how),
-//! [`receivers`] (who takes it).
+//! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account),
+//! [`pushing`] (what can be set up so that they push), `chats` (messages that are sent), and a file for what happens in the
+//! accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`] (what is sent next),
+//! [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 
 mod accounts;
 mod chats;
+mod clock;
+mod discord;
+mod github;
+mod gmail;
+pub mod pushing;
 pub mod receivers;
 pub mod senders;
+mod spotify;
 mod tokens;
 pub mod traffic;
 pub mod vendor;
 pub mod world;
+mod youtube;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,7 +36,8 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-pub use chats::{Sent, UNIPILE_KEY};
+pub use chats::Sent;
+pub use gmail::Mail;
 use vendor::{VENDORS, Vendor};
 pub use world::{Fault, Pair, World};
 
@@ -53,7 +62,7 @@ impl Sandbox {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it has just been bound");
         let world = Arc::new(World::new(now));
-        let router = routes().with_state(Arc::clone(&world));
+        let router = routes().merge(pushing::routes(&world)).with_state(Arc::clone(&world));
         let serving = tokio::spawn(async move {
             let _ended = axum::serve(listener, router).await;
         });
@@ -86,11 +95,24 @@ impl Sandbox {
                 (format!("{}_API_BASE", name.to_uppercase()), self.url(&format!("/{name}"))),
             ]
         };
-        let unipile = [
-            ("UNIPILE_API_KEY".to_owned(), chats::UNIPILE_KEY.to_owned()),
-            ("UNIPILE_API_BASE".to_owned(), self.url("/unipile")),
-        ];
-        VENDORS.iter().flat_map(of).chain(unipile).collect()
+        VENDORS.iter().flat_map(of).chain(self.pushing_environment()).collect()
+    }
+}
+
+impl Sandbox {
+    /// What the operator sets so that the stand-ins can be made to push.
+    fn pushing_environment(&self) -> [(String, String); 7] {
+        let key = pushing::OPERATOR_KEY.to_owned();
+        [
+            ("GOOGLE_PUBSUB_TOPIC", "projects/way/topics/mail".to_owned()),
+            ("YOUTUBE_HUB_URL", self.url("/hub/subscribe")),
+            ("UNIPILE_API_BASE", self.url("/unipile")),
+            ("UNIPILE_API_KEY", key.clone()),
+            ("COMPOSIO_API_BASE", self.url("/composio")),
+            ("COMPOSIO_API_KEY", key.clone()),
+            ("DISCORD_BOT_TOKEN", key),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
     }
 }
 
@@ -108,10 +130,19 @@ fn routes() -> Router<Arc<World>> {
         // Who somebody is
         .route("/github/user", get(accounts::github_user))
         .route("/slack/api/auth.test", post(accounts::slack_auth_test))
-        .route("/gmail/gmail/v1/users/me/profile", get(accounts::gmail_profile))
-        .route("/youtube/youtube/v3/channels", get(accounts::youtube_channels))
-        .route("/discord/api/v10/users/@me", get(accounts::discord_me))
+        .route("/gmail/gmail/v1/users/me/profile", get(gmail::profile))
+        .route("/youtube/youtube/v3/channels", get(youtube::channels))
+        .route("/discord/api/v10/users/@me", get(discord::me))
         .route("/spotify/v1/me", get(accounts::spotify_me))
+        // What has happened
+        .route("/github/users/{user}/events", get(github::events))
+        .route("/gmail/gmail/v1/users/me/history", get(gmail::history))
+        .route("/gmail/gmail/v1/users/me/messages", get(gmail::messages))
+        .route("/gmail/gmail/v1/users/me/messages/{id}", get(gmail::message))
+        .route("/gmail/gmail/v1/users/me/threads/{id}", get(gmail::thread))
+        .route("/youtube/youtube/v3/playlistItems", get(youtube::playlist_items))
+        .route("/discord/api/v10/users/@me/guilds", get(discord::guilds))
+        .route("/spotify/v1/me/player/recently-played", get(spotify::recently_played))
         // Messages
         .route("/unipile/api/v1/chats/{chat_id}/messages", post(chats::send_to_chat))
 }

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use http::StatusCode;
 use tokio::sync::watch;
 
 use crate::chats::Sent;
+use crate::pushing::Pushing;
 use crate::vendor::{Rotation, Vendor};
 
 /// Everything that the stand-ins know.
@@ -17,6 +19,7 @@ pub struct World {
     answers_left: watch::Sender<usize>,
     /// How many calls wait.
     held: watch::Sender<usize>,
+    pushing: Pushing,
 }
 
 /// Tokens of an account.
@@ -40,7 +43,7 @@ pub enum Fault {
 }
 
 #[derive(Default)]
-struct Data {
+pub(crate) struct Data {
     /// By provider: the account of whoever is asked next to grant access.
     accounts: HashMap<&'static str, String>,
     codes: HashMap<String, Asked>,
@@ -52,6 +55,16 @@ struct Data {
     /// Calls to token endpoints, answered or not.
     calls: HashMap<&'static str, u32>,
     tokens_made: u64,
+    pub(crate) discord: crate::discord::Users,
+    pub(crate) github: crate::github::Activities,
+    pub(crate) gmail: crate::gmail::Mailboxes,
+    pub(crate) spotify: crate::spotify::Plays,
+    pub(crate) youtube: crate::youtube::Playlists,
+    /// By provider: calls to its API for what has happened.
+    api_calls: HashMap<&'static str, u32>,
+    api_faults: HashMap<&'static str, VecDeque<u16>>,
+    /// Calls that have shown a token that had expired.
+    stale_calls: u32,
     /// Messages that were sent, the first first.
     sent: Vec<Sent>,
 }
@@ -77,6 +90,8 @@ struct Grant {
     consented_at: i64,
     refreshed: u32,
     is_revoked: bool,
+    /// Its access token is not taken any more; the next will be.
+    is_forgotten: bool,
 }
 
 /// Tokens as a token endpoint hands them out.
@@ -93,7 +108,8 @@ const CODE_SECONDS: i64 = 600;
 impl World {
     pub(crate) fn new(now: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         let (answers_left, held) = (watch::Sender::new(usize::MAX), watch::Sender::new(0));
-        Self { now: Box::new(now), data: Mutex::default(), answers_left, held }
+        let pushing = Pushing::default();
+        Self { now: Box::new(now), data: Mutex::default(), answers_left, held, pushing }
     }
 
     /// The time, in seconds since the Unix epoch.
@@ -101,7 +117,13 @@ impl World {
         (self.now)()
     }
 
-    fn data(&self) -> MutexGuard<'_, Data> {
+    /// What is set up so that the providers push.
+    #[must_use]
+    pub fn pushing(&self) -> &Pushing {
+        &self.pushing
+    }
+
+    pub(crate) fn data(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,6 +204,44 @@ impl World {
         let _open = held.wait_for(|held| *held == count).await;
     }
 
+    /// How often the API of `vendor` was asked for what has happened.
+    #[must_use]
+    pub fn api_calls(&self, vendor: &str) -> u32 {
+        self.data().api_calls.get(vendor).copied().unwrap_or_default()
+    }
+
+    /// The next such call to the API of `vendor` is answered with this status, and where it is 429 with a `Retry-After` of
+    /// half a minute.
+    pub fn fail_next_api_call(&self, vendor: &'static str, status: u16) {
+        self.data().api_faults.entry(vendor).or_default().push_back(status);
+    }
+
+    /// So many such calls go well before the next that was told to fail.
+    pub fn pass_api_calls(&self, vendor: &'static str, count: usize) {
+        self.data().api_faults.entry(vendor).or_default().extend(std::iter::repeat_n(200, count));
+    }
+
+    /// Counts a call; with what status it fails, if it does.
+    pub(crate) fn count_api_call(&self, vendor: &'static str) -> Option<StatusCode> {
+        let mut data = self.data();
+        *data.api_calls.entry(vendor).or_default() += 1;
+        let status = data.api_faults.get_mut(vendor)?.pop_front().filter(|&status| status != 200)?;
+        Some(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// How many calls have shown a token after its time.
+    #[must_use]
+    pub fn stale_calls(&self) -> u32 {
+        self.data().stale_calls
+    }
+
+    /// The access tokens of an account open nothing from now on, though their time has not come.
+    pub fn forget_access(&self, vendor: &str, account: &str) {
+        for grant in self.data().grants.iter_mut().filter(|grant| grant.is_of(vendor, account)) {
+            grant.is_forgotten = true;
+        }
+    }
+
     /// Waits for its turn to be acted on.
     pub(crate) async fn take_turn(&self) {
         let mut left = self.answers_left.subscribe();
@@ -244,12 +304,15 @@ impl World {
     /// Whose this access token is, if it opens the API now.
     pub(crate) fn account_of(&self, vendor: &str, access: &str) -> Option<String> {
         let now = self.now();
-        let data = self.data();
-        let is_it = |grant: &&Grant| {
-            grant.vendor.name == vendor && grant.access == access && now < grant.access_until
-        };
+        let mut data = self.data();
+        let is_it = |grant: &&Grant| grant.vendor.name == vendor && grant.access == access;
         let grant = data.grants.iter().find(is_it)?;
-        (!grant.is_revoked).then(|| grant.account.clone())
+        if now >= grant.access_until {
+            data.stale_calls += 1;
+            return None;
+        }
+        let is_good = !grant.is_revoked && !grant.is_forgotten;
+        is_good.then(|| grant.account.clone())
     }
 }
 
@@ -288,6 +351,7 @@ impl Data {
             consented_at: now,
             refreshed: 0,
             is_revoked: false,
+            is_forgotten: false,
         });
         given
     }
@@ -298,6 +362,7 @@ impl Data {
         let grant = self.grants.iter_mut().find(is_it).filter(|grant| grant.can_be_refreshed(now))?;
         let (vendor, access) = (grant.vendor, format!("{}{body}", grant.vendor.prefix));
         grant.refreshed += 1;
+        grant.is_forgotten = false;
         let rotates = match vendor.rotation {
             Rotation::Never => false,
             Rotation::Always => true,

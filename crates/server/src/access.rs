@@ -171,10 +171,11 @@ pub(crate) fn fresh_source_token() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Makes and reads users' tokens: JWTs under a key that is derived from the secret key.
+/// Makes and reads users' tokens: JWTs under keys that are derived from the secret keys. The newest makes them, and all of
+/// them read them.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    decoding: Vec<DecodingKey>,
     validation: Validation,
 }
 
@@ -189,15 +190,16 @@ struct Claims {
 }
 
 impl Tokens {
-    pub(crate) fn new(secret_key: &[u8; 32]) -> Self {
-        let key = Mac::new(secret_key).sign(&[b"waystation user tokens v1"]);
+    pub(crate) fn new(newest: &[u8; 32], former: &[[u8; 32]]) -> Self {
+        let derived = |key: &[u8; 32]| Mac::new(key).sign(&[b"waystation user tokens v1"]);
+        let all = std::iter::once(newest).chain(former);
         let mut validation = Validation::new(Algorithm::HS256);
         validation.leeway = 0;
         // The time is ours to say; the library would read the system's.
         validation.validate_exp = false;
         Self {
-            encoding: EncodingKey::from_secret(&key),
-            decoding: DecodingKey::from_secret(&key),
+            encoding: EncodingKey::from_secret(&derived(newest)),
+            decoding: all.map(|key| DecodingKey::from_secret(&derived(key))).collect(),
             validation,
         }
     }
@@ -220,7 +222,8 @@ impl Tokens {
     }
 
     fn read(&self, token: &str, now: Timestamp) -> Option<Grant> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
+        let read = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok();
+        let claims = self.decoding.iter().find_map(read)?.claims;
         let user = claims.sub.parse().ok().filter(|_| claims.exp > now.as_seconds())?;
         let expires_at = Some(Timestamp::from_seconds(claims.exp));
         Some(Grant { types: claims.types, expires_at, ..Grant::of(Access::User(user)) })
@@ -291,14 +294,15 @@ mod tests {
 
     #[test]
     fn a_token_opens_for_its_user_until_it_expires() {
-        let tokens = Tokens::new(&[1; 32]);
+        let tokens = Tokens::new(&[1; 32], &[]);
         let (now, later) = (Timestamp::from_seconds(1_000), Timestamp::from_seconds(1_900));
         let user: UserId = "alice".parse().unwrap();
         let token = tokens.issue(&user, None, now, later).unwrap();
         let grant = tokens.read(&token, Timestamp::from_seconds(1_899)).unwrap();
         assert_eq!((grant.access, grant.expires_at), (Access::User(user), Some(later)));
         assert!(tokens.read(&token, later).is_none(), "no leeway");
-        assert!(Tokens::new(&[2; 32]).read(&token, now).is_none(), "another key");
+        assert!(Tokens::new(&[2; 32], &[]).read(&token, now).is_none(), "another key");
+        assert!(Tokens::new(&[2; 32], &[[1; 32]]).read(&token, now).is_some(), "a former key");
         // An unsigned token with the same claims.
         let claims = token.split('.').nth(1).unwrap();
         assert!(tokens.read(&format!("eyJhbGciOiJub25lIn0.{claims}."), now).is_none());

@@ -10,6 +10,7 @@ mod keys;
 mod listen;
 mod migrate;
 mod replay;
+mod rotate_key;
 mod send;
 mod sender;
 mod serve;
@@ -66,6 +67,7 @@ enum Command {
     Check(check::Args),
     Migrate(migrate::Args),
     Keys(keys::Args),
+    RotateKey(rotate_key::Args),
     Token(token::Args),
     Send(send::Args),
     Listen(Box<listen::Args>),
@@ -125,6 +127,7 @@ async fn perform(command: Command) -> Result<()> {
         Command::Check(args) => check::run(&args, &load(&args.flags())?),
         Command::Migrate(args) => migrate::run(&args, &load(&args.flags())?).await,
         Command::Keys(args) => keys::run(&args, &load(&args.flags())?).await,
+        Command::RotateKey(args) => rotate_key::run(&args, &load(&args.flags())?).await,
         Command::Token(args) => token::run(&args, &load(&args.flags())?).await,
         Command::Send(args) => send::run(&args, &load(&args.flags())?).await,
         Command::Listen(args) => listen::run(&args, &load(&args.flags())?).await,

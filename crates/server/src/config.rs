@@ -22,6 +22,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use providers::register::REGISTRABLE;
 use providers::{SettingKind, Settings};
 
 pub(crate) use database_url::DatabaseUrl;
@@ -33,7 +34,7 @@ pub(crate) use problem::ConfigErrors;
 use problem::Problem;
 use reader::Reader;
 pub(crate) use reader::Setting;
-pub(crate) use secret::{Secret, SecretKey, Secrets};
+pub(crate) use secret::{Secret, SecretKeys, Secrets};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) struct Config {
     /// Set: the admin key. Not set: one is made on the first start.
     pub(crate) admin_key: Option<Secret>,
     /// Encrypts secrets at rest and signs tokens. Always set on PostgreSQL; on SQLite a key file can stand in.
-    pub(crate) secret_key: Option<SecretKey>,
+    pub(crate) secret_key: Option<SecretKeys>,
     /// Where the world reaches this server.
     pub(crate) base_url: Option<BaseUrl>,
     pub(crate) inbound: Inbound,
@@ -133,6 +134,8 @@ pub(crate) struct Connections {
     pub(crate) refresh_every_seconds: NonZeroU32,
     /// How long before they expire tokens are refreshed.
     pub(crate) refresh_ahead_seconds: NonZeroU32,
+    /// By provider: how often it is asked for what is new; 0 is only when somebody asks for it.
+    pub(crate) poll_seconds: BTreeMap<&'static str, usize>,
 }
 
 /// What providers' requests are checked against, and what their APIs are called with.
@@ -233,7 +236,16 @@ impl Connections {
         Self {
             refresh_every_seconds: read.value("connections.refresh_every_seconds", at_least_one(300)),
             refresh_ahead_seconds: read.value("connections.refresh_ahead_seconds", at_least_one(600)),
+            poll_seconds: Self::read_polls(read),
         }
+    }
+
+    fn read_polls(read: &mut Reader<'_>) -> BTreeMap<&'static str, usize> {
+        let seconds = |provider: &&dyn providers::Pollable| {
+            let usual = usize::try_from(provider.every().as_secs()).unwrap_or(usize::MAX);
+            (provider.name(), read.value(&format!("poll.{}_seconds", provider.name()), usual))
+        };
+        providers::POLLABLE.iter().map(seconds).collect()
     }
 
     pub(crate) fn care(&self) -> engine::connections::Care {
@@ -241,6 +253,11 @@ impl Connections {
         engine::connections::Care {
             refresh_every: span(self.refresh_every_seconds),
             refresh_ahead: span(self.refresh_ahead_seconds),
+            poll_every: self
+                .poll_seconds
+                .iter()
+                .map(|(&provider, &seconds)| (provider, std::time::Duration::from_secs(seconds as u64)))
+                .collect(),
         }
     }
 }
@@ -289,10 +306,12 @@ impl Providers {
     }
 }
 
-/// By provider: what it is believed by, and then what it is called with.
+/// By provider: what it is believed by, then what it is called with, and then what it is told to push with.
 fn provider_settings() -> impl Iterator<Item = (&'static str, &'static [providers::Setting])> {
     let inbound = providers::ALL.iter().map(|provider| (provider.name(), provider.settings()));
-    inbound.chain(providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings())))
+    let called = providers::CONNECTABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    let registered = REGISTRABLE.iter().map(|provider| (provider.name(), provider.settings()));
+    inbound.chain(called).chain(registered)
 }
 
 fn set(read: &mut Reader<'_>, provider: &str, setting: providers::Setting, settings: Settings) -> Settings {

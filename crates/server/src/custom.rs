@@ -10,7 +10,8 @@ use engine::sources::{Received, Refused, Source};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use providers::scheme::{self, Answer, SignedRequest};
+use providers::RawRequest;
+use providers::scheme::{self, Answer};
 
 use crate::access::digest;
 use crate::app::App;
@@ -48,12 +49,10 @@ pub(crate) async fn receive_custom(
     let address = source_address(&app, &parts);
     let source = Some(&token).filter(|token| token.len() <= TOKEN_BYTES_MAX);
     let source = source.and_then(|token| app.engine.sources.at(&digest(token)));
-    let mut request = SignedRequest {
+    let mut request = RawRequest {
         method: parts.method.clone(),
-        url: String::new(),
         headers: std::mem::take(&mut parts.headers),
-        body: bytes::Bytes::new(),
-        inflated: None,
+        ..RawRequest::post(String::new(), bytes::Bytes::new())
     };
     let door = source.as_ref().map_or(Door::Unknown, |source| Door::Source(source.id));
     let standing = app.limits.inbound(address, door);
@@ -87,7 +86,7 @@ async fn try_receive(
     address: IpAddr,
     parts: &Parts,
     body: axum::body::Body,
-    request: &mut SignedRequest,
+    request: &mut RawRequest,
 ) -> Result<Received> {
     check_address(source, address)?;
     request.url = known_url(app, source, parts, &request.headers);
@@ -132,7 +131,7 @@ fn note(
     source: Option<&Source>,
     kind: &'static str,
     address: IpAddr,
-    request: &SignedRequest,
+    request: &RawRequest,
     problem: &Problem,
 ) {
     let place = source.map(|source| source.id.to_string());

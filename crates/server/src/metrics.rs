@@ -1,5 +1,6 @@
 //! What is counted, for Prometheus.
 
+use engine::lease::Queues;
 use engine::realtime::Figures;
 use engine::rejections::Rejections;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -57,6 +58,7 @@ impl Metrics {
         &self,
         store: &dyn Store,
         rejections: &Rejections,
+        queues: &Queues,
     ) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -71,6 +73,9 @@ impl Metrics {
             "# HELP waystation_rejections_dropped Refused requests that were not kept for the operator.\n";
         text += "# TYPE waystation_rejections_dropped counter\n";
         text += &format!("waystation_rejections_dropped_total {}\n", rejections.dropped());
+        text += "# HELP waystation_workers_waiting Workers that wait for a queue, for each subscription that feeds it.\n";
+        text += "# TYPE waystation_workers_waiting gauge\n";
+        text += &format!("waystation_workers_waiting {}\n", queues.waiting());
         text += "# EOF\n";
         Ok(text)
     }

@@ -39,7 +39,7 @@ use crate::receive::Accepted;
         (name = "Deliveries", description = "What is owed, and how it went."),
         (name = "Jobs", description = "Work on many deliveries that goes on for a while."),
         (name = "Connections", description = "Users' accounts at providers."),
-        (name = "Inbox", description = "Conversations and their messages."),
+        (name = "Inbox", description = "Conversations and their messages, and e-mails."),
         (name = "Queues", description = "What workers pull."),
         (name = "Realtime", description = "Live streams of events, and what clients send."),
         (name = "Access", description = "Keys and tokens. For the admin key alone."),

@@ -5,11 +5,12 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use domain::access::Forbidden;
-use engine::connections::{NotAuthorized, NotConnected, WhyNot};
+use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
 use engine::inbox::NotPosted;
 use engine::ingest::Refused;
 use engine::log::NotKept;
 use engine::recover::{NotBegun, NotCancelled};
+use engine::registrations::NotRegistered;
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -287,6 +288,27 @@ impl From<NotConnected> for Problem {
                 Self::new(StatusCode::BAD_GATEWAY, "provider_unavailable", error.to_string())
             }
             NotConnected::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotRegistered> for Problem {
+    fn from(error: NotRegistered) -> Self {
+        match error {
+            NotRegistered::NoAddress => Self::conflict("no_base_url", error.to_string()),
+            NotRegistered::NotSet(_) => Self::conflict("not_configured", error.to_string()),
+            NotRegistered::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotSynced> for Problem {
+    fn from(error: NotSynced) -> Self {
+        match error {
+            NotSynced::NotPolled(_) => Self::conflict("not_polled", error.to_string()),
+            NotSynced::NoTokens => Self::conflict("no_tokens", error.to_string()),
+            NotSynced::NotInUse(_) => Self::conflict("needs_reauth", error.to_string()),
+            NotSynced::Store(error) => error.into(),
         }
     }
 }

@@ -51,7 +51,7 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
     let (mut parts, body) = request.into_parts();
     let address = source_address(&app, &parts);
     let headers = std::mem::take(&mut parts.headers);
-    let mut request = RawRequest { headers, body: Bytes::new(), inflated: None };
+    let mut request = RawRequest { headers, ..RawRequest::post(String::new(), Bytes::new()) };
     let standing = app.limits.inbound(address, Door::Provider(provider.name()));
     let received = match standing.admits() {
         Ok(()) => try_receive(&app, provider, address, &mut parts, body, &mut request).await,
@@ -107,7 +107,7 @@ pub(crate) async fn confirm(app: Arc<App>, provider: &'static dyn Provider, requ
         app.limits.inbound(address, Door::Provider(provider.name())).admits()?;
         let user = user_of(&mut parts).await?;
         let query = parts.uri.query().unwrap_or_default();
-        let reply = app.engine.intake.confirm(provider, user.as_ref(), query);
+        let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
         reply.ok_or_else(|| Problem::not_found("request to this hub"))
     };
     asked.await.map_or_else(IntoResponse::into_response, answer)

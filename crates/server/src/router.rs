@@ -13,8 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    catalogue, connections, conversations, deliveries, events, health, jobs, keys, messages, oauth, preview,
-    publish, queues, recovery, rejections, rotation, sessions, sources, statistics, subscriptions, trial,
+    catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
+    preview, publish, queues, recovery, registrations, rejections, rotation, sessions, sources, statistics,
+    subscriptions, trial,
 };
 use crate::app::App;
 use crate::custom::receive_custom;
@@ -66,6 +67,9 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         // Connections
         .routes(routes!(connections::list_connections, connections::create_connection))
         .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::list_registrations))
+        .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
         // Inbox
@@ -74,6 +78,9 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(conversations::mark_conversation))
         .routes(routes!(messages::list_messages, messages::post_message))
         .routes(routes!(messages::change_message))
+        .routes(routes!(emails::list_emails))
+        .routes(routes!(emails::read_email))
+        .routes(routes!(emails::fetch_emails))
         // Queues
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))

@@ -9,13 +9,18 @@ use domain::attempt::Attempt;
 use domain::batch::Batch;
 use domain::conversation::{Conversation, Message};
 use domain::delivery::{Claim, Delivery, Status};
+use domain::email::Email;
 use domain::event::{DedupeKey, Json};
 use domain::job::{self, Job, Only, Standing};
+use domain::registration::Basis;
 use domain::subscription::Subscription;
 use domain::{
-    Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId,
-    NodeId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Connection, ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId,
+    MessageId, NodeId, Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp,
+    UserId,
 };
+
+use crate::sealed::{SealedIn, SealedSecret};
 
 /// Everything that is kept.
 ///
@@ -197,10 +202,22 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Removes a source; false where there is none.
     async fn delete_source(&self, id: SourceId) -> Result<bool>;
 
+    /// Sealed secrets of one kind of rows, by their ids, from past `after`: to seal them anew.
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>>;
+
+    /// Puts `sealed` in the place of a secret; false where it has changed since, or is gone. The row's revision stays:
+    /// what it says is the same.
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool>;
+
     /// Adds a connection, of revision 1, and what is due for it; false where its user has that account already.
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
-    /// One connection.
+    /// One connection, also one that was removed and is not gone yet. All others that are removed are nobody's.
     async fn connection(&self, id: ConnectionId) -> Result<Option<StoredConnection>>;
 
     /// Who has connected that account, the first to do so first.
@@ -218,8 +235,40 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// account and times of creation and of the last sync stay.
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
-    /// Removes a connection with all its tasks; false where there is none.
+    /// Forgets a connection with all its tasks; false where there is none.
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
+
+    /// Removes a connection; false where there is none. Where nothing is registered for it, it is forgotten. Else it stays
+    /// for as long as that is: what is registered is to be gone from `now` on, the connection is in no list, its account
+    /// may be connected anew, and of its tasks only that of the kind `kept` stays.
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool>;
+
+    /// Adds a registration, of revision 1, and rings for its place (see [`registration_task`]); false where its basis has
+    /// one of that place already.
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool>;
+
+    /// One registration.
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>>;
+
+    /// Registrations, the newest first.
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>>;
+
+    /// Writes a registration of which `revision` is the current one, counts the revision up, and rings for its place at
+    /// `ring_at`, if that is said; false, with nothing changed, where it is not there or somebody else has changed it since.
+    /// Its user, provider, basis, target and time of creation stay.
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool>;
+
+    /// Removes a registration of which `revision` is the current one; false where it is not. A connection that was removed
+    /// is forgotten with its last.
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool>;
 
     /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
     /// case whoever has claimed them dies. No task is given to two claimants before its deadline.
@@ -242,6 +291,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Makes a task due at `now`, if it is not before; one that somebody has claimed, as soon as they have settled it. False
     /// where there is none.
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool>;
+
+    /// Removes a claimed task for which there is nothing more to do; false where it was not claimed by this claim any more, or
+    /// was rung for since.
+    async fn drop_task(&self, task: &Task) -> Result<bool>;
 
     /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
     /// no revision of the connection up.
@@ -311,6 +364,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// raw bytes.
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
 
+    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has gone is
+    /// left out.
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>>;
+
     /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
     async fn past_deliveries(
         &self,
@@ -329,7 +386,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`Store::read_log`] of the events alone that the inbox may be about ([`is_for_inbox`]).
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
-    /// Writes conversations and messages, each of which `revision` is the current one, and counts the revisions up; with it
+    /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the revisions up; with it
     /// how far the log was followed, and what is due. False, with nothing written, where somebody else has followed it
     /// further, or has written one of them since; or where a new message has a provider's id that another has already.
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
@@ -363,6 +420,20 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The messages of a conversation that wait to be handed to the provider, by their ids.
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>>;
+
+    /// One e-mail.
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>>;
+
+    /// The e-mail of a user that its provider calls `provider_id`; of several mailboxes the one with the least id.
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>>;
+
+    /// E-mails, the latest first: of a user, or of one of their threads.
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>>;
 
     /// The oldest events, received before `before`: at most `limit` of those after `after`, each with its type.
     async fn oldest_events(
@@ -853,6 +924,37 @@ pub struct StoredConnection {
     pub revision: i64,
 }
 
+/// A registration with what the provider signs with, which only the vault can open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRegistration {
+    /// What its user may see.
+    pub registration: Registration,
+    /// What the provider signs with, sealed; empty where that is none of ours.
+    pub sealed_secrets: Vec<u8>,
+    /// How often it has been written.
+    pub revision: i64,
+}
+
+/// Which registrations are meant; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+#[expect(missing_docs, reason = "the fields are those of a registration")]
+pub struct RegistrationFilter {
+    pub user_id: Option<UserId>,
+    pub provider: Option<String>,
+    pub place: Option<String>,
+    pub basis: Option<Basis>,
+}
+
+/// The kind of the tasks that look after registrations at a provider. Their subjects are places, so that those of one place
+/// are worked at one after the other.
+#[must_use]
+pub fn registration_task(provider: &str) -> String {
+    format!("{REGISTRATION_TASK}{provider}")
+}
+
+/// What [`registration_task`] begins with.
+pub(crate) const REGISTRATION_TASK: &str = "registration ";
+
 /// A job, with how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredJob {
@@ -912,6 +1014,9 @@ pub enum Owed {
     Overtaken,
 }
 
+/// Events in one call of [`Store::events_of`]. They are one statement, which has a parameter for each.
+pub const EVENTS_PER_CALL_MAX: usize = 256;
+
 /// A span of the log, as a subscription may want to see it.
 #[derive(Debug, Clone)]
 pub struct Past {
@@ -930,6 +1035,8 @@ pub struct Past {
 pub struct PastEvent {
     /// The event, without its data and raw bytes.
     pub event: Arc<Event>,
+    /// Bytes of its data.
+    pub data_bytes: u64,
     /// How it stands.
     pub standing: Standing,
 }
@@ -960,6 +1067,15 @@ pub struct StoredMessage {
     pub revision: i64,
 }
 
+/// An e-mail, with how often it has been written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEmail {
+    /// What everyone may see, and a little more.
+    pub email: Email,
+    /// How often it has been written; 0: it is new.
+    pub revision: i64,
+}
+
 /// What one step of the inbox writes. Nothing is named twice.
 #[derive(Debug, Clone, Default)]
 pub struct InboxStep {
@@ -969,6 +1085,8 @@ pub struct InboxStep {
     pub conversations: Vec<StoredConversation>,
     /// Messages as they are to be.
     pub messages: Vec<StoredMessage>,
+    /// E-mails as they are to be.
+    pub emails: Vec<StoredEmail>,
     /// By the text of the id that it is due for.
     pub due: Vec<(String, Due)>,
 }
@@ -1017,5 +1135,13 @@ impl StoredMessage {
     #[must_use]
     pub fn place(&self) -> Latest<MessageId> {
         Latest { at: self.message.occurred_at, id: self.message.id }
+    }
+}
+
+impl StoredEmail {
+    /// Where it is in lists.
+    #[must_use]
+    pub fn place(&self) -> Latest<EmailId> {
+        Latest { at: self.email.date, id: self.email.id }
     }
 }

@@ -1,5 +1,6 @@
 //! How the two SQL engines become a [`Store`]: what reads the same comes from `tables/`, what does not from the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,14 +9,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::sql::{Counters, Sql, Statement};
 use crate::tables::{
-    connections, deliveries, event_types, hours, inbox, jobs, keys, log, nodes, rejections, retention,
-    sources, subscriptions, tasks,
+    connections, deliveries, emails, event_types, hours, inbox, jobs, keys, log, nodes, registrations,
+    rejections, retention, sealed, sources, subscriptions, tasks,
 };
 use crate::*;
 
@@ -279,6 +280,19 @@ impl<E: Engine> Store for SqlStore<E> {
         self.0.delete_source(id).await
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        sealed::secrets(&self.0, within, after, limit).await
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        sealed::reseal(&self.0, secret, sealed).await
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         connections::create(&self.0, connection, due).await
     }
@@ -307,6 +321,38 @@ impl<E: Engine> Store for SqlStore<E> {
         connections::delete(&self.0, id).await
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        connections::remove(&self.0, id, kept, now).await
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::create(&self.0, registration).await
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        registrations::one(&self.0, id).await
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        registrations::list(&self.0, filter, page).await
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        registrations::change(&self.0, registration, ring_at).await
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        registrations::delete(&self.0, registration).await
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -323,6 +369,10 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         tasks::keep(&self.0, task, deadline, memory).await
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        tasks::drop(&self.0, task).await
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
@@ -399,6 +449,10 @@ impl<E: Engine> Store for SqlStore<E> {
         jobs::remove_ended(&self.0, before, limit).await
     }
 
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        log::events_of(&self.0, ids).await
+    }
+
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
         jobs::past_events(&self.0, past, limit).await
     }
@@ -467,6 +521,23 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Result<Vec<StoredMessage>> {
         inbox::sending(&self.0, conversation, limit).await
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        emails::one(&self.0, id).await
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        emails::called(&self.0, user, provider_id).await
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        emails::list(&self.0, user, thread_id, page).await
     }
 
     async fn oldest_events(

@@ -24,10 +24,12 @@ mod migrate;
 pub mod model;
 mod postgres;
 mod rows;
+mod sealed;
 mod sql;
 mod sqlite;
 mod tables;
 
 pub use contract::*;
 pub use postgres::PostgresStore;
+pub use sealed::{SealedIn, SealedSecret};
 pub use sqlite::SqliteStore;

@@ -10,11 +10,13 @@ mod hours;
 mod inbox;
 mod jobs;
 mod log;
+mod registrations;
 mod retention;
+mod sealed;
 mod sources;
 mod subscriptions;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,16 +27,17 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
 use domain::{
-    ConnectionId, ConversationId, DeliveryId, Event, EventId, EventType, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    ConnectionId, ConversationId, DeliveryId, EmailId, Event, EventId, EventType, JobId, KeyId, MessageId,
+    NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
     EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
-    PastEvent, Position, REJECTIONS_PER_CALL_MAX, Rejection, Result, RouteChanges, Routes, RoutesVersion,
-    SourcesVersion, Statistics, Stepped, Store, StoreError, StoredConnection, StoredConversation, StoredJob,
-    StoredMessage, StoredSource, StoredSubscription, Task, Waiting,
+    PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
+    Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
+    StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredRegistration,
+    StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -82,6 +85,7 @@ struct Data {
     /// Goes up by one whenever `sources` changes.
     sources_version: i64,
     connections: BTreeMap<ConnectionId, StoredConnection>,
+    registrations: BTreeMap<RegistrationId, StoredRegistration>,
     /// By kind and subject: when each is due.
     tasks: BTreeMap<(String, String), connections::Kept>,
     spent: BTreeMap<KeyDigest, Timestamp>,
@@ -89,6 +93,7 @@ struct Data {
     inbox_position: i64,
     conversations: BTreeMap<ConversationId, StoredConversation>,
     messages: BTreeMap<MessageId, StoredMessage>,
+    emails: BTreeMap<EmailId, StoredEmail>,
 }
 
 impl Model {
@@ -339,6 +344,19 @@ impl Store for Model {
         Ok(self.data("delete_source").delete_source(id))
     }
 
+    async fn sealed_secrets(
+        &self,
+        within: SealedIn,
+        after: [u8; 16],
+        limit: u32,
+    ) -> Result<Vec<SealedSecret>> {
+        Ok(self.data("sealed_secrets").sealed_secrets(within, after, limit))
+    }
+
+    async fn reseal(&self, secret: &SealedSecret, sealed: &[u8]) -> Result<bool> {
+        Ok(self.data("reseal").reseal(secret, sealed))
+    }
+
     async fn create_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
         Ok(self.data("create_connection").create_connection(connection, due))
     }
@@ -367,6 +385,38 @@ impl Store for Model {
         Ok(self.data("delete_connection").delete_connection(id))
     }
 
+    async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+        Ok(self.data("remove_connection").remove_connection(id, kept, now))
+    }
+
+    async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("create_registration").create_registration(registration))
+    }
+
+    async fn registration(&self, id: RegistrationId) -> Result<Option<StoredRegistration>> {
+        Ok(self.data("registration").registrations.get(&id).cloned())
+    }
+
+    async fn registrations(
+        &self,
+        filter: &RegistrationFilter,
+        page: &Page<RegistrationId>,
+    ) -> Result<Vec<StoredRegistration>> {
+        Ok(self.data("registrations").registrations(filter, page))
+    }
+
+    async fn change_registration(
+        &self,
+        registration: &StoredRegistration,
+        ring_at: Option<Timestamp>,
+    ) -> Result<bool> {
+        Ok(self.data("change_registration").change_registration(registration, ring_at))
+    }
+
+    async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool> {
+        Ok(self.data("delete_registration").delete_registration(registration))
+    }
+
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -383,6 +433,10 @@ impl Store for Model {
 
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool> {
         Ok(self.data("keep_task").keep_task(task, deadline, memory))
+    }
+
+    async fn drop_task(&self, task: &Task) -> Result<bool> {
+        Ok(self.data("drop_task").drop_task(task))
     }
 
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
@@ -473,6 +527,13 @@ impl Store for Model {
         Ok(self.data("remove_ended_jobs").remove_ended_jobs(before, limit))
     }
 
+    async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+        let data = self.data("events_of");
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let without_raw = |event: Arc<Event>| Arc::new(Event { raw: None, ..Event::clone(&event) });
+        Ok(ids.into_iter().filter_map(|id| data.event(id)).map(|logged| without_raw(logged.event)).collect())
+    }
+
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
         Ok(self.data("past_events").past_events(past, limit))
     }
@@ -543,6 +604,26 @@ impl Store for Model {
             stored.message.conversation_id == conversation && stored.message.is_sending
         };
         Ok(data.messages.values().filter(is_meant).take(limit as usize).cloned().collect())
+    }
+
+    async fn email(&self, id: EmailId) -> Result<Option<StoredEmail>> {
+        Ok(self.data("email").emails.get(&id).cloned())
+    }
+
+    async fn email_called(&self, user: &UserId, provider_id: &str) -> Result<Option<StoredEmail>> {
+        let data = self.data("email_called");
+        let is_it =
+            |stored: &&StoredEmail| stored.email.user_id == *user && stored.email.provider_id == provider_id;
+        Ok(data.emails.values().find(is_it).cloned())
+    }
+
+    async fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Result<Vec<StoredEmail>> {
+        Ok(self.data("emails").emails(user, thread_id, page))
     }
 
     async fn oldest_events(

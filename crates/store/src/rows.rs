@@ -10,12 +10,12 @@ use domain::event::Json;
 use domain::job::{self, Job, Standing};
 use domain::order::OrderingKey;
 use domain::subscription::{Subscription, Target};
-use domain::{Connection, Event, Timestamp, UserId, connection};
+use domain::{Connection, Event, Registration, Timestamp, UserId, connection, registration};
 
 use crate::sql::Row;
 use crate::{
     ApiKey, Claimed, KeyDigest, Logged, PastEvent, Position, Rejection, Result, StoreError, StoredConnection,
-    StoredJob, StoredSource, StoredSubscription, Task,
+    StoredJob, StoredRegistration, StoredSource, StoredSubscription, Task,
 };
 
 pub(crate) const EVENT: &str =
@@ -51,7 +51,10 @@ pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_key
      previous_until, created_at, updated_at, revision";
 
 pub(crate) const CONNECTION: &str = "id, user_id, provider, account_id, state, state_reason, scopes, expires_at, \
-     authorized_at, refresh, last_sync_at, sealed_tokens, created_at, updated_at, revision";
+     authorized_at, refresh, last_sync_at, removed_at, sealed_tokens, created_at, updated_at, revision";
+
+pub(crate) const REGISTRATION: &str = "id, user_id, provider, basis, target, url, place, events, config, external_id, \
+     state, state_reason, progress, expires_at, due_at, created_at, updated_at, sealed_secrets, revision";
 
 impl Row {
     pub(crate) fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self) -> Result<T> {
@@ -203,13 +206,14 @@ impl Row {
 
     pub(crate) fn past_event(&mut self) -> Result<PastEvent> {
         let event = self.event()?.event;
+        let data_bytes = self.int()?.unsigned_abs();
         let standing = match self.int_or_null()? {
             Some(1) => Standing::Cancelled,
             Some(2) => Standing::Failed,
             Some(3) => Standing::Owed,
             _ => Standing::Unknown,
         };
-        Ok(PastEvent { event, standing })
+        Ok(PastEvent { event, data_bytes, standing })
     }
 
     pub(crate) fn api_key(&mut self) -> Result<ApiKey> {
@@ -254,6 +258,7 @@ impl Row {
             authorized_at: self.time()?,
             refresh: from_json(&self.text()?)?,
             last_sync_at: self.time_or_zero()?,
+            removed_at: self.time_or_zero()?,
             created_at: Timestamp::from_micros(0),
             updated_at: Timestamp::from_micros(0),
         };
@@ -265,6 +270,34 @@ impl Row {
     fn connection_state(&mut self) -> Result<connection::State> {
         let text = self.text()?;
         known(&text, connection::State::ALL.into_iter().find(|state| state.as_str() == &*text))
+    }
+
+    pub(crate) fn registration(&mut self) -> Result<StoredRegistration> {
+        let registration = Registration {
+            id: self.id()?,
+            user_id: self.parsed_or_null()?,
+            provider: self.text()?.to_string(),
+            basis: self.parsed()?,
+            target: self.text()?.to_string(),
+            url: self.text()?.to_string(),
+            place: self.text()?.to_string(),
+            events: from_json(&self.text()?)?,
+            config: self.text_or_null()?.map(Json::trusted),
+            external_id: self.owned_text_or_null()?,
+            state: self.registration_state()?,
+            state_reason: self.owned_text_or_null()?,
+            progress: from_json(&self.text()?)?,
+            expires_at: self.time_or_zero()?,
+            due_at: self.time_or_zero()?,
+            created_at: self.time()?,
+            updated_at: self.time()?,
+        };
+        Ok(StoredRegistration { registration, sealed_secrets: self.bytes()?, revision: self.int()? })
+    }
+
+    fn registration_state(&mut self) -> Result<registration::State> {
+        let text = self.text()?;
+        known(&text, registration::State::ALL.into_iter().find(|state| state.as_str() == &*text))
     }
 
     /// No time is zero: a null number cannot be bound in a statement that both engines share.

@@ -51,7 +51,7 @@ describe("the dashboard", () => {
   it("says what to do first where there is nothing yet", async () => {
     const page = await opened();
     await page.getByRole("heading", { name: "Nothing has come in yet" }).waitFor();
-    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Inbox", "No conversations yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
+    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Inbox", "No conversations yet"], ["Emails", "No emails yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
       await page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
       await page.getByRole("heading", { name: title }).waitFor();
       await page.getByRole("region", { name: "the command" }).getByText("curl").waitFor();
@@ -319,7 +319,7 @@ describe("the dashboard", () => {
       "/deliveries", `/deliveries/${await first("/api/deliveries?status=failed")}`,
       "/alerts", "/jobs", "/rejections", `/rejections/${await first("/api/rejections")}`,
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
-      "/inbox", `/inbox/${await first("/api/conversations?user_id=alice")}`,
+      "/emails", "/inbox", `/inbox/${await first("/api/conversations?user_id=alice")}`,
       "/connections", `/connections/${await first("/api/connections")}`, "/connections?new=1",
       "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",

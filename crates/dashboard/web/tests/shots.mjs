@@ -22,6 +22,7 @@ const places = {
   "new-subscription": "/subscriptions?new=1",
   sources: "/sources",
   source: `/sources/${await first("/api/sources")}`,
+  emails: "/emails",
   inbox: "/inbox",
   conversation: `/inbox/${await first("/api/conversations?user_id=alice")}`,
   connections: "/connections",

@@ -21,6 +21,7 @@ fn connection() -> Connection {
         authorized_at: at(0),
         refresh: Refresh::default(),
         last_sync_at: None,
+        removed_at: None,
         created_at: at(0),
         updated_at: at(0),
     }
@@ -96,6 +97,19 @@ fn authorising_again_heals_everything() {
     assert_eq!((connection.state, connection.state_reason), (State::Active, None));
     assert_eq!((connection.expires_at, connection.scopes), (Some(at(9_000)), vec![]));
     assert_eq!(connection.refresh, Refresh::default());
+}
+
+#[test]
+fn a_poll_that_goes_well_heals_what_a_poll_has_hurt_and_no_more() {
+    let mut connection = connection();
+    connection.degrade("503".to_owned(), at(1));
+    assert!(connection.polled(at(2)));
+    assert_eq!(connection.state, State::Active);
+    assert!(!connection.polled(at(2)), "it is well already");
+    let busy = RefreshFailure::Passing { reason: "503".to_owned(), retry_after: None };
+    connection.refresh_failed(&busy, false, at(3), &mut SmallRng::seed_from_u64(1));
+    assert!(!connection.polled(at(4)), "its tokens are still not fresh");
+    assert_eq!(connection.state, State::Degraded);
 }
 
 /// What may happen to a refresh.

@@ -217,6 +217,22 @@ fn each_limit_is_said() {
 }
 
 #[test]
+fn who_has_too_few_steps_is_told_nothing_and_has_none_left() {
+    let hundred = filter(json!({"data.v": {"$contains": {"$gt": 100}}}));
+    let document = json!({"data": {"v": (0..100).collect::<Vec<_>>()}});
+    let mut steps = 1_000;
+    assert_eq!(hundred.decide(&document, &mut steps), Some(false));
+    assert!((800..900).contains(&steps), "{steps} are left");
+    let mut few = 1_000 - steps;
+    assert_eq!(hundred.decide(&document, &mut few), Some(false));
+    assert_eq!(few, 0);
+    for count in 0..1_000 - steps {
+        let mut too_few = count;
+        assert_eq!((hundred.decide(&document, &mut too_few), too_few), (None, 0));
+    }
+}
+
+#[test]
 fn an_event_that_takes_too_many_steps_is_not_wanted_not_even_below_a_not() {
     let hard = json!({"$regex": "[01]*1[01]{253}[b-y]"});
     let long = "01".repeat(40_000);

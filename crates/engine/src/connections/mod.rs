@@ -1,11 +1,15 @@
 //! Users' accounts at providers.
 //!
 //! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
-//! (how its tokens stay fresh), [`call`] (how its provider is called with them).
+//! (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked for what is new),
+//! [`sync`] (how somebody has it asked now), [`schedule`] (how all of that takes turns).
 
 mod call;
 mod oauth;
+mod poll;
 mod refresh;
+mod schedule;
+mod sync;
 mod tokens;
 
 use std::collections::HashMap;
@@ -16,6 +20,7 @@ use domain::connection::{Granted, Refresh, State};
 use domain::{Connection, ConnectionId, Timestamp, UserId};
 use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use providers::oauth::Application;
+use providers::register::registrable;
 use providers::{Connectable, Settings};
 use store::{Due, Store, StoreError, StoredConnection};
 use tokio::sync::Notify;
@@ -25,19 +30,23 @@ use crate::clock::Clock;
 use crate::deliver::{Client, NoAnswer};
 use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
 use crate::log::Log;
+use crate::registrations;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
 pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
+pub use sync::NotSynced;
 pub use tokens::Tokens;
 
 /// How connections are looked after.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Care {
     /// The longest time between two looks for tokens that are about to expire; zero: nobody looks by themselves.
     pub refresh_every: Duration,
     /// How long before they expire they are refreshed.
     pub refresh_ahead: Duration,
+    /// By provider: how often it is asked for what is new, where that is not as usual. Zero: only when somebody asks for it.
+    pub poll_every: HashMap<&'static str, Duration>,
 }
 
 /// The connections, and what keeps them alive.
@@ -53,8 +62,12 @@ pub struct Connections {
     care: Care,
     /// Rung when something may be due earlier than was known.
     bell: Notify,
+    /// Rung when something is to be registered, or not any more.
+    registrations_bell: Arc<Notify>,
     /// Applications that their providers do not know, and until when each rests.
     resting: Mutex<HashMap<&'static str, Timestamp>>,
+    /// Providers that we have asked too often, and until when they are left alone.
+    polls_resting: Mutex<HashMap<&'static str, Timestamp>>,
 }
 
 /// An account that is to be connected.
@@ -96,8 +109,21 @@ impl Connections {
         settings: HashMap<&'static str, Settings>,
         care: Care,
     ) -> Self {
-        let (bell, resting) = (Notify::new(), Mutex::default());
-        Self { store, vault, clock, client, log, settings, care, bell, resting }
+        let (bell, registrations_bell) = (Notify::new(), Arc::default());
+        let (resting, polls_resting) = (Mutex::default(), Mutex::default());
+        Self {
+            store,
+            vault,
+            clock,
+            client,
+            log,
+            settings,
+            care,
+            bell,
+            registrations_bell,
+            resting,
+            polls_resting,
+        }
     }
 
     /// Connects an account. One that its user had connected before is authorised again, and keeps its id.
@@ -119,6 +145,7 @@ impl Connections {
             // Somebody else may have been quicker; then there is one now, or it has changed.
             if let Some(stored) = saved {
                 self.bell.notify_waiters();
+                self.registrations_bell.notify_waiters();
                 return Ok(stored);
             }
         }
@@ -143,11 +170,12 @@ impl Connections {
             authorized_at: now,
             refresh: Refresh::default(),
             last_sync_at: None,
+            removed_at: None,
             created_at: now,
             updated_at: now,
         };
         connection.authorized(new.granted.clone(), now);
-        let due = [self.refresh_due(&connection, &new.tokens)];
+        let due = self.due(&connection, &new.tokens, now);
         let stored =
             StoredConnection { sealed_tokens: new.tokens.seal(&self.vault, id), connection, revision: 1 };
         Ok(self.store.create_connection(&stored, &due).await?.then_some(stored))
@@ -160,20 +188,31 @@ impl Connections {
     ) -> Result<Option<StoredConnection>, StoreError> {
         let known = Tokens::open(&self.vault, &stored).unwrap_or_default();
         let tokens = new.tokens.clone().or_refresh_token_of(&known);
-        stored.connection.authorized(new.granted.clone(), self.clock.now());
+        let now = self.clock.now();
+        stored.connection.authorized(new.granted.clone(), now);
         stored.sealed_tokens = tokens.seal(&self.vault, stored.connection.id);
-        let due = [self.refresh_due(&stored.connection, &tokens)];
+        let due = self.due(&stored.connection, &tokens, now);
         let is_saved = self.store.change_connection(&stored, &due).await?;
         stored.revision += 1;
         Ok(is_saved.then_some(stored))
     }
 
-    /// Removes a connection; false where there is none.
+    /// Removes a connection; false where there is none. What is registered for it is removed too, in its own time, and until
+    /// then its tokens stay good.
     ///
     /// # Errors
     /// The store is away.
-    pub async fn disconnect(&self, id: ConnectionId) -> Result<bool, StoreError> {
-        self.store.delete_connection(id).await
+    pub async fn disconnect(&self, stored: &StoredConnection) -> Result<bool, StoreError> {
+        let connection = &stored.connection;
+        let kept = refresh::kind(&connection.provider);
+        let is_removed = self.store.remove_connection(connection.id, &kept, self.clock.now()).await?;
+        self.registrations_bell.notify_waiters();
+        Ok(is_removed)
+    }
+
+    /// Rung when something is to be registered, or not any more.
+    pub(crate) fn registrations_bell(&self) -> Arc<Notify> {
+        Arc::clone(&self.registrations_bell)
     }
 
     /// What opens the account of `stored`.
@@ -210,9 +249,22 @@ impl Connections {
         Application::of(self.settings(provider))
     }
 
+    /// What is due for a connection that has just been authorised.
+    /// What is due for an account that is authorised at `now`.
+    fn due(&self, connection: &Connection, tokens: &Tokens, now: Timestamp) -> Vec<Due> {
+        let always = [self.refresh_due(connection, tokens), register_due(connection, now)];
+        always.into_iter().chain(self.poll_due(connection, tokens)).collect()
+    }
+
     fn refresh_due(&self, connection: &Connection, tokens: &Tokens) -> Due {
         let has_refresh_token = tokens.refresh_token.is_some();
         let at = connection.refresh_due_at(self.care.refresh_ahead, has_refresh_token);
         Due { kind: refresh::kind(&connection.provider), at }
     }
+}
+
+/// What can be registered for an account is registered once it is connected, and tried again when it is authorised again.
+fn register_due(connection: &Connection, now: Timestamp) -> Due {
+    let at = registrable(&connection.provider).map(|_| now);
+    Due { kind: registrations::ACCOUNTS.to_owned(), at }
 }

@@ -6,20 +6,18 @@
 //! comes is written down before anybody uses it.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use domain::connection::{Next, RefreshFailure};
-use domain::{ConnectionId, Timestamp};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use domain::{Connection, ConnectionId, Timestamp};
 use providers::api::Token;
 use providers::oauth::{Application, Grant, OAuth};
-use providers::{CONNECTABLE, Connectable};
+use providers::{CONNECTABLE, Connectable, connectable};
 use store::{StoreError, StoredConnection, Task};
-use tokio_util::sync::CancellationToken;
 
 use super::{Connections, Tokens};
 use crate::chance;
-use crate::limits::{APPLICATION_RESTS, REFRESHES_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS};
+use crate::limits::{APPLICATION_RESTS, CONSENT_WARNED_DAYS, REFRESHES_AT_ONCE_MAX, STORE_RETRY_AFTER};
 use crate::news::News;
 use crate::supervise::Supervisor;
 
@@ -27,6 +25,8 @@ use crate::supervise::Supervisor;
 pub(super) fn kind(provider: &str) -> String {
     format!("refresh {provider}")
 }
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What is at hand when a connection is refreshed.
 struct Ready {
@@ -45,27 +45,12 @@ impl Connections {
             let (connections, stopping) = (Arc::clone(self), supervisor.stopping());
             supervisor.keep("refresh tokens", move || {
                 let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
-                async move { connections.keep_provider_fresh(provider, &stopping).await }
-            });
-        }
-    }
-
-    async fn keep_provider_fresh(&self, provider: &'static dyn Connectable, stopping: &CancellationToken) {
-        while !stopping.is_cancelled() {
-            // Before the store is asked: what is made due meanwhile rings after it.
-            let rung = self.bell.notified();
-            let pause = match self.refresh_provider(provider).await {
-                Ok(next) => next.map_or(self.care.refresh_every, |next| next.since(self.clock.now())),
-                Err(error) => {
-                    tracing::warn!(%error, provider = provider.name(), "tokens cannot be looked at");
-                    self.care.refresh_every
+                async move {
+                    let (name, every) = (provider.name(), connections.care.refresh_every);
+                    let look = || connections.refresh_provider(provider);
+                    connections.keep_looking(name, every, &stopping, look).await;
                 }
-            };
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = rung => {}
-                () = self.clock.sleep(pause.clamp(STORE_RETRY_AFTER, self.care.refresh_every)) => {}
-            }
+            });
         }
     }
 
@@ -85,24 +70,10 @@ impl Connections {
         &self,
         provider: &'static dyn Connectable,
     ) -> Result<Option<Timestamp>, StoreError> {
-        let kind = kind(provider.name());
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            let room = REFRESHES_AT_ONCE_MAX - under_way.len();
-            let now = self.clock.now();
-            let claimed = self.store.claim_tasks(&kind, room as u32, now, now.plus(TASK_CLAIM_LASTS)).await?;
-            under_way.extend(claimed.into_iter().map(|task| self.run(provider, task)));
-            if under_way.next().await.is_none() {
-                return self.store.next_task_at(&kind).await;
-            }
-        }
-    }
-
-    async fn run(&self, provider: &'static dyn Connectable, task: Task) {
-        if let Err(error) = self.refresh(provider, &task).await {
-            // The claim lapses, and the task falls due again.
-            tracing::warn!(%error, connection = task.subject, "a refresh could not be written down yet");
-        }
+        self.run_due(&kind(provider.name()), REFRESHES_AT_ONCE_MAX, |task| async move {
+            self.refresh(provider, &task).await
+        })
+        .await
     }
 
     async fn refresh(&self, provider: &'static dyn Connectable, task: &Task) -> Result<(), StoreError> {
@@ -183,7 +154,7 @@ impl Connections {
         loop {
             match self.store.change_connection(&stored, &due).await {
                 // Where it is false, somebody has authorised it again meanwhile, and those tokens are newer.
-                Ok(_) => return Ok(()),
+                Ok(_) => return self.warn_of_end(&stored.connection).await,
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, connection = %stored.connection.id, "fresh tokens wait to be kept");
                     self.clock.sleep(STORE_RETRY_AFTER).await;
@@ -191,6 +162,19 @@ impl Connections {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Tells ahead of time that the consent will end. It is a repeat to whoever was told before.
+    async fn warn_of_end(&self, connection: &Connection) -> Result<(), StoreError> {
+        let lasts = connectable(&connection.provider).and_then(Connectable::consent_lasts);
+        let Some(ends_at) = lasts.map(|lasts| connection.authorized_at.plus(lasts)) else { return Ok(()) };
+        let left = ends_at.since(self.clock.now());
+        let Some(days) = CONSENT_WARNED_DAYS.into_iter().find(|days| left <= DAY * *days) else {
+            return Ok(());
+        };
+        let news = News::expiring(connection, ends_at, days.into());
+        let told = self.log.append(news.draft(self.clock.now())).await;
+        told.map(drop).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
     /// Writes down that there are no fresh tokens, and when it is tried again.
@@ -217,7 +201,10 @@ impl Connections {
 
     /// Tells that a grant is dead, and writes that down. In this order: should it end between, it is told once all the
     /// same, since such an event is told of each grant but once.
-    async fn give_up(&self, stored: StoredConnection) -> Result<(), StoreError> {
+    pub(super) async fn give_up(&self, stored: StoredConnection) -> Result<(), StoreError> {
+        if stored.connection.removed_at.is_some() {
+            return self.store.delete_connection(stored.connection.id).await.map(drop);
+        }
         let news = News::needs_reauth(&stored.connection);
         let told = self.log.append(news.draft(self.clock.now())).await;
         told.map_err(|error| StoreError::Unavailable(error.to_string()))?;

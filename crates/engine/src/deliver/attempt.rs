@@ -38,7 +38,7 @@ pub(super) async fn attempt(
     let mut answer = Answer::for_each_of(1 + batch.as_ref().map_or(0, Vec::len));
     let content = match batch {
         Some(_) => Ok(Some(Content::of_batch(job.events(), &route.shape))),
-        None => Content::of(event, &route.shape, transforms).await,
+        None => Content::of(event, &route.shape, route.subscription.user_id.as_ref(), transforms).await,
     };
     let outcome = match content {
         Ok(Some(content)) => answer.to(client, route, job, &content, clock).await,

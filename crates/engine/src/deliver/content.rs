@@ -2,11 +2,11 @@
 //! subscription's transform does.
 
 use bytes::{Bytes, BytesMut};
-use domain::Event;
 use domain::conversation::callback_body;
 use domain::headers::Headers;
 use domain::subscription::Terms;
 use domain::template::Template;
+use domain::{Event, UserId};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use transform::{Failed, Transform, Transformed};
 
@@ -60,19 +60,24 @@ impl Content {
         Self { body: body(event), headers: HeaderMap::new() }
     }
 
-    /// What a subscriber who wants this shape is sent for `event`: the same bytes on each attempt. `None` where its
-    /// transform has nothing to send.
+    /// What a subscriber of `user`'s who wants this shape is sent for `event`: the same bytes on each attempt. `None` where
+    /// its transform has nothing to send.
     ///
     /// # Errors
     /// The transform failed.
-    pub async fn of(event: &Event, shape: &Shape, transforms: &Transforms) -> Result<Option<Self>, Failed> {
+    pub async fn of(
+        event: &Event,
+        shape: &Shape,
+        user: Option<&UserId>,
+        transforms: &Transforms,
+    ) -> Result<Option<Self>, Failed> {
         let Some(transform) = &shape.transform else {
             let own = if shape.is_callback { callback_body(event) } else { None };
             let own = own.or_else(|| shape.template.map(|template| template.body(event)));
             let body = own.map_or_else(|| body(event), Bytes::from);
             return Ok(Some(Self { body, headers: shape.headers.clone() }));
         };
-        match transforms.run(transform, document(event)).await? {
+        match transforms.run(user, transform, document(event)).await? {
             Transformed::Skip => Ok(None),
             Transformed::Request { body, headers } => {
                 let mut all = shape.headers.clone();

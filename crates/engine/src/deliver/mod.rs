@@ -22,9 +22,10 @@ mod transforms;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::attempt::{Attempt, Outcome};
+use domain::attempt::{Attempt, ErrorCode, Outcome};
 use domain::delivery::{Delivery, Settled, State, Trigger};
 use domain::health;
+use domain::retry::RetryPolicy;
 use domain::subscription::{Subscription, Target};
 use domain::{DeliveryId, Event, NodeId, SubscriptionId};
 use rand::rngs::SmallRng;
@@ -369,6 +370,29 @@ impl Deliverer {
         let change = self.0.lanes.note_outcome(delivery.subscription_id, &outcome, self.0.clock.now());
         self.follow(delivery.subscription_id, change).await;
         Ok((delivery, attempt))
+    }
+
+    /// Settles what was claimed at its append and is not to be sent: nobody can tell whether it should be.
+    pub(crate) fn fail_unsent(&self, mut delivery: Delivery, code: ErrorCode, message: String) {
+        let (from, now) = (Fence::of(&delivery), self.0.clock.now());
+        let outcome = Outcome::Unsendable { code, message };
+        let attempt = Attempt {
+            delivery_id: delivery.id,
+            number: 1,
+            at: now,
+            trigger: delivery.trigger,
+            duration: Duration::ZERO,
+            response_status: None,
+            response_headers: None,
+            response_body: None,
+            error: outcome.error(),
+            error_code: outcome.error_code(),
+        };
+        let settled = delivery.settle(&outcome, &RetryPolicy::Exponential, now, &mut chance::rng());
+        debug_assert!(settled.is_ok(), "it is claimed");
+        let (this, change) = (self.clone(), Change { from, to: delivery, attempt: Some(attempt) });
+        // In a task of its own: the commit, which is everybody's, does not wait until there is room for one user's failures.
+        self.0.supervisor.spawn(async move { this.0.settled.send(change).await });
     }
 
     /// Gives back what will not be attempted: its subscription is held or gone, or the program is stopping.

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::Semaphore;
+use domain::UserId;
 use transform::{Failed, NotATransform, Program, Runners, Transform, Transformed};
 
 use crate::limits::TRANSFORM_WAIT_MAX;
+use crate::turns::Turns;
 
-/// Runs transforms, as many at once as there are cores.
+/// Runs transforms, as many at once as there are cores, in turns that users share.
 #[derive(Debug, Clone)]
 pub struct Transforms {
     runners: Arc<Runners>,
     /// Taken before a thread is: who waits for a runner must not hold one of those that others block.
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
 }
 
 impl Transforms {
@@ -21,32 +22,38 @@ impl Transforms {
     #[must_use]
     pub fn new(program: Program) -> Self {
         let count = thread::available_parallelism().map_or(1, usize::from);
-        Self { runners: Arc::new(Runners::new(program, count)), turns: Arc::new(Semaphore::new(count)) }
+        Self { runners: Arc::new(Runners::new(program, count)), turns: Arc::new(Turns::new(count)) }
     }
 
-    /// Checks that a source is a function.
+    /// Checks that a source is a function, in a turn of `user`'s.
     ///
     /// # Errors
     /// What is wrong with it, and where.
-    pub async fn compile(&self, source: String) -> Result<Transform, NotATransform> {
-        self.ask(move |runners| runners.compile(&source)).await?
+    pub async fn compile(&self, user: Option<&UserId>, source: String) -> Result<Transform, NotATransform> {
+        self.ask(user, move |runners| runners.compile(&source)).await?
     }
 
-    /// Runs a transform on an event, a JSON document.
+    /// Runs a transform of `user`'s on an event, a JSON document.
     ///
     /// # Errors
     /// Why there is no request.
-    pub async fn run(&self, transform: &Transform, event: String) -> Result<Transformed, Failed> {
+    pub async fn run(
+        &self,
+        user: Option<&UserId>,
+        transform: &Transform,
+        event: String,
+    ) -> Result<Transformed, Failed> {
         let transform = transform.clone();
-        self.ask(move |runners| runners.run(&transform, &event)).await?
+        self.ask(user, move |runners| runners.run(&transform, &event)).await?
     }
 
     async fn ask<A: Send + 'static>(
         &self,
+        user: Option<&UserId>,
         question: impl FnOnce(&Runners) -> A + Send + 'static,
     ) -> Result<A, Failed> {
-        let turn = tokio::time::timeout(TRANSFORM_WAIT_MAX, Arc::clone(&self.turns).acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok);
+        let turn = tokio::time::timeout(TRANSFORM_WAIT_MAX, self.turns.take(user)).await;
+        let turn = turn.ok().flatten();
         let turn = turn.ok_or_else(|| Failed::Unavailable("too many others are waiting".to_owned()))?;
         let runners = Arc::clone(&self.runners);
         let asked = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! The inbox: conversations and their messages, kept from what comes into the log.
+//! The inbox: conversations with their messages, and e-mails, kept from what comes into the log.
 //!
 //! The log is what counts, and the inbox follows from it. What a provider's event does to a message is worked out, told as
 //! events of our own (`message.new`, …), and then written together with how far the log was followed. Should the program end
@@ -8,11 +8,12 @@
 //! What users do goes the same way. It becomes an event first; then the step is made at once for whoever reads next, and again,
 //! to no effect, when the log is followed that far.
 //!
-//! Read in this order: this file, [`work`] (what an event does), [`follow`] (along the log), [`post`] (what users do),
+//! Read in this order: this file, [`work`] (what an event does), [`mail`] (the same for e-mails), [`follow`] (along the log), [`post`] (what users do),
 //! [`send`] (how a message is handed to its provider), [`callbacks`].
 
 mod callbacks;
 mod follow;
+mod mail;
 mod post;
 mod send;
 mod work;

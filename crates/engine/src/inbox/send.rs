@@ -55,7 +55,7 @@ impl Inbox {
     pub(super) async fn keep_sending(&self, stopping: &CancellationToken) {
         while !stopping.is_cancelled() {
             let rung = self.to_send.notified();
-            let pause = match self.send_all().await {
+            let pause = match self.send_all(stopping).await {
                 Ok(next) => next.map_or(INBOX_POLL_EVERY, |next| next.since(self.clock.now())),
                 Err(error) => {
                     tracing::warn!(%error, "messages cannot be looked at");
@@ -70,16 +70,25 @@ impl Inbox {
         }
     }
 
-    /// Sends what is due, a few at a time; when the next is.
-    async fn send_all(&self) -> Result<Option<Timestamp>, StoreError> {
+    /// Sends what is due, a few at a time; when the next is. What falls due meanwhile goes beside it: a chat that hangs holds
+    /// up no other.
+    async fn send_all(&self, stopping: &CancellationToken) -> Result<Option<Timestamp>, StoreError> {
         let mut under_way = FuturesUnordered::new();
         loop {
             let room = SENDS_AT_ONCE_MAX - under_way.len();
-            let now = self.clock.now();
-            let claimed = self.store.claim_tasks(SEND, room as u32, now, now.plus(TASK_CLAIM_LASTS)).await?;
-            under_way.extend(claimed.into_iter().map(|task| self.run(task)));
-            if under_way.next().await.is_none() {
+            if room > 0 && !stopping.is_cancelled() {
+                let now = self.clock.now();
+                let deadline = now.plus(TASK_CLAIM_LASTS);
+                let claimed = self.store.claim_tasks(SEND, room as u32, now, deadline).await?;
+                under_way.extend(claimed.into_iter().map(|task| self.run(task)));
+            }
+            if under_way.is_empty() {
                 return self.store.next_task_at(SEND).await;
+            }
+            tokio::select! {
+                _ended = under_way.next() => {}
+                () = self.to_send.notified() => {}
+                () = self.clock.sleep(INBOX_POLL_EVERY) => {}
             }
         }
     }

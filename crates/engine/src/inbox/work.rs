@@ -5,22 +5,23 @@ use std::collections::BTreeMap;
 use domain::conversation::{
     Arrival, Change, ContentType, Conversation, Kind, Message, News, Shown, What, apply,
 };
-use domain::{ConversationId, Event, MessageId, Timestamp, UserId};
+use domain::{ConversationId, EmailId, Event, MessageId, Timestamp, UserId};
 use providers::inbox::{Told, can_send, told};
 use serde_json::{Map, Value};
-use store::{Due, InboxStep, Store, StoreError, StoredConversation, StoredMessage};
+use store::{Due, InboxStep, Store, StoreError, StoredConversation, StoredEmail, StoredMessage};
 
 use super::send::SEND;
-use super::{SOURCE, Telling, data_of};
+use super::{SOURCE, Telling, data_of, mail};
 use crate::limits::SENDING_LOOKED_AT_MAX;
 use crate::realtime;
 
 /// What some events in a row do. Nothing of it is written yet.
 #[derive(Debug)]
 pub(super) struct Work<'s> {
-    store: &'s dyn Store,
+    pub(super) store: &'s dyn Store,
     conversations: BTreeMap<ConversationId, StoredConversation>,
     messages: BTreeMap<MessageId, StoredMessage>,
+    pub(super) emails: BTreeMap<EmailId, StoredEmail>,
     due: BTreeMap<ConversationId, Timestamp>,
     /// What there is to tell.
     pub(super) tellings: Vec<Telling>,
@@ -32,7 +33,8 @@ type Place = (StoredConversation, StoredMessage);
 impl<'s> Work<'s> {
     pub(super) fn new(store: &'s dyn Store) -> Self {
         let (conversations, messages) = (BTreeMap::new(), BTreeMap::new());
-        Self { store, conversations, messages, due: BTreeMap::new(), tellings: Vec::new() }
+        let (emails, due) = (BTreeMap::new(), BTreeMap::new());
+        Self { store, conversations, messages, emails, due, tellings: Vec::new() }
     }
 
     /// What is to be written.
@@ -44,6 +46,7 @@ impl<'s> Work<'s> {
             moved: None,
             conversations: self.conversations.values().cloned().collect(),
             messages: self.messages.values().cloned().collect(),
+            emails: self.emails.values().cloned().collect(),
             due: self.due.iter().map(due).collect(),
         }
     }
@@ -61,9 +64,10 @@ impl<'s> Work<'s> {
             ("read.mark", realtime::SOURCE | SOURCE) => self.mark_read(user, event).await,
             ("message.new", SOURCE) => self.recover(event).await,
             ("message.sent" | "message.failed" | "message.processed", SOURCE) => self.settle(event).await,
-            _ => match told(event) {
-                Some(told) => self.take_told(user, event, told).await,
-                None => Ok(()),
+            _ => match (told(event), mail::told(event)) {
+                (Some(told), _) => self.take_told(user, event, told).await,
+                (None, Some(told)) => self.take_email(user, &told).await,
+                (None, None) => Ok(()),
             },
         }
     }
@@ -284,13 +288,14 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// A message that is being sent, says this, and has no name there yet.
+    /// A message that is being sent, says this, and has no name there yet. Providers may take off what is blank around it.
     async fn sending(&self, id: ConversationId, content: &str) -> Result<Option<StoredMessage>, StoreError> {
         let stored = self.store.sending_messages(id, SENDING_LOOKED_AT_MAX).await?;
         let newer = |stored: StoredMessage| self.messages.get(&stored.message.id).cloned().unwrap_or(stored);
         let is_it = |stored: &StoredMessage| {
             let message = &stored.message;
-            message.is_sending && message.provider_id.is_none() && message.content.as_deref() == Some(content)
+            let says_this = message.content.as_deref().map(str::trim) == Some(content.trim());
+            message.is_sending && message.provider_id.is_none() && says_this
         };
         let found = stored.into_iter().map(newer).filter(is_it);
         Ok(found.min_by_key(|stored| (stored.message.created_at, stored.message.id)))

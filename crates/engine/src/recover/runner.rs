@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use domain::delivery::{Delivery, State, Trigger};
 use domain::job::{self, Action, Only, Work};
-use domain::{DeliveryId, EventId, NodeId, SubscriptionId};
+use domain::order::OrderingKey;
+use domain::{ConnectionId, DeliveryId, Event, EventId, NodeId, SubscriptionId};
 use futures::FutureExt as _;
 use store::{Change, Fence, Owed, Stepped, Store, StoreError, StoredJob};
 use tokio_util::sync::CancellationToken;
 
-use super::{Inner, Recovery, newest_event, past, wanted};
+use super::{Inner, Recovery, newest_event, past};
 use crate::chance;
-use crate::limits::{JOB_RESTS_MAX, JOB_STEP_MAX, JOBS_AT_ONCE_MAX, JOBS_POLL_EVERY, STORE_RETRY_AFTER};
+use crate::limits::{
+    JOB_RESTS_MAX, JOB_STEP_MAX, JOBS_AT_ONCE_MAX, JOBS_POLL_EVERY, STORE_RETRY_AFTER, SYNC_TAKES_MAX,
+};
 use crate::routes::Route;
 
 /// Does the jobs that nobody else does.
@@ -71,6 +74,10 @@ impl Runner {
             if self.stopping.is_cancelled() || is_taken(&stored) {
                 continue;
             }
+            if let Work::Sync { connection_id } = stored.job.work {
+                self.look_after_sync(stored, connection_id).await?;
+                continue;
+            }
             jobs += 1;
             stored.node = Some(self.node);
             self.step_or_give_up(stored).await?;
@@ -107,7 +114,21 @@ impl Runner {
                 self.store().step_job(&stored, &[]).await.map(|_| ())
             }
             Work::Bulk { action, filter, last } => self.step_bulk(stored, action, &filter, last).await,
+            Work::Sync { .. } => Ok(()),
         }
+    }
+
+    /// A sync ends with the poll that it waits for, wherever that is made; unless there never will be one.
+    async fn look_after_sync(&self, mut stored: StoredJob, id: ConnectionId) -> Result<(), StoreError> {
+        let why = if self.store().connection(id).await?.is_none() {
+            "its connection was removed"
+        } else if self.now() > stored.job.created_at.plus(SYNC_TAKES_MAX) {
+            "the provider could not be asked in time; it will be asked all the same"
+        } else {
+            return Ok(());
+        };
+        stored.job.fail(why, self.now());
+        self.store().step_job(&stored, &[]).await.map(|_| ())
     }
 
     /// Owes the next events of the span.
@@ -131,12 +152,14 @@ impl Runner {
         };
         let span = past(&route.subscription, stored.cursor.into(), last);
         let events = store.past_events(&span, JOB_STEP_MAX).await?;
-        let wanted = wanted(store.as_ref(), route, only, &events).await?;
+        let wanted = self.recovery.wanted(route, only, &events).await?;
+        let numbered = wanted.events.iter().enumerate();
         let owed: Vec<Delivery> =
-            wanted.iter().enumerate().map(|(index, event)| self.owed(index, event, route, trigger)).collect();
+            numbered.map(|(number, wanted)| self.owed(number, *wanted, route, trigger)).collect();
         stored.job.done += owed.len() as u64;
-        let is_last = events.len() < JOB_STEP_MAX as usize;
-        self.pass(&mut stored, events.last().map(|past| past.event.id.into()), is_last);
+        let (seen, unseen) = events.split_at(wanted.seen);
+        let is_last = events.len() < JOB_STEP_MAX as usize && unseen.is_empty();
+        self.pass(&mut stored, seen.last().map(|past| past.event.id.into()), is_last);
         match store.owe(&owed, only, current.version, Some(&stored)).await? {
             Owed::Done(_) => owed.iter().take(1).for_each(|first| deliverer.note_waiting(first)),
             Owed::StaleRoutes => routes.refresh().await?,
@@ -145,11 +168,17 @@ impl Runner {
         Ok(())
     }
 
-    fn owed(&self, index: usize, event: &domain::Event, route: &Route, trigger: Trigger) -> Delivery {
+    fn owed(
+        &self,
+        number: usize,
+        (event, line): (&Event, Option<OrderingKey>),
+        route: &Route,
+        trigger: Trigger,
+    ) -> Delivery {
         // A microsecond apart, as those of one commit are: they are due in the order in which they came in.
-        let now = self.now().plus(Duration::from_micros(index as u64));
+        let now = self.now().plus(Duration::from_micros(number as u64));
         let id = DeliveryId::new(now, &mut chance::rng());
-        let mut delivery = Delivery::owed(id, event, &route.subscription, trigger, now);
+        let mut delivery = Delivery::owed_in_line(id, event, &route.subscription, line, trigger, now);
         if trigger == Trigger::Initial && delivery.due_at().is_some() {
             // What came in before the subscription is to be had before what has come in since.
             delivery.state = State::Pending { due_at: event.received_at };

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::event::{DedupeKey, Json, NotJson};
 use domain::{Event, EventId, EventType, Timestamp};
 use http::{Method, header};
-use providers::Unreadable;
-use providers::scheme::{self, Answer, Fetched, Handshake, Keys, SignedRequest, Verified};
+use providers::scheme::{self, Answer, Fetched, Handshake, Keys, Verified};
+use providers::{RawRequest, Unreadable};
 use serde_json::{Map, Value};
 use store::{Kept, KeptEvent, StoredSource};
 use url::form_urlencoded;
@@ -51,7 +51,7 @@ impl Sources {
     ///
     /// # Errors
     /// Why nothing was kept.
-    pub async fn receive(&self, source: &Source, request: &SignedRequest) -> Result<Received, Refused> {
+    pub async fn receive(&self, source: &Source, request: &RawRequest) -> Result<Received, Refused> {
         let now = self.clock.now();
         if let Some(sender) = source.sender.filter(|sender| sender.challenge.is_some()) {
             let meet = |keys: &Keys<'_>| sender.meet(request, keys, now);
@@ -181,7 +181,7 @@ impl Said {
     fn event(
         &self,
         source: &Source,
-        request: &SignedRequest,
+        request: &RawRequest,
         now: Timestamp,
     ) -> Result<(Event, Option<DedupeKey>), Unreadable> {
         let (data, is_whole_body) = read(request)?;
@@ -205,7 +205,7 @@ impl Said {
 
 /// The body as JSON, and whether that is all of it. A form becomes an object of its fields, and other text an object with
 /// the field `text`; who says nothing in the body has said it in the headers.
-fn read(request: &SignedRequest) -> Result<(Json, bool), Unreadable> {
+fn read(request: &RawRequest) -> Result<(Json, bool), Unreadable> {
     let media_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn read_as(media_type: &str, body: &[u8]) -> Result<(String, bool), Unreadable> {
-        let mut request = SignedRequest::post("https://example.com/in/a", body.to_vec());
+        let mut request = RawRequest::post("https://example.com/in/a", body.to_vec());
         request.headers.insert(header::CONTENT_TYPE, media_type.parse().unwrap());
         read(&request).map(|(json, is_whole)| (json.as_str().to_owned(), is_whole))
     }

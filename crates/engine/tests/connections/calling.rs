@@ -96,6 +96,6 @@ async fn while_there_is_no_good_token_nothing_is_called() {
     world.pass(60);
     node.connections.refresh_all().await.unwrap();
     assert_eq!(who(&node, id).await.unwrap(), "octo");
-    node.connections.disconnect(id).await.unwrap();
+    node.connections.disconnect(&world.connection(id).await).await.unwrap();
     assert!(matches!(who(&node, id).await, Err(NotCalled::Gone)));
 }

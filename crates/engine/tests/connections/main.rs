@@ -4,5 +4,9 @@
 #![expect(clippy::disallowed_methods, reason = "a test starts tasks as it likes, and waits for them")]
 
 mod calling;
+mod mailboxes;
+mod ninety_days;
+mod polling;
 mod refreshing;
+mod registering;
 mod world;

@@ -222,6 +222,28 @@ async fn no_token_is_ever_stale() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_consent_is_told_fourteen_and_three_days_ahead() {
+    let world = World::start().await;
+    let node = world.node().await;
+    world.connect(&node.connections, "spotify", "alice", in_an_hour(&world)).await;
+    world.connect(&node.connections, "gmail", "alice", in_an_hour(&world)).await;
+    let told = || async { world.events("connection.expiring").await };
+    let mut at_day = 0;
+    for (day, count) in [(167, 0), (168, 1), (169, 1), (178, 1), (179, 2), (181, 2)] {
+        world.pass((day - at_day) * 24 * HOUR);
+        at_day = day;
+        node.connections.refresh_all().await.unwrap();
+        assert_eq!(told().await.len(), count, "day {day}");
+    }
+    let told: Vec<serde_json::Value> =
+        told().await.iter().map(|data| serde_json::from_str(data).unwrap()).collect();
+    let mut days: Vec<_> = told.iter().map(|data| data["days_ahead"].as_u64().unwrap()).collect();
+    days.sort_unstable();
+    assert_eq!(days, [3, 14]);
+    assert!(told.iter().all(|data| data["provider"] == "spotify" && data["expires_at"].is_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn spotifys_six_months_end_in_needs_reauth() {
     let world = World::start().await;
     let node = world.node().await;

@@ -1,5 +1,6 @@
 //! Nodes over one store, the stand-ins, and the time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -14,12 +15,16 @@ use engine::maintain::Ages;
 use engine::vault::Vault;
 use engine::{Engine, Settings};
 use providers::api::Token;
+use providers::register::registrable;
 use providers::{CONNECTABLE, SettingKind, connectable};
 use sandbox::Sandbox;
 use store::model::Model;
 use store::{EventFilter, Page, Store, StoredConnection};
 
 const BEGINNING: i64 = 1_700_000_000;
+
+/// Where the world reaches the nodes.
+pub(crate) const BASE_URL: &str = "http://way.test";
 
 /// A clock that stands until it is moved. Whoever sleeps, sleeps in real time.
 #[derive(Debug)]
@@ -74,7 +79,13 @@ impl World {
 
     /// Another node.
     pub(crate) async fn node(&self) -> Engine {
-        let month = Duration::from_secs(30 * 86_400);
+        self.node_at(Some(BASE_URL)).await
+    }
+
+    /// A node that the world reaches there.
+    pub(crate) async fn node_at(&self, base_url: Option<&str>) -> Engine {
+        // Nothing that was told is forgotten before the test has looked.
+        let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
             deactivate_after: Duration::from_secs(5 * 24 * 3_600),
             heartbeat: Duration::from_secs(25),
@@ -83,12 +94,17 @@ impl World {
                 .map(|provider| (provider.name(), self.provider_settings(provider.name())))
                 .collect(),
             guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
-            rejections_kept_for: month,
+            rejections_kept_for: kept,
             transforms: transform::Program::this_one([""; 0]).unwrap(),
-            ages: Ages { events: month, by_type: Vec::new(), deliveries: month, attempts: month },
+            ages: Ages { events: kept, by_type: Vec::new(), deliveries: kept, attempts: kept },
             alerts: domain::alert::Rules::default(),
             // The test says when it looks.
-            care: Care { refresh_every: Duration::ZERO, refresh_ahead: Duration::from_secs(600) },
+            base_url: base_url.map(str::to_owned),
+            care: Care {
+                refresh_every: Duration::ZERO,
+                refresh_ahead: Duration::from_secs(600),
+                poll_every: HashMap::new(),
+            },
         };
         let clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&self.clock);
         Engine::start(Arc::clone(&self.store), Vault::new(&[7; 32]), clock, settings).await.unwrap()
@@ -97,9 +113,14 @@ impl World {
     /// As the environment would set them.
     fn provider_settings(&self, provider: &str) -> providers::Settings {
         let environment = self.sandbox.environment();
-        let all = connectable(provider).unwrap().settings().iter();
+        let secret = |name: &str| (name.to_owned(), "hook-secret".to_owned());
+        let secrets = ["GITHUB_WEBHOOK_SECRET", "UNIPILE_WEBHOOK_SECRET", "DISCORD_PUBLIC_KEY"].map(secret);
+        let called = connectable(provider).unwrap().settings();
+        let inbound = providers::by_name(provider).map(|provider| provider.settings());
+        let registered = registrable(provider).map(|provider| provider.settings());
+        let all = called.iter().chain(inbound.into_iter().flatten()).chain(registered.into_iter().flatten());
         all.fold(providers::Settings::default(), |settings, setting| {
-            let set = environment.iter().find(|(name, _)| name == setting.environment);
+            let set = environment.iter().chain(&secrets).find(|(name, _)| name == setting.environment);
             let text = match (set, setting.kind) {
                 (Some((_, text)), _) => text.clone(),
                 (None, SettingKind::Default(text)) => text.to_owned(),
@@ -119,6 +140,34 @@ impl World {
     ) -> ConnectionId {
         let pair = self.sandbox.world().grant(provider, account);
         self.connect_pair(node, provider, account, pair, expires_at).await
+    }
+
+    /// Connects an account for a user, with tokens that live for as long as the provider's do.
+    pub(crate) async fn connect_for(
+        &self,
+        node: &Connections,
+        user: &str,
+        provider: &'static str,
+        account: &str,
+    ) -> ConnectionId {
+        let tokens = sandbox::vendor::Vendor::named(provider).map(|vendor| {
+            let pair = self.sandbox.world().grant(provider, account);
+            let expires_at = self.now().plus(Duration::from_secs(vendor.access_seconds.unsigned_abs()));
+            (pair, expires_at)
+        });
+        let expires_at = tokens.as_ref().map(|(_, expires_at)| *expires_at);
+        let tokens = tokens.map(|(pair, _)| Tokens {
+            access_token: Some(Token::new(pair.access)),
+            refresh_token: Some(Token::new(pair.refresh)),
+        });
+        let new = NewConnection {
+            user_id: user.parse().unwrap(),
+            provider: connectable(provider).unwrap(),
+            account_id: Some(account.to_owned()),
+            tokens: tokens.unwrap_or_default(),
+            granted: Granted { expires_at, scopes: None },
+        };
+        node.connect(new).await.unwrap().connection.id
     }
 
     /// The same, with tokens that were granted before.

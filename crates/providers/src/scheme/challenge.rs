@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::digest::is_same;
 use super::request::Scope;
 use super::template::Template;
-use super::{Keys, Refusal, SignedRequest, Verification, is_at, verify};
+use super::{Keys, Refusal, Verification, is_at, verify};
+use crate::RawRequest;
 
 /// Bytes of a handshake's body. Senders stay below 2 KiB; what is longer is an event, and is not read twice.
 const BODY_BYTES_MAX: usize = 16 * 1_024;
@@ -102,7 +103,7 @@ impl Challenge {
     pub fn meet(
         &self,
         verification: &Verification,
-        request: &SignedRequest,
+        request: &RawRequest,
         keys: &Keys<'_>,
         now: Timestamp,
     ) -> Result<Option<Handshake>, Refusal> {
@@ -205,19 +206,19 @@ mod tests {
     use crate::scheme::tests::{NOW, SEED, SEED_PUBLIC, URL};
     use crate::scheme::{SigningKey, sender, sign};
 
-    fn meet(name: &str, request: &SignedRequest, keys: &Keys<'_>) -> Result<Option<Handshake>, Refusal> {
+    fn meet(name: &str, request: &RawRequest, keys: &Keys<'_>) -> Result<Option<Handshake>, Refusal> {
         sender(name).unwrap().meet(request, keys, NOW)
     }
 
-    fn get(query: &str) -> SignedRequest {
-        SignedRequest {
+    fn get(query: &str) -> RawRequest {
+        RawRequest {
             method: Method::GET,
-            ..SignedRequest::post(format!("https://hooks.example.com/in/a?{query}"), "")
+            ..RawRequest::post(format!("https://hooks.example.com/in/a?{query}"), "")
         }
     }
 
-    fn signed_by(name: &str, body: &serde_json::Value, key: &str) -> SignedRequest {
-        let draft = SignedRequest::post(URL, body.to_string());
+    fn signed_by(name: &str, body: &serde_json::Value, key: &str) -> RawRequest {
+        let draft = RawRequest::post(URL, body.to_string());
         sign(&sender(name).unwrap().verification, SigningKey::new(key), draft, NOW, &SystemRandom::new())
             .unwrap()
     }
@@ -231,12 +232,12 @@ mod tests {
         assert_eq!(meet("whatsapp", &good, &Keys::default()), Err(Refusal::NoKey));
         let bad = get("hub.mode=subscribe&hub.verify_token=their+token&hub.challenge=1");
         assert_eq!(meet("meta", &bad, &keys), Err(Refusal::BadToken));
-        assert_eq!(meet("meta", &SignedRequest { method: Method::POST, ..good }, &keys), Ok(None));
+        assert_eq!(meet("meta", &RawRequest { method: Method::POST, ..good }, &keys), Ok(None));
 
         for (name, request) in [
             ("dropbox", get("challenge=abc%26")),
             ("onfleet", get("check=abc%26")),
-            ("microsoft-graph", SignedRequest { method: Method::POST, ..get("validationToken=abc%26") }),
+            ("microsoft-graph", RawRequest { method: Method::POST, ..get("validationToken=abc%26") }),
         ] {
             let answer = meet(name, &request, &Keys::default()).unwrap().unwrap().answer;
             assert_eq!(answer.body, "abc&");
@@ -265,7 +266,7 @@ mod tests {
         let code = hex::encode(Hash::Sha256.mac(b"secret", &["qgg8vlvZRS6UYooatFL8Aw"]));
         assert_eq!(answer, json!({"plainToken": "qgg8vlvZRS6UYooatFL8Aw", "encryptedToken": code}));
 
-        let mut draft = SignedRequest::post(URL, r#"{"challenge":"pogchamp"}"#);
+        let mut draft = RawRequest::post(URL, r#"{"challenge":"pogchamp"}"#);
         draft
             .headers
             .insert("twitch-eventsub-message-type", "webhook_callback_verification".parse().unwrap());
@@ -282,14 +283,14 @@ mod tests {
 
     #[test]
     fn a_secret_is_taken_once() {
-        let mut asana = SignedRequest::post(URL, "{}");
+        let mut asana = RawRequest::post(URL, "{}");
         asana.headers.insert("x-hook-secret", "b537207f20cbfa02357cf448134da559".parse().unwrap());
         let handshake = meet("asana", &asana, &Keys::default()).unwrap().unwrap();
         assert_eq!(handshake.secret.as_deref(), Some("b537207f20cbfa02357cf448134da559"));
         let echoed = &handshake.answer.headers[0];
         assert_eq!((echoed.0.as_str(), &*echoed.1), ("x-hook-secret", "b537207f20cbfa02357cf448134da559"));
         assert!(!format!("{handshake:?}").contains("b537"));
-        let notion = SignedRequest::post(
+        let notion = RawRequest::post(
             URL,
             r#"{"verification_token":"secret_tMrlL1qK5vuQAh1b6cZGhFChZTSYJlce98V0pYn7yBl"}"#,
         );
@@ -304,7 +305,7 @@ mod tests {
 
     #[test]
     fn other_handshakes_are_answered_as_they_ask() {
-        let head = SignedRequest { method: Method::HEAD, ..get("") };
+        let head = RawRequest { method: Method::HEAD, ..get("") };
         for name in ["trello", "mandrill"] {
             assert_eq!(meet(name, &head, &Keys::default()).unwrap().unwrap().answer.status, StatusCode::OK);
         }

@@ -216,8 +216,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::RawRequest;
     use crate::scheme::tests::{NOW, URL};
-    use crate::scheme::{SignedRequest, Verification, verify};
+    use crate::scheme::{Verification, verify};
 
     fn token(claims: &serde_json::Value, head: &serde_json::Value, secret: &str) -> String {
         let part = |value: &serde_json::Value| Encoding::Base64url.encode(value.to_string().as_bytes());
@@ -238,7 +239,7 @@ mod tests {
         let good = json!({"iss": "them", "aud": ["others", "us"], "hash": hash, "iat": now, "exp": now + 60});
         let head = json!({"alg": "HS256"});
         let check = |claims: &serde_json::Value, head: &serde_json::Value| {
-            let mut request = SignedRequest::post(URL, "body");
+            let mut request = RawRequest::post(URL, "body");
             let value = format!("Bearer {}", token(claims, head, "s"));
             request.headers.insert(header::AUTHORIZATION, value.parse().unwrap());
             verify(&verification, &request, &Keys::secrets_only(&["s".to_owned()]), NOW).map(|_| ())

@@ -1,14 +1,14 @@
-//! A request with all that senders sign, and what a template may see of it.
+//! What senders sign of a request, and what a template may see of it.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderName, header};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::Refusal;
+use crate::RawRequest;
 
 /// Bytes of a header that is read. A JWT with a long chain of claims stays below it.
 const HEADER_BYTES_MAX: usize = 8 * 1_024;
@@ -16,47 +16,13 @@ const HEADER_BYTES_MAX: usize = 8 * 1_024;
 /// Fields of a form post that are sorted. Twilio and Mandrill send some dozens.
 const FORM_FIELDS_MAX: usize = 1_000;
 
-/// A request as it came in, with the URL that the sender knows.
-#[derive(Debug, Clone)]
-pub struct SignedRequest {
-    /// Its method.
-    pub method: Method,
-    /// The public URL as it is registered with the sender, with the query that came in. Behind a proxy this is not what
-    /// the socket saw.
-    pub url: String,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, byte for byte as it was sent.
-    pub body: Bytes,
-    /// What a compressed body stands for.
-    pub inflated: Option<Bytes>,
-}
-
-impl SignedRequest {
-    /// A bare POST.
-    #[must_use]
-    pub fn post(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
-        Self {
-            method: Method::POST,
-            url: url.into(),
-            headers: HeaderMap::new(),
-            body: body.into(),
-            inflated: None,
-        }
-    }
-
-    /// What the body says: inflated, where it was sent compressed.
-    #[must_use]
-    pub fn content(&self) -> &[u8] {
-        self.inflated.as_ref().unwrap_or(&self.body)
-    }
-
+impl RawRequest {
     /// A header's text.
     ///
     /// # Errors
     /// It comes twice, is too long, or holds bytes beyond visible ASCII: then two programs might read different things
     /// in it.
-    pub(super) fn header(&self, name: &HeaderName) -> Result<Option<&str>, Refusal> {
+    pub(super) fn only_header(&self, name: &HeaderName) -> Result<Option<&str>, Refusal> {
         let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
@@ -68,12 +34,12 @@ impl SignedRequest {
 
     /// A header that has to be there.
     pub(super) fn needed_header(&self, name: &HeaderName) -> Result<&str, Refusal> {
-        self.header(name)?.ok_or_else(|| Refusal::MissingHeader(name.clone()))
+        self.only_header(name)?.ok_or_else(|| Refusal::MissingHeader(name.clone()))
     }
 
     /// The first of several headers that is there, and all of them checked.
     pub(super) fn first_header(&self, names: &[HeaderName]) -> Result<Option<&str>, Refusal> {
-        let found: Result<Vec<_>, _> = names.iter().map(|name| self.header(name)).collect();
+        let found: Result<Vec<_>, _> = names.iter().map(|name| self.only_header(name)).collect();
         Ok(found?.into_iter().flatten().next())
     }
 
@@ -115,7 +81,7 @@ fn only_field(encoded: &[u8], name: &str) -> Option<String> {
 
 /// What the holes of a template are filled from.
 pub(super) struct Scope<'r> {
-    pub(super) request: &'r SignedRequest,
+    pub(super) request: &'r RawRequest,
     /// The timestamp as it was sent.
     pub(super) ts: Option<String>,
     pub(super) id: Option<String>,
@@ -128,7 +94,7 @@ pub(super) struct Scope<'r> {
 }
 
 impl<'r> Scope<'r> {
-    pub(super) fn of(request: &'r SignedRequest) -> Self {
+    pub(super) fn of(request: &'r RawRequest) -> Self {
         Self {
             request,
             ts: None,
@@ -176,13 +142,15 @@ impl<'r> Scope<'r> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use bytes::Bytes;
     use http::HeaderValue;
+
+    use super::*;
 
     #[test]
     fn a_url_is_taken_apart() {
         let parts = |url: &str| {
-            let request = SignedRequest::post(url, "");
+            let request = RawRequest::post(url, "");
             (request.path().to_owned(), request.query().to_owned())
         };
         assert_eq!(parts("https://a.example/in/x?y=/1&z=2#f"), ("/in/x".into(), "y=/1&z=2".into()));
@@ -192,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_field_that_says_two_things_says_nothing() {
-        let request = SignedRequest::post("https://a.example/?a=1&a=1&b=1&b=2", "");
+        let request = RawRequest::post("https://a.example/?a=1&a=1&b=1&b=2", "");
         assert_eq!(request.query_field("a").unwrap(), "1");
         assert_eq!((request.query_field("b"), request.query_field("c")), (None, None));
     }
@@ -201,11 +169,11 @@ mod tests {
     fn a_header_is_read_once_and_bounded() {
         let name = HeaderName::from_static("x-sig");
         let with = |values: &[&[u8]]| {
-            let mut request = SignedRequest::post("https://a.example/", "");
+            let mut request = RawRequest::post("https://a.example/", "");
             for value in values {
                 request.headers.append(&name, HeaderValue::from_bytes(value).unwrap());
             }
-            request.header(&name).map(|text| text.map(str::to_owned))
+            request.only_header(&name).map(|text| text.map(str::to_owned))
         };
         assert_eq!(with(&[]), Ok(None));
         assert_eq!(with(&[b"a"]), Ok(Some("a".to_owned())));
@@ -216,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_form_is_sorted_by_name_and_value() {
-        let mut request = SignedRequest::post("https://a.example/", "b=2&a=x+y&b=1&b=2&c=");
+        let mut request = RawRequest::post("https://a.example/", "b=2&a=x+y&b=1&b=2&c=");
         assert_eq!(Scope::of(&request).form_sorted(), None, "it does not say that it is a form");
         let form = HeaderValue::from_static("Application/X-WWW-Form-Urlencoded; charset=utf-8");
         request.headers.insert(header::CONTENT_TYPE, form);

@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::challenge::{Answer, Answered, Challenge, Handshake};
 use super::request::Scope;
-use super::{Keys, Refusal, SignedRequest, Verification, Verified, verify};
+use super::{Keys, Refusal, Verification, Verified, verify};
+use crate::RawRequest;
 
 /// Somebody who sends webhooks, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,7 @@ impl Sender {
     /// Why it is not to be believed.
     pub fn verify<'r>(
         &'r self,
-        request: &'r SignedRequest,
+        request: &'r RawRequest,
         keys: &Keys<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
@@ -65,7 +66,7 @@ impl Sender {
     /// Why the handshake is not to be believed.
     pub fn meet(
         &self,
-        request: &SignedRequest,
+        request: &RawRequest,
         keys: &Keys<'_>,
         now: Timestamp,
     ) -> Result<Option<Handshake>, Refusal> {

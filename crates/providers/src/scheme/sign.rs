@@ -17,7 +17,8 @@ use super::request::Scope;
 use super::signature::{Place, Signature, SignedBy, TimestampPlace};
 use super::template::Variable;
 use super::token::{Token, TokenPlace, basic};
-use super::{Refusal, SignedRequest, Verification};
+use super::{Refusal, Verification};
+use crate::RawRequest;
 
 /// Seconds after which a token that we issue expires.
 const TOKEN_SECONDS: i64 = 300;
@@ -70,10 +71,10 @@ impl<'k> SigningKey<'k> {
 pub fn sign(
     verification: &Verification,
     key: SigningKey<'_>,
-    draft: SignedRequest,
+    draft: RawRequest,
     now: Timestamp,
     random: &dyn SecureRandom,
-) -> Result<SignedRequest, Unsignable> {
+) -> Result<RawRequest, Unsignable> {
     Pen { key, now, random }.sign(&verification.proof, draft)
 }
 
@@ -84,7 +85,7 @@ struct Pen<'p> {
 }
 
 impl Pen<'_> {
-    fn sign(&self, proof: &Proof, mut draft: SignedRequest) -> Result<SignedRequest, Unsignable> {
+    fn sign(&self, proof: &Proof, mut draft: RawRequest) -> Result<RawRequest, Unsignable> {
         match proof {
             Proof::Signature(signature) => self.sign_content(signature, draft),
             Proof::Jwt(jwt) => {
@@ -100,11 +101,7 @@ impl Pen<'_> {
         }
     }
 
-    fn sign_content(
-        &self,
-        signature: &Signature,
-        mut draft: SignedRequest,
-    ) -> Result<SignedRequest, Unsignable> {
+    fn sign_content(&self, signature: &Signature, mut draft: RawRequest) -> Result<RawRequest, Unsignable> {
         if let Some(each) = &signature.each {
             return self.sign_each(signature, each, draft);
         }
@@ -129,8 +126,8 @@ impl Pen<'_> {
         &self,
         signature: &Signature,
         each: &super::json::Path,
-        mut draft: SignedRequest,
-    ) -> Result<SignedRequest, Unsignable> {
+        mut draft: RawRequest,
+    ) -> Result<RawRequest, Unsignable> {
         let Place::Body(path) = &signature.place else { return Err(Unsignable::OnlySender) };
         let body: Value = serde_json::from_slice(&draft.body).map_err(|_| Refusal::UnreadableBody)?;
         let mut elements =
@@ -151,7 +148,7 @@ impl Pen<'_> {
     fn put_timestamp(
         &self,
         signature: &Signature,
-        draft: &mut SignedRequest,
+        draft: &mut RawRequest,
     ) -> Result<Option<String>, Unsignable> {
         let Some(timestamp) = &signature.timestamp else { return Ok(None) };
         let written = timestamp.format.write(self.now);
@@ -219,7 +216,7 @@ impl Pen<'_> {
         }
     }
 
-    fn issue(&self, jwt: &Jwt, draft: &SignedRequest) -> Result<String, Unsignable> {
+    fn issue(&self, jwt: &Jwt, draft: &RawRequest) -> Result<String, Unsignable> {
         let algorithm: Algorithm = *jwt.algorithms.first().ok_or(Unsignable::OnlySender)?;
         let now = self.now.as_seconds();
         let mut claims = json!({"iat": now, "exp": now + TOKEN_SECONDS});
@@ -244,7 +241,7 @@ impl Pen<'_> {
         Ok(format!("{signed}.{}", Encoding::Base64url.encode(&signature)))
     }
 
-    fn show(&self, token: &Token, mut draft: SignedRequest) -> Result<SignedRequest, Unsignable> {
+    fn show(&self, token: &Token, mut draft: RawRequest) -> Result<RawRequest, Unsignable> {
         let secret = self.key.secret;
         match &token.place {
             TokenPlace::Header { name, prefix } => set(&mut draft, name, &format!("{prefix}{secret}"))?,
@@ -259,7 +256,7 @@ impl Pen<'_> {
 }
 
 /// A body that is no form is signed through its digest in the URL, where the sender does that.
-fn put_digest(signature: &Signature, draft: &mut SignedRequest) {
+fn put_digest(signature: &Signature, draft: &mut RawRequest) {
     let Some(name) = &signature.body_hash_query else { return };
     let is_form = signature.template.uses(&Variable::FormSorted) && Scope::of(draft).form_sorted().is_some();
     if !is_form && draft.query_field(name).is_none() {
@@ -270,7 +267,7 @@ fn put_digest(signature: &Signature, draft: &mut SignedRequest) {
 
 /// Makes up the headers that are signed and that the draft lacks; answers the id. They follow from the body, so that the
 /// same draft is signed the same way again.
-fn put_headers(signature: &Signature, draft: &mut SignedRequest) -> Result<Option<String>, Unsignable> {
+fn put_headers(signature: &Signature, draft: &mut RawRequest) -> Result<Option<String>, Unsignable> {
     let made_up = format!("msg_{}", &hex::encode(Hash::Sha256.digest(&[&draft.body]))[..24]);
     let signed = signature.template.holes().filter_map(|hole| match &hole.variable {
         Variable::Header(name) => Some(name),
@@ -295,20 +292,20 @@ fn in_pairs(signature: &Signature, ts: Option<String>, code: String) -> String {
     }
 }
 
-fn set(draft: &mut SignedRequest, name: &HeaderName, value: &str) -> Result<(), Unsignable> {
+fn set(draft: &mut RawRequest, name: &HeaderName, value: &str) -> Result<(), Unsignable> {
     let value = HeaderValue::from_str(value).map_err(|_| Refusal::UnreadableHeader(name.clone()))?;
     draft.headers.insert(name, value);
     Ok(())
 }
 
-fn edit(draft: &mut SignedRequest, change: impl FnOnce(&mut Value)) -> Result<(), Unsignable> {
+fn edit(draft: &mut RawRequest, change: impl FnOnce(&mut Value)) -> Result<(), Unsignable> {
     let mut body = serde_json::from_slice(&draft.body).map_err(|_| Refusal::UnreadableBody)?;
     change(&mut body);
     draft.body = body.to_string().into();
     Ok(())
 }
 
-fn add_to_query(draft: &mut SignedRequest, name: &str, value: &str) {
+fn add_to_query(draft: &mut RawRequest, name: &str, value: &str) {
     if let Ok(mut url) = Url::parse(&draft.url) {
         url.query_pairs_mut().append_pair(name, value);
         draft.url = url.into();

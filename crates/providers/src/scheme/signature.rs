@@ -163,7 +163,7 @@ impl Signature {
             Place::Headers(names) => {
                 let mut is_there = false;
                 for name in names {
-                    let Some(text) = scope.request.header(name)? else { continue };
+                    let Some(text) = scope.request.only_header(name)? else { continue };
                     is_there = true;
                     self.take(text, &mut sent)?;
                 }

@@ -100,8 +100,9 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::RawRequest;
     use crate::scheme::tests::{NOW, RSA_CERTIFICATE, URL};
-    use crate::scheme::{Fetched, SignedRequest, sender};
+    use crate::scheme::{Fetched, sender};
 
     pub(in crate::scheme) const TOPIC: &str = "arn:aws:sns:us-west-2:123456789012:MyTopic";
 
@@ -120,7 +121,7 @@ pub(super) mod tests {
     const SNS_CONFIRMATION: &str = "ltX9p6+9/SSAUg2UN/vAPTkowmElLkLWbNCFsXKjI4gI9d0dBqrV5jAyNo2vtj/vN7eCFzCB3kwCaB5tzZvlewbEVL/SkyTviD7aEtkYKY7E/Gsq/D24FZoaorNLTsQIdXc00184rLAdAY8hxbWhEiJbFZf0vmRHw8zWASMUydKeQp9P0VryiKPzCKF6qMv1hFokCfXNK3iMGgG6LbSFqbYSf+8K+rTdu1fFFkodwx5aYyp4r7NLp/4nqXNw819JvpqY/5Gi/WWFXuwu8m9blIbZk3edj9UzhlW7zShmyaQj6aZRwHLGs75b/siyHNG067COcWiWklYF7oljQD/cPg==";
 
     fn sns(body: &serde_json::Value, topic: &str) -> Result<Option<String>, Refusal> {
-        let request = SignedRequest::post(URL, body.to_string());
+        let request = RawRequest::post(URL, body.to_string());
         let url = "https://sns.us-west-2.amazonaws.com/cert.pem".to_owned();
         let fetched = [Fetched { url, text: RSA_CERTIFICATE.to_owned() }];
         let secrets = [topic.to_owned()];

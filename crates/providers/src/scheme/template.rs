@@ -194,7 +194,7 @@ impl Variable {
             Self::Query => Some(borrowed(request.query())),
             Self::FormSorted => scope.form_sorted().map(|text| Cow::Owned(text.into_bytes())),
             Self::Secret => scope.secret.as_deref().map(borrowed),
-            Self::Header(name) => request.header(name).ok().flatten().map(borrowed),
+            Self::Header(name) => request.only_header(name).ok().flatten().map(borrowed),
             Self::Json(path) => path.of(scope.json()?).and_then(text).map(owned),
             Self::Form(name) => request.form_field(name).map(owned),
             Self::QueryField(name) => request.query_field(name).map(owned),
@@ -287,11 +287,11 @@ impl fmt::Debug for Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scheme::SignedRequest;
+    use crate::RawRequest;
 
     fn filled(template: &str) -> Option<String> {
         let mut request =
-            SignedRequest::post("https://example.com/in?a=1&b=x+y", r#"{"data":{"id":7},"n":null}"#);
+            RawRequest::post("https://example.com/in?a=1&b=x+y", r#"{"data":{"id":7},"n":null}"#);
         request.headers.insert("x-id", http::HeaderValue::from_static("e1"));
         let mut scope = Scope::of(&request);
         scope.secret = Some("key".to_owned());
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn functions_give_their_published_values() {
         let of = |template: &str, body: &'static str, secret: &'static str| {
-            let request = SignedRequest::post("https://example.com", body);
+            let request = RawRequest::post("https://example.com", body);
             let mut scope = Scope::of(&request);
             scope.secret = Some(secret.to_owned());
             Template::parse(template).unwrap().text(&scope).unwrap()

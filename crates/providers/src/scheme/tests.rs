@@ -42,7 +42,7 @@ const OTHER_PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af02
 /// What it takes to try out one verification.
 struct Trial {
     verification: Verification,
-    draft: SignedRequest,
+    draft: RawRequest,
     secret: String,
     other_secret: String,
     private: String,
@@ -137,12 +137,12 @@ impl Trial {
         }
     }
 
-    fn signed(&self) -> SignedRequest {
+    fn signed(&self) -> RawRequest {
         let key = SigningKey { secret: &self.secret, private: &self.private };
         sign(&self.verification, key, self.draft.clone(), NOW, &SystemRandom::new()).unwrap()
     }
 
-    fn verify(&self, request: &SignedRequest, now: Timestamp) -> Result<(), Refusal> {
+    fn verify(&self, request: &RawRequest, now: Timestamp) -> Result<(), Refusal> {
         self.verify_under(&[self.other_secret.clone(), self.secret.clone()], &self.public, request, now)
     }
 
@@ -150,7 +150,7 @@ impl Trial {
         &self,
         secrets: &[String],
         public_keys: &[String],
-        request: &SignedRequest,
+        request: &RawRequest,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let keys = Keys { secrets, public_keys, fetched: &self.fetched, verify_token: None };
@@ -198,7 +198,7 @@ impl Trial {
 }
 
 /// A body in which every sender finds what it signs.
-fn draft() -> SignedRequest {
+fn draft() -> RawRequest {
     let item = json!({"pspReference": "P1", "merchantAccountCode": "M", "merchantReference": "R", "eventCode": "AUTHORISATION", "success": "true", "amount": {"value": 1130, "currency": "EUR"}, "additionalData": {}});
     let body = json!({
         "id": "e1", "type": "thing.happened", "text": "naïve ☃",
@@ -206,7 +206,7 @@ fn draft() -> SignedRequest {
         "notificationItems": [{"NotificationRequestItem": item}, {"NotificationRequestItem": item}],
         "value": [{"clientState": ""}],
     });
-    SignedRequest::post(URL, body.to_string())
+    RawRequest::post(URL, body.to_string())
 }
 
 fn altered(bytes: &[u8], at: usize) -> Vec<u8> {
@@ -215,7 +215,7 @@ fn altered(bytes: &[u8], at: usize) -> Vec<u8> {
     bytes
 }
 
-fn with_header(request: &SignedRequest, name: &HeaderName, value: &[u8]) -> SignedRequest {
+fn with_header(request: &RawRequest, name: &HeaderName, value: &[u8]) -> RawRequest {
     let mut request = request.clone();
     request.headers.insert(name, HeaderValue::from_bytes(value).unwrap());
     request
@@ -269,10 +269,10 @@ fn a_signed_field_in_any_element_is_covered() {
     }
     let mut body: serde_json::Value = serde_json::from_slice(&signed.body).unwrap();
     body["notificationItems"].as_array_mut().unwrap().push(json!({"NotificationRequestItem": {}}));
-    let smuggled = SignedRequest { body: body.to_string().into(), ..signed.clone() };
+    let smuggled = RawRequest { body: body.to_string().into(), ..signed.clone() };
     assert_eq!(trial.verify(&smuggled, NOW), Err(Refusal::BadSignature));
     body["notificationItems"] = json!([]);
-    let empty = SignedRequest { body: body.to_string().into(), ..signed };
+    let empty = RawRequest { body: body.to_string().into(), ..signed };
     assert_eq!(trial.verify(&empty, NOW), Err(Refusal::UnreadableBody));
 }
 
@@ -313,7 +313,7 @@ fn a_signature_in_the_body_is_refused_when_altered() {
             json!([good]),
         ] {
             *body.pointer_mut(path).unwrap() = bad;
-            let request = SignedRequest { body: body.to_string().into(), ..signed.clone() };
+            let request = RawRequest { body: body.to_string().into(), ..signed.clone() };
             assert!(trial.verify(&request, NOW).is_err(), "{name}");
         }
     }
@@ -394,11 +394,11 @@ fn where_url_and_method_are_signed_they_are_covered() {
             assert_eq!(trial.verification.signs_url(), trial.uses(&Variable::Url));
             if trial.uses(&Variable::Url) {
                 names.push(&*sender.name);
-                let elsewhere = SignedRequest { url: URL.replace("abc", "abd"), ..signed.clone() };
+                let elsewhere = RawRequest { url: URL.replace("abc", "abd"), ..signed.clone() };
                 assert!(trial.verify(&elsewhere, NOW).is_err(), "{}", sender.name);
             }
             if trial.uses(&Variable::Method) {
-                let put = SignedRequest { method: Method::PUT, ..signed };
+                let put = RawRequest { method: Method::PUT, ..signed };
                 assert!(trial.verify(&put, NOW).is_err(), "{}", sender.name);
             }
         }
@@ -410,7 +410,7 @@ fn where_url_and_method_are_signed_they_are_covered() {
 #[test]
 fn a_digest_in_the_url_covers_the_body() {
     let mut trial = trials(&sender("twilio").unwrap().verification).remove(0);
-    trial.draft = SignedRequest::post(URL, r#"{"a":1}"#);
+    trial.draft = RawRequest::post(URL, r#"{"a":1}"#);
     let signed = trial.signed();
     assert!(signed.url.contains("bodySHA256="), "{}", signed.url);
     assert_eq!(trial.verify(&signed, NOW), Ok(()));
@@ -426,7 +426,7 @@ fn a_digest_in_the_url_covers_the_body() {
 fn a_key_that_has_to_be_fetched_is_asked_for() {
     let paypal = trials(&sender("paypal").unwrap().verification).remove(0);
     let signed = paypal.signed();
-    let asked = |request: &SignedRequest| {
+    let asked = |request: &RawRequest| {
         let keys = Keys::secrets_only(std::slice::from_ref(&paypal.secret));
         verify(&paypal.verification, request, &keys, NOW).unwrap_err()
     };
@@ -462,7 +462,7 @@ fn type_and_id_are_found_where_the_sender_puts_them() {
     let secrets = ["secret".to_owned()];
     let read = |name: &str, headers: &[(&'static str, &'static str)], body: &str| {
         let sender = sender(name).unwrap();
-        let mut draft = SignedRequest::post(URL, body.to_owned());
+        let mut draft = RawRequest::post(URL, body.to_owned());
         for (name, value) in headers {
             draft.headers.insert(*name, value.parse().unwrap());
         }
@@ -504,7 +504,7 @@ fn adyen_and_discord_hear_what_they_want() {
 fn an_alternative_that_holds_is_enough_and_a_public_key_is_no_secret() {
     let verification = &sender("standard-webhooks").unwrap().verification;
     let [symmetric, asymmetric] = &*trials(verification) else { panic!() };
-    let verify_under = |request: &SignedRequest, secrets: &[String], public_keys: &[String]| {
+    let verify_under = |request: &RawRequest, secrets: &[String], public_keys: &[String]| {
         let keys = Keys { secrets, public_keys, ..Keys::default() };
         verify(verification, request, &keys, NOW).map(|_| ())
     };
@@ -541,7 +541,7 @@ fn keys_are_judged_before_they_are_needed() {
 #[test]
 fn no_secret_shows_in_debug_output() {
     let secrets = ["hunter2".to_owned()];
-    let request = SignedRequest::post(URL, "{}");
+    let request = RawRequest::post(URL, "{}");
     let signed = sign(
         &sender("github").unwrap().verification,
         SigningKey::new("hunter2"),

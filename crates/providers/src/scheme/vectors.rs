@@ -17,7 +17,7 @@ const URL: &str = "https://hooks.example.com/in/abc?x=1";
 /// A request that a sender has signed.
 struct Witness {
     sender: &'static str,
-    request: SignedRequest,
+    request: RawRequest,
     secrets: Vec<String>,
     public_keys: Vec<String>,
     fetched: Vec<Fetched>,
@@ -29,7 +29,7 @@ impl Witness {
     fn of(sender: &'static str) -> Self {
         Self {
             sender,
-            request: SignedRequest::post(URL, BODY),
+            request: RawRequest::post(URL, BODY),
             secrets: vec![SECRET.to_owned()],
             public_keys: Vec::new(),
             fetched: Vec::new(),
@@ -73,7 +73,7 @@ impl Witness {
         self
     }
 
-    fn verify(&self, request: &SignedRequest, secrets: &[String]) -> Result<(), Refusal> {
+    fn verify(&self, request: &RawRequest, secrets: &[String]) -> Result<(), Refusal> {
         let keys =
             Keys { secrets, public_keys: &self.public_keys, fetched: &self.fetched, verify_token: None };
         sender(self.sender).unwrap().verify(request, &keys, Timestamp::from_seconds(self.at)).map(|_| ())

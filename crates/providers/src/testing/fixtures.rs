@@ -75,7 +75,7 @@ impl Fixture {
         let headers = headers.map(|(name, value)| {
             (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
         });
-        RawRequest { headers: headers.collect(), body: self.body(), inflated: None }
+        RawRequest { headers: headers.collect(), ..RawRequest::post("", self.body()) }
     }
 }
 

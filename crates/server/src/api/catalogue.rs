@@ -55,6 +55,7 @@ pub(crate) struct Catalogue {
 
 /// Whose catalogue.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CatalogueQuery {
     /// The user whose types are meant, beside everyone's.
@@ -200,7 +201,8 @@ pub(crate) async fn delete_event_type(
 
 /// What providers emit, and then what Waystation itself does.
 static BUILT_IN: LazyLock<Vec<ShownType>> = LazyLock::new(|| {
-    let provided = providers::ALL.iter().flat_map(|provider| provider.event_types());
+    let sent = providers::ALL.iter().flat_map(|provider| provider.event_types());
+    let provided = sent.chain(providers::POLLABLE.iter().flat_map(|provider| provider.event_types()));
     let provided = provided.map(|known| {
         let example: Value = serde_json::from_str(&known.example).unwrap_or_default();
         built_in(&known.event_type, &known.description, schema_of(&example), example)

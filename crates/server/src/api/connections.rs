@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use domain::connection::{Granted, State as Standing};
 use domain::limits::{ACCOUNT_ID_BYTES_MAX, SCOPES_MAX};
-use domain::{ConnectionId, Timestamp, UserId};
+use domain::{ConnectionId, JobId, Timestamp, UserId};
 use engine::connections::{NewConnection, Tokens};
 use engine::limits::TOKEN_BYTES_MAX;
 use http::StatusCode;
@@ -17,6 +17,7 @@ use store::StoredConnection;
 use utoipa::{IntoParams, ToSchema};
 
 use super::fields::{Fields, Said};
+use super::jobs::ShownJob;
 use super::list::{Listed, Params, page, parsed};
 use super::owned::OwnedConnection;
 use crate::access::Bearer;
@@ -50,6 +51,7 @@ pub(crate) struct ShownConnection {
     /// When the access token expires.
     #[schema(value_type = Option<String>)]
     expires_at: Option<Timestamp>,
+    /// When the provider was last asked for what is new.
     #[schema(value_type = Option<String>)]
     last_sync_at: Option<Timestamp>,
     #[schema(value_type = String)]
@@ -168,6 +170,7 @@ fn take_granted(fields: &mut Fields, now: Timestamp) -> Granted {
 
 /// Which connections.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ConnectionsQuery {
     /// Whose.
@@ -201,15 +204,40 @@ pub(crate) async fn read_connection(OwnedConnection(stored): OwnedConnection) ->
     Json(show(stored))
 }
 
+/// A poll that somebody wants now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct BegunSync {
+    /// The job that does it.
+    #[schema(value_type = String)]
+    job_id: JobId,
+    #[serde(flatten)]
+    job: ShownJob,
+}
+
+/// Ask a connection's provider for what is new, now
+///
+/// The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
+/// A provider that wants to be left alone for a while is asked after that.
+#[utoipa::path(post, path = "/api/connections/{id}/sync", tag = "Connections", params(("id" = String, Path)),
+    responses((status = 202, body = BegunSync), (status = 404, body = Problem), (status = 409, body = Problem)))]
+pub(crate) async fn sync_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(stored): OwnedConnection,
+) -> Result<(StatusCode, Json<BegunSync>)> {
+    let job_id = app.engine.connections.sync(&stored).await?;
+    let begun = app.engine.store.job(job_id).await?.ok_or_else(|| Problem::not_found("job"))?;
+    Ok((StatusCode::ACCEPTED, Json(BegunSync { job_id, job: begun.job.into() })))
+}
+
 /// Remove a connection
 ///
-/// Its tokens are gone then. Its events stay.
+/// What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
 #[utoipa::path(delete, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
     responses((status = 204), (status = 404, body = Problem)))]
 pub(crate) async fn delete_connection(
     State(app): State<Arc<App>>,
     OwnedConnection(stored): OwnedConnection,
 ) -> Result<StatusCode> {
-    let is_deleted = app.engine.connections.disconnect(stored.connection.id).await?;
+    let is_deleted = app.engine.connections.disconnect(&stored).await?;
     is_deleted.then_some(StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found("connection"))
 }

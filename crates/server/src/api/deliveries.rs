@@ -74,6 +74,7 @@ impl From<Delivery> for ShownDelivery {
 
 /// Which deliveries.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DeliveriesQuery {
     /// With this status.
@@ -231,7 +232,8 @@ async fn shown_request(app: &App, delivery: &Delivery, signed_at: Timestamp) -> 
         return Ok(None);
     }
     let Some(logged) = app.engine.store.event(delivery.event_id).await? else { return Ok(None) };
-    let content = Content::of(&logged.event, &route.shape, &app.engine.transforms).await;
+    let user = route.subscription.user_id.as_ref();
+    let content = Content::of(&logged.event, &route.shape, user, &app.engine.transforms).await;
     // Where there is none, the delivery says why.
     let Ok(Some(content)) = content else { return Ok(None) };
     let headers = engine::deliver::headers(route, delivery, &logged.event, signed_at, &content);

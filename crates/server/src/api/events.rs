@@ -63,6 +63,7 @@ impl From<&Event> for ShownEvent {
 
 /// Which events.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     /// Whose.
@@ -156,6 +157,7 @@ pub(crate) async fn read_raw_event(OwnedEvent(logged): OwnedEvent) -> Response {
 
 /// What to count.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatsQuery {
     /// How long a bucket is.

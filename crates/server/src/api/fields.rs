@@ -162,6 +162,15 @@ impl Fields {
         self.problems.push(FieldProblem { field: name.to_owned(), message: message.into() });
     }
 
+    /// Notes of each of `names` that it is not to be said here.
+    pub(crate) fn refuse_all(&mut self, names: &[&str], message: &str) {
+        for name in names {
+            if self.rest.remove(*name).is_some() {
+                self.refuse(name, message);
+            }
+        }
+    }
+
     fn note_left_over(&mut self) {
         for name in self.rest.keys() {
             let message = "there is no such field".to_owned();

@@ -55,7 +55,7 @@ pub(crate) async fn read_liveness() -> Json<Health> {
 pub(crate) async fn read_metrics(State(app): State<Arc<App>>) -> Result<Response> {
     let text = app
         .metrics
-        .render(app.engine.store.as_ref(), &app.engine.rejections)
+        .render(app.engine.store.as_ref(), &app.engine.rejections, &app.engine.queues)
         .map_err(|_| Problem::internal())?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, media_type)], text).into_response())

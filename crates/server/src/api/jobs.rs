@@ -20,7 +20,8 @@ use crate::problem::{Problem, Result};
 pub(crate) struct ShownJob {
     #[schema(value_type = String, example = "job_019aa6b0c7d07b3e8f3c5a1d2e4f6071")]
     id: JobId,
-    /// `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+    /// `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+    /// connection's provider for what is new.
     #[schema(example = "replay")]
     kind: &'static str,
     /// Whose it is; `null`: the operator's.
@@ -62,6 +63,7 @@ impl From<Job> for ShownJob {
 
 /// Which jobs.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct JobsQuery {
     /// Whose.

@@ -92,6 +92,7 @@ pub(crate) async fn create_key(
 
 /// Which keys.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeysQuery {
     /// At most so many, 1 to 200.

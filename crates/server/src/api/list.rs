@@ -72,9 +72,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Query(params) = Query::from_request_parts(parts, state)
             .await
-            .map_err(|error| Problem::bad_request(error.body_text()))?;
+            .map_err(|error| Problem::bad_request(in_short(&error.body_text())))?;
         Ok(Self(params))
     }
+}
+
+/// The parameter and what is wrong with it, without what the library says before that.
+fn in_short(error: &str) -> &str {
+    error.strip_prefix("Failed to deserialize query string: ").unwrap_or(error)
 }
 
 /// Reads a query parameter from its text; an empty one counts as absent.

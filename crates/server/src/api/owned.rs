@@ -9,7 +9,8 @@ use axum::extract::{FromRequestParts, Path};
 use domain::delivery::Delivery;
 use http::request::Parts;
 use store::{
-    Logged, StoredConnection, StoredConversation, StoredJob, StoredMessage, StoredSource, StoredSubscription,
+    Logged, StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredSource,
+    StoredSubscription,
 };
 
 use crate::access::Bearer;
@@ -47,6 +48,10 @@ pub(crate) struct OwnedConversation(pub(crate) StoredConversation);
 /// A message of one of the bearer's conversations, with that.
 #[derive(Debug)]
 pub(crate) struct OwnedMessage(pub(crate) StoredConversation, pub(crate) StoredMessage);
+
+/// An e-mail of the bearer's.
+#[derive(Debug)]
+pub(crate) struct OwnedEmail(pub(crate) StoredEmail);
 
 /// The id in the path. A text that is no id names nothing.
 async fn id<T: std::str::FromStr>(parts: &mut Parts, app: &Arc<App>, what: &str) -> Result<T> {
@@ -122,6 +127,7 @@ impl FromRequestParts<Arc<App>> for OwnedConnection {
         let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
         let id = id(parts, app, "connection").await?;
         let stored = app.engine.store.connection(id).await?;
+        let stored = stored.filter(|stored| stored.connection.removed_at.is_none());
         let stored = stored.ok_or_else(|| Problem::not_found("connection"))?;
         access.check(Some(&stored.connection.user_id))?;
         Ok(Self(stored))
@@ -158,5 +164,17 @@ impl FromRequestParts<Arc<App>> for OwnedMessage {
         let is_in_it =
             |found: &StoredMessage| found.message.is_known && found.message.conversation_id == conversation;
         Ok(Self(stored, found.filter(is_in_it).ok_or_else(none)?))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedEmail {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let id = id(parts, app, "email").await?;
+        let stored = app.engine.store.email(id).await?.ok_or_else(|| Problem::not_found("email"))?;
+        access.check(Some(&stored.email.user_id))?;
+        Ok(Self(stored))
     }
 }

@@ -10,6 +10,7 @@ use domain::filter::Filter;
 use domain::subscription::Terms;
 use domain::{Access, Event, EventId, EventType, Timestamp, UserId};
 use engine::deliver::{Content, Shape, unsigned_headers};
+use engine::matching::Why;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -61,7 +62,7 @@ pub(crate) struct Preview {
     matched: bool,
     /// What would be sent; `null` where the filter does not want it, or the transform returned `null` or failed.
     request: Option<PreviewedRequest>,
-    /// How the transform failed.
+    /// How the transform failed, or why the filter cannot tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -90,7 +91,7 @@ pub(crate) async fn preview_request(
         fields.take("event", "an event, such as {\"type\": \"task.created\", \"data\": {}}", Ok::<_, String>);
     let known = fields.take_parsed("event_id");
     let mut terms = Terms::default();
-    take_shape(&app, &mut fields, &mut terms).await;
+    take_shape(&app, access.user(), &mut fields, &mut terms).await;
     let event = match (made_up, known) {
         (Said::Value(_), Said::Value(_)) => {
             fields.refuse("event_id", "is one event, and `event` another: send one of them");
@@ -103,7 +104,7 @@ pub(crate) async fn preview_request(
     };
     fields.finish()?;
     let event = event.ok_or_else(Problem::internal)?.load(&app, &access).await?;
-    Ok(Json(preview(&app, event, &terms).await?))
+    Ok(Json(preview(&app, access.user(), event, &terms).await?))
 }
 
 /// The event that something is tried on.
@@ -141,11 +142,13 @@ fn made_up(app: &App, access: &Access, event: TriedEvent) -> Result<Event> {
     })
 }
 
-async fn preview(app: &App, event: Arc<Event>, terms: &Terms) -> Result<Preview> {
-    if !is_wanted(Arc::clone(&event), terms.filter.clone()).await? {
-        return Ok(Preview { matched: false, request: None, error: None });
+async fn preview(app: &App, user: Option<&UserId>, event: Arc<Event>, terms: &Terms) -> Result<Preview> {
+    match is_wanted(app, user, &event, terms.filter.as_ref()).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(Preview { matched: false, request: None, error: None }),
+        Err(why) => return Ok(Preview { matched: false, request: None, error: Some(why.to_string()) }),
     }
-    let content = Content::of(&event, &Shape::of(terms), &app.engine.transforms).await;
+    let content = Content::of(&event, &Shape::of(terms), user, &app.engine.transforms).await;
     let (content, error) = match content {
         Ok(content) => (content, None),
         Err(failed) => (None, Some(format!("the transform {failed}"))),
@@ -157,11 +160,13 @@ async fn preview(app: &App, event: Arc<Event>, terms: &Terms) -> Result<Preview>
     Ok(Preview { matched: true, request, error })
 }
 
-/// Asks the filter on a thread that may be held up: a hostile one takes its time.
-async fn is_wanted(event: Arc<Event>, filter: Option<Value>) -> Result<bool> {
-    let Some(filter) = filter else { return Ok(true) };
-    let asked = tokio::task::spawn_blocking(move || {
-        Filter::parse(&filter).is_ok_and(|filter| filter.matches(&event.document()))
-    });
-    asked.await.map_err(|_| Problem::internal())
+async fn is_wanted(
+    app: &App,
+    user: Option<&UserId>,
+    event: &Arc<Event>,
+    filter: Option<&Value>,
+) -> std::result::Result<bool, Why> {
+    // It was read before.
+    let Some(Ok(filter)) = filter.map(Filter::parse) else { return Ok(true) };
+    app.engine.matching.try_out(user, filter, Arc::clone(event)).await
 }

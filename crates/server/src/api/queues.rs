@@ -35,6 +35,7 @@ const LEASE_SECONDS: u32 = 60;
 
 /// What a worker asks for.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct PullQuery {
     /// The queue; `default` where it is left out.

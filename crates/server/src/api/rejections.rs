@@ -59,6 +59,7 @@ impl From<Rejection> for ShownRejection {
 
 /// Which rejections.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct RejectionsQuery {
     /// At most so many, 1 to 200.

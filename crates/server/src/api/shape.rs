@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use domain::UserId;
 use domain::batch::Batch;
 use domain::filter::Filter;
 use domain::headers::Headers;
@@ -16,10 +17,10 @@ use super::fields::{Fields, Said};
 use crate::app::App;
 
 /// Takes `filter`, `template`, `transform` and `headers`.
-pub(crate) async fn take_shape(app: &App, fields: &mut Fields, terms: &mut Terms) {
+pub(crate) async fn take_shape(app: &App, user: Option<&UserId>, fields: &mut Fields, terms: &mut Terms) {
     take_filter(fields).change(&mut terms.filter, None);
     take_template(fields).change(&mut terms.template, None);
-    take_transform(app, fields).await.change(&mut terms.transform, None);
+    take_transform(app, user, fields).await.change(&mut terms.transform, None);
     take_headers(fields).change(&mut terms.headers, Headers::default());
     if terms.transform.is_some() && terms.template.is_some() {
         fields.refuse("transform", "takes the place of a template: have one of them, and null for the other");
@@ -51,13 +52,13 @@ fn take_template(fields: &mut Fields) -> Said<Option<Template>> {
 }
 
 /// Takes a source that compiles.
-async fn take_transform(app: &App, fields: &mut Fields) -> Said<Option<Source>> {
+async fn take_transform(app: &App, user: Option<&UserId>, fields: &mut Fields) -> Said<Option<Source>> {
     let source = match fields.take_text("transform", SOURCE_BYTES_MAX) {
         Said::Nothing => return Said::Nothing,
         Said::Null => return Said::Null,
         Said::Value(source) => source,
     };
-    match app.engine.transforms.compile(source.clone()).await {
+    match app.engine.transforms.compile(user, source.clone()).await {
         Ok(_) => Said::Value(Some(Source(source))),
         Err(wrong) => {
             fields.refuse("transform", wrong.to_string());

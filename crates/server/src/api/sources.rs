@@ -202,6 +202,7 @@ pub(crate) async fn create_source(
 
 /// Which sources.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SourcesQuery {
     /// Whose.

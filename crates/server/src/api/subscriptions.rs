@@ -13,6 +13,7 @@ use domain::limits::{
 };
 use domain::path::Path;
 use domain::retry::RetryPolicy;
+use domain::signing::{KeyPair, Secret};
 use domain::subscription::{Signing, Subscription, Target, Terms, TypePattern};
 use domain::template::Template;
 use domain::{ConversationId, JobId, SubscriptionId, Timestamp, UserId};
@@ -196,6 +197,8 @@ pub(crate) struct SubscriptionTerms {
     #[schema(example = json!(["github.*"]))]
     event_types: Vec<String>,
     description: Option<String>,
+    /// A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made.
+    secret: Option<String>,
     /// What events must hold, beyond being of one of the types: an object of paths and conditions.
     #[schema(value_type = Option<Object>, example = json!({"data.amount": {"$gte": 100}}))]
     filter: Option<Value>,
@@ -273,8 +276,9 @@ pub(crate) async fn create_subscription(
     let mut terms = Terms { event_types: event_types.unwrap_or_default(), ..Terms::default() };
     let (mut is_active, mut paused) = (true, false);
     take_signing(&mut fields, &mut terms);
+    let brought = take_secret(&mut fields, terms.signing);
     take_terms(&mut fields, &mut terms, Said::Null);
-    take_shape(&app, &mut fields, &mut terms).await;
+    take_shape(&app, access.user(), &mut fields, &mut terms).await;
     take_order(&mut fields, &target, &mut terms);
     take_switches(&mut fields, &mut is_active, &mut paused);
     if start != Start::Now && !is_active {
@@ -291,7 +295,8 @@ pub(crate) async fn create_subscription(
     let user_id = access.narrow(user_id)?;
     let now = app.engine.clock.now();
     let id = SubscriptionId::new(now, &mut engine::chance::rng());
-    let keys = SigningKeys::generate(terms.signing, &mut engine::chance::rng());
+    let generated = || SigningKeys::generate(terms.signing, &mut engine::chance::rng());
+    let keys = brought.map_or_else(generated, SigningKeys::only);
     let subscription =
         Subscription { id, user_id, target, terms, is_active, paused, created_at: now, updated_at: now };
     let stored =
@@ -384,6 +389,26 @@ fn take_signing(fields: &mut Fields, terms: &mut Terms) {
         .change(&mut terms.signing, Signing::default());
 }
 
+/// Takes a key that receivers know from elsewhere, so that they need not notice that it is us now.
+fn take_secret(fields: &mut Fields, signing: Signing) -> Option<SigningKey> {
+    let secret = fields.take_text("secret", SECRET_BYTES_MAX).value()?;
+    let key = match signing {
+        Signing::Standard => Secret::brought(&secret).map(SigningKey::Secret),
+        Signing::Ed25519 => KeyPair::parse(&secret).map(SigningKey::KeyPair),
+    };
+    if key.is_err() {
+        let expected = match signing {
+            Signing::Standard => "must be whsec_ and the base64 of 24 to 64 bytes",
+            Signing::Ed25519 => "must be whsk_ and the base64 of the 32 bytes of a private key",
+        };
+        fields.refuse("secret", format!("{expected}; without it one is made"));
+    }
+    key.ok()
+}
+
+/// Bytes of a secret that is brought along: 64 in base64, with a prefix and room for padding.
+const SECRET_BYTES_MAX: usize = 128;
+
 /// Takes what may be set at any time. `count` says what a `retry_count` that is not there means: for a new subscription
 /// the policy's own number, for a change what was there, unless the policy changes.
 fn take_terms(fields: &mut Fields, terms: &mut Terms, count: Said<u16>) {
@@ -439,6 +464,7 @@ pub(super) async fn reload(app: &App) {
 
 /// Which subscriptions.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SubscriptionsQuery {
     /// Whose.
@@ -527,6 +553,10 @@ fn check_is_no_callback(stored: &StoredSubscription) -> Result<()> {
     }
 }
 
+/// What a subscription shows, and nobody changes.
+const UNCHANGEABLE: [&str; 8] =
+    ["id", "user_id", "target", "start", "public_key", "statistics", "created_at", "updated_at"];
+
 /// How often a change is made again because somebody else was faster.
 pub(super) const CHANGE_TRIES: usize = 20;
 
@@ -545,7 +575,9 @@ async fn apply(app: &App, mut fields: Fields, subscription: &mut Subscription) -
     let event_types = take_event_types(&mut fields);
     event_types.change(&mut subscription.terms.event_types, vec![TypePattern::All]);
     take_terms(&mut fields, &mut subscription.terms, Said::Nothing);
-    take_shape(app, &mut fields, &mut subscription.terms).await;
+    fields.refuse_all(&["secret"], "is replaced by POST /api/webhooks/{id}/rotate-secret");
+    fields.refuse_all(&UNCHANGEABLE, "cannot be changed");
+    take_shape(app, subscription.user_id.as_ref(), &mut fields, &mut subscription.terms).await;
     take_order(&mut fields, &subscription.target, &mut subscription.terms);
     take_switches(&mut fields, &mut subscription.is_active, &mut subscription.paused);
     if let Said::Value(url) = url {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use domain::attempt::ErrorCode;
 use domain::delivery::Status;
 use domain::event::Json as Data;
@@ -13,6 +13,7 @@ use engine::log::{Draft, Owed};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::fields::Fields;
 use super::owned::OwnedSubscription;
 use crate::app::App;
 use crate::problem::{Problem, Result};
@@ -45,7 +46,11 @@ pub(crate) struct Trial {
 pub(crate) async fn test_subscription(
     State(app): State<Arc<App>>,
     OwnedSubscription(stored): OwnedSubscription,
+    request: Request,
 ) -> Result<Json<Trial>> {
+    let (parts, body) = request.into_parts();
+    // There is nothing to be said, and whoever says something is told.
+    Fields::read(&parts.headers, body).await?.finish()?;
     let routes = app.engine.routes.current();
     let route = routes.get(stored.subscription.id).cloned();
     let route =

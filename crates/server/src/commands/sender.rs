@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
-use providers::scheme::{self, Fetched, Keys, SignedRequest, SigningKey};
+use providers::scheme::{self, Fetched, Keys, SigningKey};
 use providers::{KeySet, Known, Provider, RawRequest, Settings, Unsigned};
 
 /// A message, and who is said to have sent it.
@@ -48,7 +48,7 @@ pub(super) struct KeysArgs {
 
 impl MessageArgs {
     /// The request as far as it is known.
-    pub(super) fn request(&self) -> Result<SignedRequest> {
+    pub(super) fn request(&self) -> Result<RawRequest> {
         if let Sender::Known(known) = self.sender {
             ensure!(
                 self.url.is_some() || !known.verification.signs_url(),
@@ -58,7 +58,7 @@ impl MessageArgs {
         }
         let headers = self.headers.iter().cloned().collect();
         let url = self.url.clone().unwrap_or_default();
-        Ok(SignedRequest { headers, ..SignedRequest::post(url, self.body()?) })
+        Ok(RawRequest { headers, ..RawRequest::post(url, self.body()?) })
     }
 
     fn body(&self) -> Result<Vec<u8>> {
@@ -127,9 +127,9 @@ impl Sender {
         self,
         secret: &str,
         id: Option<&str>,
-        mut request: SignedRequest,
+        mut request: RawRequest,
         time: Timestamp,
-    ) -> Result<SignedRequest> {
+    ) -> Result<RawRequest> {
         match self {
             Self::Provider(provider) => {
                 for (name, value) in provider.sign(secret, &Unsigned { id, body: &request.body, at: time })? {
@@ -156,14 +156,12 @@ impl Sender {
         self,
         secret: &str,
         keys: &KeysArgs,
-        request: &SignedRequest,
+        request: &RawRequest,
         now: Timestamp,
     ) -> Result<()> {
-        let raw =
-            || RawRequest { headers: request.headers.clone(), body: request.body.clone(), inflated: None };
         match self {
-            Self::Provider(provider) => verify_provider(provider, secret, keys, &request.url, &raw(), now),
-            Self::StandardWebhooks => standard::verify(secret, &raw(), now),
+            Self::Provider(provider) => verify_provider(provider, secret, keys, request, now),
+            Self::StandardWebhooks => standard::verify(secret, request, now),
             Self::Known(known) => verify_known(known, secret, keys, request, now),
         }
     }
@@ -174,12 +172,11 @@ fn verify_provider(
     provider: &dyn Provider,
     secret: &str,
     keys: &KeysArgs,
-    url: &str,
     request: &RawRequest,
     now: Timestamp,
 ) -> Result<()> {
     let required = provider.settings().iter().filter(|setting| setting.is_required());
-    let told = [secret, url].into_iter().filter(|text| !text.is_empty());
+    let told = [secret, &request.url].into_iter().filter(|text| !text.is_empty());
     let settings = required
         .zip(told)
         .fold(Settings::default(), |settings, (setting, text)| settings.with(setting.key, [text.to_owned()]));
@@ -201,7 +198,7 @@ fn verify_known(
     known: &scheme::Sender,
     secret: &str,
     keys: &KeysArgs,
-    request: &SignedRequest,
+    request: &RawRequest,
     now: Timestamp,
 ) -> Result<()> {
     let told = [secret.to_owned()];
@@ -247,8 +244,8 @@ mod tests {
     const WITH_PRIVATE_KEYS: [&str; 8] =
         ["aws-sns", "discord", "fal-ai", "highlevel", "paypal", "plaid", "sendgrid", "telnyx"];
 
-    fn request(body: &'static str, is_form: bool) -> SignedRequest {
-        let mut request = SignedRequest::post("https://hooks.example.com/in/abc", body);
+    fn request(body: &'static str, is_form: bool) -> RawRequest {
+        let mut request = RawRequest::post("https://hooks.example.com/in/abc", body);
         if is_form {
             let form = HeaderValue::from_static("application/x-www-form-urlencoded");
             request.headers.insert(http::header::CONTENT_TYPE, form);

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use engine::clock::{Clock, SystemClock};
 use engine::deliver::Guard;
-use engine::vault::Vault;
 use engine::{Engine, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
@@ -17,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::DatabaseArgs;
-use crate::access::{Doorkeeper, Tokens};
+use crate::access::Doorkeeper;
 use crate::api::keys::make_key;
 use crate::app::App;
 use crate::config::{Config, Flags, Inbound, Secret};
@@ -75,6 +74,7 @@ pub(super) struct Serving {
 impl Serving {
     pub(super) async fn start(config: Config) -> Result<Self> {
         raise_file_limit();
+        leave_no_core();
         // The port first: when it is taken, nothing else has happened.
         let listener = TcpListener::bind(config.listen).await.with_context(|| {
             format!(
@@ -109,6 +109,14 @@ fn raise_file_limit() {
     }
 }
 
+/// A core would hold every secret that is open.
+fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "a crash may leave a core file, with secrets in it");
+    }
+}
+
 async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App> {
     let provider_settings: HashMap<_, _> =
         config.providers.by_name().map(|(name, settings)| (name, settings.clone())).collect();
@@ -130,12 +138,12 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         alerts,
         heartbeat,
         care,
+        base_url: config.base_url.as_ref().map(ToString::to_string),
     };
-    let vault = Vault::new(data.secret_key.reveal());
+    let vault = data.vault();
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);
-    let doorkeeper =
-        Doorkeeper::new(Arc::clone(&data.store), admin_key, Tokens::new(data.secret_key.reveal()), vault);
+    let doorkeeper = Doorkeeper::new(Arc::clone(&data.store), admin_key, data.tokens(), vault);
     let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
     let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
     let base_url = config.base_url.as_ref().map(ToString::to_string);

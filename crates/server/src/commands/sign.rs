@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use anyhow::Result;
-use providers::scheme::SignedRequest;
+use providers::RawRequest;
 
 use super::sender::MessageArgs;
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
 }
 
 /// What `signed` has that `draft` lacks.
-fn told(draft: &SignedRequest, signed: &SignedRequest) -> Result<Vec<u8>> {
+fn told(draft: &RawRequest, signed: &RawRequest) -> Result<Vec<u8>> {
     let mut text = String::new();
     for (name, value) in &signed.headers {
         if draft.headers.get(name) != Some(value) {

@@ -5,7 +5,7 @@ use domain::{Timestamp, UserId};
 use engine::clock::{Clock as _, SystemClock};
 
 use super::DatabaseArgs;
-use crate::access::{TOKEN_TTL_SECONDS_MAX, Tokens};
+use crate::access::TOKEN_TTL_SECONDS_MAX;
 use crate::config::{Config, Duration, Flags};
 use crate::data;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
     let data = data::open(config).await?;
     let now = SystemClock::new().now();
     let expires_at = Timestamp::from_seconds(now.as_seconds() + seconds as i64);
-    let token = Tokens::new(data.secret_key.reveal()).issue(&args.user, None, now, expires_at);
+    let token = data.tokens().issue(&args.user, None, now, expires_at);
     println!("{}", token.ok().context("the token could not be made")?);
     data.store.close().await;
     Ok(())

@@ -18,9 +18,12 @@ pub(crate) struct Secret(String);
 /// Several secrets of which any one is good, so that one can take over from another.
 pub(crate) struct Secrets(Vec<String>);
 
-/// The key that everything secret is kept under.
+/// What everything secret is kept under: the newest key seals and signs, and all of them open.
 #[derive(Clone)]
-pub(crate) struct SecretKey([u8; 32]);
+pub(crate) struct SecretKeys {
+    newest: [u8; 32],
+    former: Vec<[u8; 32]>,
+}
 
 impl Secret {
     pub(crate) fn reveal(&self) -> &str {
@@ -34,14 +37,37 @@ impl Secrets {
     }
 }
 
-impl SecretKey {
-    /// Reads 32 bytes in base64.
-    pub(crate) fn from_base64(text: &str) -> Option<Self> {
-        BASE64.decode(text).ok()?.try_into().ok().map(Self)
+impl SecretKeys {
+    /// Reads keys of 32 bytes in base64, the newest first, with commas or white space between.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let texts = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|text| !text.is_empty());
+        let mut keys = texts.map(|text| BASE64.decode(text).ok()?.try_into().ok());
+        Some(Self { newest: keys.next()??, former: keys.collect::<Option<_>>()? })
     }
 
-    pub(crate) fn reveal(&self) -> &[u8; 32] {
-        &self.0
+    /// What [`Self::from_text`] reads.
+    pub(crate) fn to_text(&self) -> String {
+        let keys = std::iter::once(&self.newest).chain(&self.former);
+        keys.map(|key| BASE64.encode(key)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// With a newer one in front.
+    pub(crate) fn led_by(mut self, newest: [u8; 32]) -> Self {
+        self.former.insert(0, std::mem::replace(&mut self.newest, newest));
+        self
+    }
+
+    /// The newest alone.
+    pub(crate) fn without_former(self) -> Self {
+        Self { former: Vec::new(), ..self }
+    }
+
+    pub(crate) fn newest(&self) -> &[u8; 32] {
+        &self.newest
+    }
+
+    pub(crate) fn former(&self) -> &[[u8; 32]] {
+        &self.former
     }
 }
 
@@ -55,7 +81,7 @@ macro_rules! hidden {
     )*};
 }
 
-hidden!(Secret Secrets SecretKey);
+hidden!(Secret Secrets SecretKeys);
 
 impl Kind for Secret {
     const EXPECTED: &str = "a text that is not empty";
@@ -90,12 +116,12 @@ impl Kind for Secrets {
     }
 }
 
-impl Kind for SecretKey {
-    const EXPECTED: &str = "32 bytes in base64, such as `openssl rand -base64 32` makes";
+impl Kind for SecretKeys {
+    const EXPECTED: &str = "32 bytes in base64, such as `openssl rand -base64 32` makes, or several such with commas between, the newest first";
     const MAY_BE_SHOWN: bool = false;
 
     fn parse(text: &str) -> Option<Self> {
-        Self::from_base64(text)
+        Self::from_text(text)
     }
 
     fn show(&self) -> Json {

@@ -85,6 +85,11 @@ fn everything_has_a_default() {
     portal.allowed_origins []
     connections.refresh_every_seconds 300
     connections.refresh_ahead_seconds 600
+    poll.github_seconds 21600
+    poll.gmail_seconds 3600
+    poll.discord_seconds 14400
+    poll.youtube_seconds 7200
+    poll.spotify_seconds 1800
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -128,6 +133,16 @@ fn everything_has_a_default() {
     providers.spotify.authorize_url "https://accounts.spotify.com/authorize"
     providers.spotify.token_url "https://accounts.spotify.com/api/token"
     providers.spotify.api_base "https://api.spotify.com"
+    providers.gmail.pubsub_topic null
+    providers.gmail.project_id null
+    providers.composio.api_key null
+    providers.composio.api_base "https://backend.composio.dev"
+    providers.unipile.api_key null
+    providers.unipile.dsn null
+    providers.unipile.api_base null
+    providers.discord.bot_token null
+    providers.youtube.hub_url "https://pubsubhubbub.appspot.com/subscribe"
+    providers.youtube.feed_url "https://www.youtube.com/xml/feeds/videos.xml"
     "#);
     assert!(config.settings().iter().all(|setting| setting.origin == "default"));
     assert!(secrets_of(&config, "github").is_empty());
@@ -187,6 +202,11 @@ fn every_key_has_its_variable() {
         ),
         ("WAYSTATION_CONNECTIONS__REFRESH_EVERY_SECONDS", "6", json!(6)),
         ("WAYSTATION_CONNECTIONS__REFRESH_AHEAD_SECONDS", "7", json!(7)),
+        ("WAYSTATION_POLL__GITHUB_SECONDS", "9", json!(9)),
+        ("WAYSTATION_POLL__GMAIL_SECONDS", "0", json!(0)),
+        ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
+        ("WAYSTATION_POLL__YOUTUBE_SECONDS", "11", json!(11)),
+        ("WAYSTATION_POLL__SPOTIFY_SECONDS", "8", json!(8)),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (
@@ -238,6 +258,16 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__SPOTIFY__AUTHORIZE_URL", "v_authorize_url", json!("v_authorize_url")),
         ("WAYSTATION_PROVIDERS__SPOTIFY__TOKEN_URL", "v_token_url", json!("v_token_url")),
         ("WAYSTATION_PROVIDERS__SPOTIFY__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__GMAIL__PUBSUB_TOPIC", "v_pubsub_topic", json!("v_pubsub_topic")),
+        ("WAYSTATION_PROVIDERS__GMAIL__PROJECT_ID", "v_project_id", json!("v_project_id")),
+        ("WAYSTATION_PROVIDERS__COMPOSIO__API_KEY", "v_api_key", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__COMPOSIO__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_KEY", "v_api_key", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__DSN", "v_dsn", json!("v_dsn")),
+        ("WAYSTATION_PROVIDERS__UNIPILE__API_BASE", "v_api_base", json!("v_api_base")),
+        ("WAYSTATION_PROVIDERS__DISCORD__BOT_TOKEN", "v_bot_token", json!("(set)")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__HUB_URL", "v_hub_url", json!("v_hub_url")),
+        ("WAYSTATION_PROVIDERS__YOUTUBE__FEED_URL", "v_feed_url", json!("v_feed_url")),
     ];
     let env: Vec<_> = values.iter().map(|&(name, value, _)| (name, value)).collect();
     let config = from_env(&env).unwrap();

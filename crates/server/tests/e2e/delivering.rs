@@ -17,6 +17,7 @@ on_each_database! {
     a_delivery_is_just_what_the_contract_says
     a_retry_carries_the_same_id_and_body_under_a_fresh_signature
     a_failed_delivery_can_be_retried_by_hand
+    a_receiver_that_fails_three_times_gets_it_after_2_4_and_8_seconds_more
 }
 
 /// Data that any parsing and writing again would change.
@@ -221,9 +222,8 @@ async fn a_delivery_that_is_called_off_is_not_tried_again() {
 }
 
 /// The one story that waits for the real schedule.
-#[tokio::test]
-async fn a_receiver_that_fails_three_times_gets_it_after_2_4_and_8_seconds_more() {
-    let mut world = World::start(Engine::Sqlite).await;
+async fn a_receiver_that_fails_three_times_gets_it_after_2_4_and_8_seconds_more(engine: Engine) {
+    let mut world = World::start(engine).await;
     let subscription = world.subscribe(&json!({})).await;
     for status in [500, 502, 404] {
         world.receiver.then(Reply::Status(status));

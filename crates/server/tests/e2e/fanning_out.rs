@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::support::client::Client;
 use crate::support::database::Engine;
 use crate::support::on_each_database;
-use crate::support::world::World;
+use crate::support::world::{World, runs};
 
 on_each_database! {
     one_event_reaches_a_hundred_subscriptions_with_one_append
@@ -16,14 +15,6 @@ on_each_database! {
 
 /// With ten times as many it is the benchmark's to measure, and the store's suite to hold.
 const SUBSCRIPTIONS: usize = 100;
-
-/// How often a statement has run.
-async fn runs(client: &Client, statement: &str) -> u64 {
-    let metrics = client.get("/metrics").await;
-    let sample = format!("waystation_store_statements_total{{statement=\"{statement}\"}} ");
-    let text = String::from_utf8(metrics.body).unwrap();
-    text.lines().find_map(|line| line.strip_prefix(&sample)).map_or(0, |runs| runs.parse().unwrap())
-}
 
 async fn one_event_reaches_a_hundred_subscriptions_with_one_append(engine: Engine) {
     let mut world = World::start(engine).await;

@@ -96,7 +96,7 @@ impl Issuer {
     }
 
     /// A notice with a token that is signed with the key of that name.
-    fn notice(&self, key: &str, message: &str, claims: &[(&str, Value)]) -> Request {
+    pub(crate) fn notice(&self, key: &str, message: &str, claims: &[(&str, Value)]) -> Request {
         let data =
             STANDARD.encode(json!({ "emailAddress": "user@example.com", "historyId": 9_876 }).to_string());
         let body = json!({

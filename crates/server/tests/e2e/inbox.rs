@@ -14,6 +14,7 @@ on_each_database! {
     what_unipile_tells_becomes_a_conversation_and_a_frame
     an_answer_is_sent_and_acknowledged
     a_callback_is_told_of_each_message_exactly_so
+    mails_are_kept_threaded_and_followed
 }
 
 const SECRET: &str = "unipile-secret";
@@ -327,4 +328,63 @@ async fn a_callback_is_told_of_each_message_exactly_so(engine: Engine) {
     alice.patch(&one, &json!({ "status": "DONE" })).await.problem(422, "invalid");
     alice.get("/api/conversations/cnv_1").await.problem(404, "not_found");
     alice.patch(&format!("{messages}/msg_1"), &json!({ "status": "FAILED" })).await.problem(404, "not_found");
+}
+
+async fn mails_are_kept_threaded_and_followed(engine: Engine) {
+    let Inbox { world, alice, .. } = inbox(engine).await;
+    let told = async |kind: &str, message_id: &str, more: Value| {
+        let mut data =
+            json!({ "message_id": message_id, "from": "Bob <bob@example.com>", "to": ["alice@example.com"] });
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let event = json!({ "type": kind, "user_id": "alice", "data": data });
+        world.admin().post("/api/events", &event).await.ok();
+    };
+    let at = |minute: u32| format!("2026-11-21T09:{minute:02}:00.000Z");
+    // The answer to an answer comes first, then the first, and the one between them last.
+    let third = json!({ "in_reply_to": "m2", "subject": "Re: The door", "date": at(3), "labels": ["INBOX", "UNREAD"] });
+    told("email.received", "m3", third).await;
+    told(
+        "email.received",
+        "m1",
+        json!({ "subject": "The door", "date": at(1), "labels": ["INBOX", "UNREAD"] }),
+    )
+    .await;
+    let second = json!({ "in_reply_to": "m1", "subject": "Re: The door", "date": at(2), "labels": ["SENT"] });
+    told("email.sent", "m2", second).await;
+    told("email.read", "m1", json!({ "labels": ["INBOX"] })).await;
+    told("email.labels_changed", "m3", json!({ "labels": ["INBOX", "UNREAD", "Label_1"] })).await;
+    told("email.trashed", "m2", json!({ "labels": ["TRASH", "SENT"] })).await;
+    told("email.read", "unknown", json!({ "from": null })).await;
+    let listed = until("all of it is kept", || async {
+        let listed = alice.list("/api/emails").await;
+        listed.iter().any(|email| email["deleted_at"].is_string()).then_some(listed)
+    })
+    .await;
+    let field = |name: &str| listed.iter().map(|email| email[name].clone()).collect::<Vec<_>>();
+    assert_eq!(field("message_id"), ["m3", "m2", "m1"]);
+    assert_eq!(field("thread_id"), ["m1", "m1", "m1"]);
+    assert_eq!(field("is_read"), [false, true, true]);
+    assert_eq!(field("direction"), ["inbound", "outbound", "inbound"]);
+    assert_eq!(field("labels")[0], json!(["INBOX", "UNREAD", "Label_1"]));
+    assert_eq!(alice.list("/api/emails?thread_id=m1").await, listed);
+    let one = format!("/api/emails/{}", listed[0]["id"].as_str().unwrap());
+    assert_eq!(alice.get(&one).await.ok(), listed[0]);
+
+    let fetch = async |body: Value| alice.post("/actions/fetch_emails", &body).await;
+    assert_eq!(fetch(json!({ "query": "THE DOOR" })).await.ok()["emails"], json!(listed));
+    assert_eq!(fetch(json!({ "query": "window" })).await.ok()["emails"], json!([]));
+    for id in ["m2", listed[1]["id"].as_str().unwrap()] {
+        assert_eq!(
+            fetch(json!({ "email_id": id, "user_id": "alice" })).await.ok()["emails"],
+            json!([listed[1]])
+        );
+    }
+    fetch(json!({ "email_id": "m9" })).await.problem(404, "not_found");
+    fetch(json!({ "email_id": "m1", "query": "x" })).await.problem(422, "invalid");
+    fetch(json!({})).await.problem(422, "invalid");
+    fetch(json!({ "user_id": "bob", "query": "x" })).await.problem(403, "forbidden");
+    let bob = world.program.bearer(&token(&world, "bob").await);
+    bob.get(&one).await.problem(403, "forbidden");
+    assert_eq!(bob.list("/api/emails").await, Vec::<Value>::new());
+    alice.get("/api/emails/eml_1").await.problem(404, "not_found");
 }

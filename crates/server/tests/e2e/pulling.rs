@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::support::client::Client;
 use crate::support::database::Engine;
-use crate::support::world::{World, publish};
+use crate::support::world::{World, measured, publish};
 use crate::support::{on_each_database, until, within};
 
 on_each_database! {
@@ -156,6 +156,12 @@ async fn eight_workers_drain_a_queue_and_one_that_dies_loses_nothing(engine: Eng
     assert!(pull(&admin, "").await.is_empty());
 }
 
+/// Passes once a worker listens for what comes into a queue.
+async fn a_worker_waits(admin: &Client) {
+    let waiting = async || (measured(admin, "waystation_workers_waiting").await > 0).then_some(());
+    until("a worker waits", waiting).await;
+}
+
 async fn a_worker_that_waits_is_woken_by_an_event(engine: Engine) {
     let world = World::start(engine).await;
     let admin = world.admin();
@@ -165,7 +171,7 @@ async fn a_worker_that_waits_is_woken_by_an_event(engine: Engine) {
     assert!(began.elapsed() >= Duration::from_secs(1));
     let waiting = pull(&admin, "wait_seconds=30");
     let publishing = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        a_worker_waits(&admin).await;
         (publish(&admin, &json!({})).await, Instant::now())
     };
     let (leased, (id, published)) = tokio::join!(waiting, publishing);
@@ -246,7 +252,7 @@ async fn a_paused_queue_hands_nothing_out_until_it_goes_on() {
     world.publish(&json!(2)).await;
     assert!(pull(&admin, "").await.is_empty());
     let go_on = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        a_worker_waits(&admin).await;
         admin.patch(&path, &json!({ "paused": false })).await.ok();
     };
     let (pulled, ()) = tokio::join!(pull(&admin, "wait_seconds=20"), go_on);

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::support::client::Client;
 use crate::support::database::Engine;
-use crate::support::receiver::Reply;
-use crate::support::world::{World, publish};
+use crate::support::receiver::{Delivered, Reply};
+use crate::support::world::{World, publish, runs};
 use crate::support::{on_each_database, until};
 
 on_each_database! {
     what_a_subscriber_lost_is_replayed
+    a_replay_keeps_the_order_of_a_key_and_reads_in_pages
     dead_letters_are_counted_retried_and_called_off_in_bulk
     a_job_goes_on_after_a_kill_and_repeats_nothing
     a_queue_that_starts_at_the_earliest_misses_nothing_and_gets_nothing_twice
@@ -97,6 +98,52 @@ async fn what_a_subscriber_lost_is_replayed(engine: Engine) {
     admin.post(&path, &json!({})).await.problem(422, "invalid");
     admin.patch(&subscription.path(), &json!({ "is_active": false })).await.ok();
     admin.post(&path, &replay("all", true)).await.problem(409, "inactive");
+}
+
+async fn a_replay_keeps_the_order_of_a_key_and_reads_in_pages(engine: Engine) {
+    let mut world = World::start(engine).await;
+    let admin = world.admin();
+    // More than a step takes; every thirteenth has a key, and those are wanted.
+    let event = |n: u64| {
+        let key = if n.is_multiple_of(2) { "a" } else { "b" };
+        let data = if n.is_multiple_of(13) { json!({ "n": n, "key": key }) } else { json!({ "n": n }) };
+        json!({ "type": "task.created", "user_id": "alice", "data": data })
+    };
+    let events: Vec<_> = (0..300).map(event).collect();
+    admin.post("/api/events", &json!({ "events": events })).await.ok();
+    let terms = json!({ "ordering_key": "data.key", "filter": { "data.key": { "$exists": true } } });
+    let subscription = world.subscribe(&terms).await;
+    let read = async || (runs(&admin, "event").await, runs(&admin, "events_of").await);
+    let before = read().await;
+    let path = format!("{}/replay", subscription.path());
+    let go = world.receiver.then_when_told();
+    let begun = admin.post(&path, &json!({ "since": EVER })).await.ok();
+    assert_eq!(begun["count"], 24);
+
+    let told = |delivered: &Delivered| {
+        let data = &delivered.json()["data"];
+        (data["key"].as_str().unwrap().to_owned(), data["n"].as_u64().unwrap())
+    };
+    let (held, first) = told(&world.receiver.next().await);
+    assert!(first < 26, "the first of its key: {first}");
+    let mut arrived: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for count in 1..24 {
+        let (key, n) = told(&world.receiver.next().await);
+        if count <= 12 {
+            assert_ne!(key, held, "its first has not ended");
+        }
+        arrived.entry(key).or_default().push(n);
+        if count == 12 {
+            go.notify_one();
+        }
+    }
+    arrived.get_mut(&held).unwrap().insert(0, first);
+    for (key, expected) in [("a", 0), ("b", 13)] {
+        assert!(arrived[key].iter().copied().eq((expected..300).step_by(26)), "{arrived:?}");
+    }
+    ended(&admin, &begun).await;
+    // Two pages to count them, and two to owe them.
+    assert_eq!(read().await, (before.0, before.1 + 4));
 }
 
 async fn dead_letters_are_counted_retried_and_called_off_in_bulk(engine: Engine) {

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use crate::support::database::Engine;
 use crate::support::on_each_database;
 use crate::support::receiver::Reply;
+use crate::support::sender::{hmac, hmac_hex};
 use crate::support::world::World;
 
 on_each_database! {
@@ -262,4 +265,77 @@ async fn every_known_event_type_is_described() {
         assert!(known["example"].is_object() && known["schema"]["type"] == "object", "{known}");
         assert_eq!(known["operational"], false);
     }
+}
+
+#[tokio::test]
+async fn a_secret_from_elsewhere_goes_on_signing() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let secret = format!("whsec_{}", BASE64.encode([7; 32]));
+    let subscription = world.subscribe(&json!({ "secret": secret })).await;
+    assert_eq!(subscription.secret, secret);
+    world.publish(&json!({})).await;
+    let delivered = world.receiver.next().await;
+    let of_body = format!("sha256={}", hmac_hex(&secret, &delivered.body));
+    assert_eq!(delivered.header("x-webhook-signature"), of_body);
+    let signed = format!("{}.{}.", delivered.id(), delivered.header("webhook-timestamp"));
+    let signed = [signed.as_bytes(), &delivered.body].concat();
+    let expected = format!("v1,{}", BASE64.encode(hmac(&[7; 32], &signed)));
+    assert_eq!(delivered.header("webhook-signature"), expected);
+
+    // The seed of RFC 8032's second vector, and its public half.
+    let seed = "TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs=";
+    let pair = world.subscribe(&json!({ "signing": "ed25519", "secret": format!("whsk_{seed}") })).await;
+    assert_eq!(pair.shown["public_key"], "whpk_PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=");
+    assert!(pair.shown.get("secret").is_none(), "{}", pair.shown);
+    for (signing, wrong) in [
+        ("standard", "whsec_c2hvcnQ="),
+        ("standard", "a word"),
+        ("standard", ""),
+        ("ed25519", secret.as_str()),
+    ] {
+        let terms =
+            json!({ "url": world.receiver.url(), "event_types": ["*"], "signing": signing, "secret": wrong });
+        let detail = world.admin().post("/api/webhooks", &terms).await.problem(422, "invalid");
+        assert!(
+            detail.starts_with("secret: must be whs") && !detail.contains(&BASE64.encode([7; 32])),
+            "{detail}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_or_asked_for_is_said() {
+    let world = World::start(Engine::Sqlite).await;
+    let subscription = world.subscribe(&json!({})).await;
+    let change = json!({ "id": "sub_1", "user_id": "bob", "target": "pull", "secret": "whsec_", "statistics": {}, "colour": 1 });
+    let detail = world.admin().patch(&subscription.path(), &change).await.problem(422, "invalid");
+    for said in [
+        "id: cannot be changed",
+        "user_id: cannot be changed",
+        "target: cannot be changed",
+        "statistics: cannot be changed",
+        "secret: is replaced by POST /api/webhooks/{id}/rotate-secret",
+        "colour: there is no such field",
+    ] {
+        assert!(detail.contains(said), "{said}: {detail}");
+    }
+    let test = format!("{}/test", subscription.path());
+    let detail = world.admin().post(&test, &json!({ "type": "a.b" })).await.problem(422, "invalid");
+    assert!(detail.starts_with("type: there is no such field"), "{detail}");
+    // A filter with a slip of the pen would show what was not asked for.
+    for path in [
+        "/api/deliveries?statuz=failed",
+        "/api/events?event_type=a.b",
+        "/api/webhooks?user=alice",
+        "/api/jobs?status=running",
+        "/api/rejections?since=2020-01-01T00:00:00Z",
+        "/api/stats?by=hour",
+        "/api/webhooks/event-types?q=a",
+        "/api/webhooks/events/pending?lease=10",
+    ] {
+        let detail = world.admin().get(path).await.problem(400, "unreadable");
+        assert!(detail.contains("unknown field") && !detail.contains("deserialize"), "{path}: {detail}");
+    }
+    let detail = world.admin().get("/api/deliveries?status=lost").await.problem(400, "unreadable");
+    assert!(detail.starts_with("status: ") && detail.contains("`failed`"), "{detail}");
 }

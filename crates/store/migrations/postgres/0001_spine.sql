@@ -231,13 +231,41 @@ CREATE TABLE connections (
     authorized_at BIGINT NOT NULL,
     refresh       TEXT COLLATE "C" NOT NULL,
     last_sync_at  BIGINT NOT NULL,
+    -- It stays until what was registered for it is gone.
+    removed_at    BIGINT NOT NULL,
     sealed_tokens BYTEA NOT NULL,
     created_at    BIGINT NOT NULL,
     updated_at    BIGINT NOT NULL,
     revision      BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id) WHERE removed_at = 0;
 CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is set up at a provider so that it pushes. A basis of '' is the application. A time of 0 is none.
+CREATE TABLE registrations (
+    id             UUID PRIMARY KEY,
+    user_id        TEXT COLLATE "C",
+    provider       TEXT COLLATE "C" NOT NULL,
+    basis          TEXT COLLATE "C" NOT NULL,
+    target         TEXT COLLATE "C" NOT NULL,
+    url            TEXT COLLATE "C" NOT NULL,
+    place          TEXT COLLATE "C" NOT NULL,
+    events         TEXT COLLATE "C" NOT NULL,
+    config         TEXT COLLATE "C",
+    external_id    TEXT COLLATE "C",
+    state          TEXT COLLATE "C" NOT NULL,
+    state_reason   TEXT COLLATE "C",
+    progress       TEXT COLLATE "C" NOT NULL,
+    expires_at     BIGINT NOT NULL,
+    due_at         BIGINT NOT NULL,
+    created_at     BIGINT NOT NULL,
+    updated_at     BIGINT NOT NULL,
+    sealed_secrets BYTEA NOT NULL,
+    revision       BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX registrations_basis ON registrations (basis, provider, place);
+CREATE INDEX registrations_place ON registrations (provider, place);
+CREATE INDEX registrations_user ON registrations (user_id, id);
 
 -- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
 -- falls due by itself, and counts the turn up, which is the fence.
@@ -323,3 +351,17 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
 CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;
+
+CREATE TABLE emails (
+    id          UUID PRIMARY KEY,
+    user_id     TEXT COLLATE "C" NOT NULL,
+    provider_id TEXT COLLATE "C" NOT NULL,
+    thread_id   TEXT COLLATE "C" NOT NULL,
+    date        BIGINT NOT NULL,
+    document    TEXT COLLATE "C" NOT NULL,
+    revision    BIGINT NOT NULL
+);
+CREATE INDEX emails_user ON emails (user_id, date, id);
+CREATE INDEX emails_thread ON emails (user_id, thread_id, date, id);
+CREATE INDEX emails_provider ON emails (user_id, provider_id);
+CREATE INDEX emails_latest ON emails (date, id);

@@ -235,13 +235,41 @@ CREATE TABLE connections (
     authorized_at INTEGER NOT NULL,
     refresh       TEXT NOT NULL,
     last_sync_at  INTEGER NOT NULL,
+    -- It stays until what was registered for it is gone.
+    removed_at    INTEGER NOT NULL,
     sealed_tokens BLOB NOT NULL,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     revision      INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id);
+CREATE UNIQUE INDEX connections_account ON connections (provider, account_id, user_id) WHERE removed_at = 0;
 CREATE INDEX connections_user ON connections (user_id, id);
+
+-- What is set up at a provider so that it pushes. A basis of '' is the application. A time of 0 is none.
+CREATE TABLE registrations (
+    id             BLOB PRIMARY KEY,
+    user_id        TEXT,
+    provider       TEXT NOT NULL,
+    basis          TEXT NOT NULL,
+    target         TEXT NOT NULL,
+    url            TEXT NOT NULL,
+    place          TEXT NOT NULL,
+    events         TEXT NOT NULL,
+    config         TEXT,
+    external_id    TEXT,
+    state          TEXT NOT NULL,
+    state_reason   TEXT,
+    progress       TEXT NOT NULL,
+    expires_at     INTEGER NOT NULL,
+    due_at         INTEGER NOT NULL,
+    created_at     INTEGER NOT NULL,
+    updated_at     INTEGER NOT NULL,
+    sealed_secrets BLOB NOT NULL,
+    revision       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX registrations_basis ON registrations (basis, provider, place);
+CREATE INDEX registrations_place ON registrations (provider, place);
+CREATE INDEX registrations_user ON registrations (user_id, id);
 
 -- What is to be done once at a time. A claim moves the due time to its own deadline, so that a task whose claimant has died
 -- falls due by itself, and counts the turn up, which is the fence.
@@ -327,3 +355,17 @@ CREATE TABLE messages (
 CREATE UNIQUE INDEX messages_provider ON messages (conversation_id, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX messages_latest ON messages (conversation_id, occurred_at, id) WHERE is_known = 1;
 CREATE INDEX messages_sending ON messages (conversation_id, id) WHERE is_sending = 1;
+
+CREATE TABLE emails (
+    id          BLOB PRIMARY KEY,
+    user_id     TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    thread_id   TEXT NOT NULL,
+    date        INTEGER NOT NULL,
+    document    TEXT NOT NULL,
+    revision    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX emails_user ON emails (user_id, date, id);
+CREATE INDEX emails_thread ON emails (user_id, thread_id, date, id);
+CREATE INDEX emails_provider ON emails (user_id, provider_id);
+CREATE INDEX emails_latest ON emails (date, id);

@@ -1,23 +1,6 @@
--- What may make a new batch, with its size: what was in none and is due, or fresh. Of a line only the first, found as in
--- due.sql.
+-- What may make a new batch, with its size: what was in none and is due, or fresh. Of a line only the first.
 WITH RECURSIVE
-start (ordering_key) AS MATERIALIZED (
-    SELECT randomblob(16)
-),
-line (id, ordering_key, ends_at) AS (
-    SELECT NULL, ordering_key, x'ffffffffffffffffffffffffffffffff' FROM start
-    UNION ALL
-    SELECT NULL, x'', ordering_key FROM start
-    UNION ALL
-    SELECT first.id, first.ordering_key, line.ends_at
-    FROM line JOIN deliveries AS first ON first.id = (
-        SELECT id FROM deliveries
-        WHERE subscription_id = $1 AND ordering_key > line.ordering_key AND ordering_key <= line.ends_at
-          AND status IN ('pending', 'processing', 'retrying', 'held')
-        ORDER BY ordering_key, place, id
-        LIMIT 1
-    )
-),
+{lines},
 alone AS (
     SELECT id, event_id, next_attempt_at FROM deliveries
     WHERE subscription_id = $1 AND ordering_key IS NULL AND batch IS NULL

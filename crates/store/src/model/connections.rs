@@ -22,7 +22,8 @@ impl Data {
                 && known.user_id == new.user_id
                 && known.provider == new.provider
         };
-        if self.connections.values().any(is_same) {
+        let is_here = |known: &&StoredConnection| known.connection.removed_at.is_none();
+        if self.connections.values().filter(is_here).any(is_same) {
             return false;
         }
         self.connections.insert(stored.connection.id, stored.clone());
@@ -32,7 +33,10 @@ impl Data {
 
     pub(super) fn connections_to(&self, provider: &str, account_id: &str) -> Vec<StoredConnection> {
         let is_theirs = |stored: &&StoredConnection| {
-            stored.connection.provider == provider && stored.connection.account_id == account_id
+            let connection = &stored.connection;
+            connection.provider == provider
+                && connection.account_id == account_id
+                && connection.removed_at.is_none()
         };
         self.connections.values().filter(is_theirs).cloned().collect()
     }
@@ -42,8 +46,10 @@ impl Data {
         user: Option<&UserId>,
         page: &Page<ConnectionId>,
     ) -> Vec<StoredConnection> {
-        let is_theirs =
-            |stored: &&StoredConnection| user.is_none_or(|user| stored.connection.user_id == *user);
+        let is_theirs = |stored: &&StoredConnection| {
+            let connection = &stored.connection;
+            user.is_none_or(|user| connection.user_id == *user) && connection.removed_at.is_none()
+        };
         let newest_first = self.connections.values().rev().filter(is_theirs).cloned();
         paged(newest_first, page, |stored| stored.connection.id)
     }
@@ -59,6 +65,7 @@ impl Data {
         known.connection.account_id = fixed.account_id;
         known.connection.created_at = fixed.created_at;
         known.connection.last_sync_at = fixed.last_sync_at;
+        known.connection.removed_at = fixed.removed_at;
         self.move_tasks(&id.to_string(), due);
         true
     }
@@ -118,6 +125,11 @@ impl Data {
         true
     }
 
+    pub(super) fn drop_task(&mut self, task: &Task) -> bool {
+        let is_it = self.claimed(task).is_some_and(|kept| kept.task.rings == task.rings);
+        is_it && self.tasks.remove(&(task.kind.clone(), task.subject.clone())).is_some()
+    }
+
     /// A task, if it is still claimed by that claim.
     fn claimed(&mut self, task: &Task) -> Option<&mut Kept> {
         let kept = self.tasks.get_mut(&(task.kind.clone(), task.subject.clone()));
@@ -131,6 +143,13 @@ impl Data {
             kept.due_at = kept.due_at.min(now);
         }
         true
+    }
+
+    pub(super) fn add_task(&mut self, kind: &str, subject: &str, due_at: Timestamp) {
+        let (kind, subject) = (kind.to_owned(), subject.to_owned());
+        let task =
+            Task { kind: kind.clone(), subject: subject.clone(), turn: 0, memory: String::new(), rings: 1 };
+        self.tasks.insert((kind, subject), Kept { due_at, is_claimed: false, task });
     }
 
     pub(super) fn finish_sync(

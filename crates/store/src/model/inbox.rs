@@ -1,9 +1,11 @@
 //! Conversations and their messages.
 
-use domain::{ConversationId, MessageId, UserId};
+use domain::{ConversationId, EmailId, MessageId, UserId};
 
 use super::{Data, paged};
-use crate::{InboxStep, Latest, Logged, Page, Position, StoredConversation, StoredMessage, is_for_inbox};
+use crate::{
+    InboxStep, Latest, Logged, Page, Position, StoredConversation, StoredEmail, StoredMessage, is_for_inbox,
+};
 
 impl Data {
     pub(super) fn read_inbox_log(&self, after: Position, limit: u32) -> Vec<Logged> {
@@ -26,6 +28,10 @@ impl Data {
             let next = StoredMessage { revision: stored.revision + 1, ..stored.clone() };
             self.messages.insert(stored.message.id, next);
         }
+        for stored in &step.emails {
+            let next = StoredEmail { revision: stored.revision + 1, ..stored.clone() };
+            self.emails.insert(stored.email.id, next);
+        }
         for (subject, due) in &step.due {
             self.move_tasks(subject, std::slice::from_ref(due));
         }
@@ -45,7 +51,10 @@ impl Data {
             let known = self.messages.get(&message.id).map_or(0, |known| known.revision);
             called.is_none() && known == stored.revision
         });
-        is_there && conversations && messages
+        let emails = step.emails.iter().all(|stored| {
+            self.emails.get(&stored.email.id).map_or(0, |known| known.revision) == stored.revision
+        });
+        is_there && conversations && messages && emails
     }
 
     pub(super) fn conversations(
@@ -58,6 +67,22 @@ impl Data {
         let mut theirs: Vec<_> = self.conversations.values().filter(is_theirs).cloned().collect();
         theirs.sort_by_key(|stored| std::cmp::Reverse(stored.place()));
         paged(theirs.into_iter(), page, StoredConversation::place)
+    }
+
+    pub(super) fn emails(
+        &self,
+        user: Option<&UserId>,
+        thread_id: Option<&str>,
+        page: &Page<Latest<EmailId>>,
+    ) -> Vec<StoredEmail> {
+        let is_meant = |stored: &&StoredEmail| {
+            let thread_id = thread_id.filter(|_| user.is_some());
+            user.is_none_or(|user| stored.email.user_id == *user)
+                && thread_id.is_none_or(|thread_id| stored.email.thread_id == thread_id)
+        };
+        let mut meant: Vec<_> = self.emails.values().filter(is_meant).cloned().collect();
+        meant.sort_by_key(|stored| std::cmp::Reverse(stored.place()));
+        paged(meant.into_iter(), page, StoredEmail::place)
     }
 
     pub(super) fn message_called(

@@ -68,6 +68,7 @@ impl Data {
         let events = span.map(|(_, position)| &self.log[position]);
         let is_meant = |event: &&Arc<Event>| past.user_id.is_none() || event.user_id == past.user_id;
         let shown = |event: &Arc<Event>| PastEvent {
+            data_bytes: event.data.as_str().len() as u64,
             event: Arc::new(Event { data: event::Json::trusted("null"), raw: None, ..Event::clone(event) }),
             standing: self.standing(event.id, past.subscription_id),
         };

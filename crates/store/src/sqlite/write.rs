@@ -31,6 +31,13 @@ macro_rules! statements {
 pub(super) const HEAD: Statement =
     Statement::new("head", "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)) FROM log");
 
+/// A statement that begins with the first of each line.
+macro_rules! along_lines {
+    ($path:literal) => {
+        str_replace!(include_str!($path), "{lines}", include_str!("../../sql/sqlite/lines.sql"))
+    };
+}
+
 statements! {
     TAKE_KEY = "take_key" include_str!("../../sql/sqlite/take_key.sql");
     LOG_END = "log_end"
@@ -43,7 +50,7 @@ statements! {
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
     MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
-    DUE = "due" include_str!("../../sql/sqlite/due.sql");
+    DUE = "due" along_lines!("../../sql/sqlite/due.sql");
     CLAIM = "claim" include_str!("../../sql/sqlite/claim.sql");
     CLAIMED = "claimed" str_replace!(
         str_replace!(include_str!("../../sql/sqlite/claimed.sql"), "{deliveries}", rows::DELIVERY_OF_TABLE),
@@ -51,7 +58,7 @@ statements! {
         rows::EVENT_OF_TABLE
     );
     DUE_BATCH = "due_batch" include_str!("../../sql/sqlite/due_batch.sql");
-    GATHER = "gather" include_str!("../../sql/sqlite/gather.sql");
+    GATHER = "gather" along_lines!("../../sql/sqlite/gather.sql");
     CLAIM_BATCH = "claim_batch"
         "WITH named (batch) AS MATERIALIZED (SELECT randomblob(16))
          UPDATE deliveries

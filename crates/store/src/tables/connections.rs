@@ -3,21 +3,33 @@
 use const_format::formatcp;
 use domain::{ConnectionId, Timestamp, UserId};
 
+use super::registrations;
 use super::tasks::{move_task, settling};
 use crate::rows::CONNECTION;
 use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Due, Page, Result, StoreError, StoredConnection, Task};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&CREATE, &ONE, &TO_ACCOUNT, &CHANGE, &NOTE_SYNC, &DELETE, &DELETE_TASKS];
+pub(crate) const STATEMENTS: &[&Statement] = &[
+    &CREATE,
+    &ONE,
+    &TO_ACCOUNT,
+    &CHANGE,
+    &NOTE_SYNC,
+    &DELETE,
+    &DELETE_TASKS,
+    &MARK,
+    &DROP_TASKS,
+    &FORGET,
+    &FORGET_TASKS,
+];
 
 const CREATE: Statement = Statement::new(
     "create_connection",
     formatcp!(
         "INSERT INTO connections ({CONNECTION})
-         VALUES ($1, $10, $11, $12, $2, $3, $4, $5, $6, $7, $15, $8, $13, $9, $14)
-         ON CONFLICT (provider, account_id, user_id) DO NOTHING"
+         VALUES ($1, $10, $11, $12, $2, $3, $4, $5, $6, $7, $15, $16, $8, $13, $9, $14)
+         ON CONFLICT (provider, account_id, user_id) WHERE removed_at = 0 DO NOTHING"
     ),
 );
 
@@ -31,6 +43,7 @@ pub(crate) async fn create(sql: &impl Sql, stored: &StoredConnection, due: &[Due
         connection.created_at.as_micros(),
         stored.revision,
         micros(connection.last_sync_at),
+        micros(connection.removed_at),
     ]);
     sql.write_together(with_tasks((CREATE, args), stored, due)).await
 }
@@ -78,7 +91,9 @@ pub(crate) async fn one(sql: &impl Sql, id: ConnectionId) -> Result<Option<Store
 
 const TO_ACCOUNT: Statement = Statement::new(
     "connections_to",
-    formatcp!("SELECT {CONNECTION} FROM connections WHERE provider = $1 AND account_id = $2 ORDER BY id"),
+    formatcp!(
+        "SELECT {CONNECTION} FROM connections WHERE provider = $1 AND account_id = $2 AND removed_at = 0 ORDER BY id"
+    ),
 );
 
 pub(crate) async fn to_account(
@@ -97,6 +112,7 @@ pub(crate) async fn list(
 ) -> Result<Vec<StoredConnection>> {
     let (statement, args) = Select::new(formatcp!("SELECT {CONNECTION} FROM connections"))
         .and("user_id =", user.map(UserId::as_str))
+        .and_fixed(Some("removed_at = 0"))
         .and("id <", page.before.map(Value::id))
         .newest_first("connections", page.limit);
     sql.read(&statement, args).await?.into_iter().map(|mut row| row.connection()).collect()
@@ -136,4 +152,36 @@ const DELETE_TASKS: Statement = Statement::new("delete_tasks", "DELETE FROM task
 
 pub(crate) async fn delete(sql: &impl Sql, id: ConnectionId) -> Result<bool> {
     sql.write_together(vec![(DELETE, args![Value::id(id)]), (DELETE_TASKS, args![id.to_string()])]).await
+}
+
+/// Like [`NOTE_SYNC`] it overtakes nobody.
+const MARK: Statement = Statement::new(
+    "mark_connection",
+    "UPDATE connections SET removed_at = $2, updated_at = $2 WHERE id = $1 AND removed_at = 0",
+);
+const DROP_TASKS: Statement =
+    Statement::new("drop_tasks", "DELETE FROM tasks WHERE subject = $1 AND kind <> $2");
+
+/// What forgets a connection that was removed and for which nothing is registered any more.
+const FORGET: Statement = Statement::new(
+    "forget_connection",
+    "DELETE FROM connections
+     WHERE id = $1 AND removed_at <> 0 AND NOT EXISTS (SELECT 1 FROM registrations WHERE basis = $2)",
+);
+const FORGET_TASKS: Statement = Statement::new(
+    "forget_tasks",
+    "DELETE FROM tasks WHERE subject = $2 AND NOT EXISTS (SELECT 1 FROM connections WHERE id = $1)",
+);
+
+pub(crate) async fn remove(sql: &impl Sql, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool> {
+    let mark = (MARK, args![Value::id(id), now.as_micros()]);
+    let drop_tasks = (DROP_TASKS, args![id.to_string(), kept]);
+    let statements =
+        [mark, drop_tasks].into_iter().chain(registrations::unwant_all(id, now)).chain(forget(id));
+    sql.write_together(statements.collect()).await
+}
+
+/// What forgets a connection, if it was removed and nothing is registered for it any more.
+pub(super) fn forget(id: ConnectionId) -> [(Statement, Vec<Value>); 2] {
+    [FORGET, FORGET_TASKS].map(|statement| (statement, args![Value::id(id), id.to_string()]))
 }

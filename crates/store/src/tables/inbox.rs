@@ -5,6 +5,7 @@ use domain::{ConversationId, MessageId, Timestamp, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::emails;
 use super::tasks::move_task;
 use crate::sql::{Row, Sql, Statement, Value, args};
 use crate::{
@@ -70,6 +71,11 @@ pub(crate) async fn keep(sql: &impl Sql, step: &InboxStep) -> Result<bool> {
     for stored in messages {
         statements.push(write_message(stored)?);
     }
+    let mut mails: Vec<_> = step.emails.iter().collect();
+    mails.sort_unstable_by_key(|stored| stored.email.id);
+    for stored in mails {
+        statements.push(emails::write(stored)?);
+    }
     let fences = statements.len();
     statements.extend(step.due.iter().map(|(subject, due)| move_task(subject, due)));
     sql.write_fenced(fences, statements).await
@@ -129,11 +135,11 @@ fn write_message(stored: &StoredMessage) -> Result<(Statement, Vec<Value>)> {
     })
 }
 
-fn document(of: &impl Serialize) -> Result<String> {
+pub(super) fn document(of: &impl Serialize) -> Result<String> {
     serde_json::to_string(of).map_err(|error| StoreError::Refused(error.to_string()))
 }
 
-fn read<T: DeserializeOwned>(row: &mut Row) -> Result<(T, i64)> {
+pub(super) fn read<T: DeserializeOwned>(row: &mut Row) -> Result<(T, i64)> {
     let document = row.text()?;
     let read = serde_json::from_str(&document).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     Ok((read, row.int()?))
@@ -184,7 +190,7 @@ pub(crate) async fn conversations(
 }
 
 /// Where a page begins, and its length. The first begins after all that can be.
-fn place<Id: Copy + Into<[u8; 16]>>(page: &Page<Latest<Id>>) -> Vec<Value> {
+pub(super) fn place<Id: Copy + Into<[u8; 16]>>(page: &Page<Latest<Id>>) -> Vec<Value> {
     let end = (Timestamp::from_micros(i64::MAX), [0xff; 16]);
     let (at, id) = page.before.map_or(end, |before| (before.at, before.id.into()));
     args![at.as_micros(), Value::id(id), i64::from(page.limit)]

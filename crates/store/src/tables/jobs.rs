@@ -130,7 +130,7 @@ const STANDING: &str =
 /// The columns of an event, without what is large.
 const PAST: &str = formatcp!(
     "SELECT position, id, event_type, user_id, source, provider, occurred_at, received_at, 'null' AS data,
-            NULL AS raw, {STANDING} AS standing
+            NULL AS raw, CAST(octet_length(data) AS BIGINT) AS data_bytes, {STANDING} AS standing
      FROM events WHERE id > $1 AND id <= $2"
 );
 

@@ -1,11 +1,15 @@
 //! Reading the log.
 
+use std::sync::{Arc, LazyLock};
+
 use const_format::formatcp;
-use domain::{EventId, Timestamp, UserId};
+use domain::{Event, EventId, Timestamp, UserId};
 
 use crate::rows::EVENT;
 use crate::sql::{Select, Sql, Statement, Value, args};
-use crate::{Counted, EventCount, EventFilter, Logged, Page, Position, Result};
+use crate::{
+    Counted, EVENTS_PER_CALL_MAX, EventCount, EventFilter, Logged, Page, Position, Result, StoreError,
+};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
@@ -48,6 +52,30 @@ const ONE: Statement = Statement::new("event", formatcp!("SELECT {EVENT} FROM ev
 pub(crate) async fn event(sql: &impl Sql, id: EventId) -> Result<Option<Logged>> {
     let row = sql.read_one(&ONE, args![Value::id(id)]).await?;
     row.map(|mut row| row.event()).transpose()
+}
+
+/// Read by as many ids each time, so that it is one statement, prepared once; fewer are filled up with the last.
+static SOME: LazyLock<Statement> = LazyLock::new(|| {
+    let numbers: Vec<_> = (1..=EVENTS_PER_CALL_MAX).map(|number| format!("${number}")).collect();
+    let columns = EVENT.replace(", raw", ", NULL AS raw");
+    let numbers = numbers.join(", ");
+    Statement::made("events_of", format!("SELECT {columns} FROM events WHERE id IN ({numbers}) ORDER BY id"))
+});
+
+pub(crate) async fn events_of(sql: &impl Sql, ids: &[EventId]) -> Result<Vec<Arc<Event>>> {
+    let Some(last) = ids.last() else { return Ok(Vec::new()) };
+    if ids.len() > EVENTS_PER_CALL_MAX {
+        return Err(StoreError::Refused(format!("{} events in one call", ids.len())));
+    }
+    let ids = ids.iter().chain(std::iter::repeat(last)).take(EVENTS_PER_CALL_MAX);
+    let rows = sql.read(&SOME, ids.map(|id| Value::id(*id)).collect()).await?;
+    rows.into_iter().map(|mut row| Ok(row.event()?.event)).collect()
+}
+
+/// What [`events_of`] runs.
+#[cfg(test)]
+pub(crate) fn some() -> Statement {
+    SOME.clone()
 }
 
 pub(crate) async fn events(

@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod deliveries;
+pub(crate) mod emails;
 pub(crate) mod event_types;
 pub(crate) mod hours;
 pub(crate) mod inbox;
@@ -9,8 +10,10 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod registrations;
 pub(crate) mod rejections;
 pub(crate) mod retention;
+pub(crate) mod sealed;
 pub(crate) mod sources;
 pub(crate) mod subscriptions;
 pub(crate) mod tasks;
@@ -36,6 +39,7 @@ pub(crate) fn statements() -> Vec<Statement> {
     let of_each_file = [
         connections::STATEMENTS,
         deliveries::STATEMENTS,
+        emails::STATEMENTS,
         event_types::STATEMENTS,
         hours::STATEMENTS,
         inbox::STATEMENTS,
@@ -43,6 +47,7 @@ pub(crate) fn statements() -> Vec<Statement> {
         keys::STATEMENTS,
         log::STATEMENTS,
         nodes::STATEMENTS,
+        registrations::STATEMENTS,
         retention::STATEMENTS,
         subscriptions::STATEMENTS,
         tasks::STATEMENTS,
@@ -52,9 +57,11 @@ pub(crate) fn statements() -> Vec<Statement> {
         .into_iter()
         .cloned()
         .chain(log::any_filter())
+        .chain([log::some()])
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
         .chain(rejections::statements())
+        .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
         .collect()
 }

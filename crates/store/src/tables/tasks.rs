@@ -1,5 +1,6 @@
 //! What is to be done once at a time, and what may be used once.
 
+use const_format::formatcp;
 use domain::Timestamp;
 
 use crate::sql::{Sql, Statement, Value, args};
@@ -7,7 +8,7 @@ use crate::{Due, KeyDigest, Result, StoreError, Task};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&MOVE, &REMOVE, &SETTLE, &KEEP, &RING, &NEXT_AT, &SPEND, &FORGET_SPENT];
+    &[&MOVE, &REMOVE, &SETTLE, &KEEP, &DROP, &RING, &CALL_FOR, &NEXT_AT, &SPEND, &FORGET_SPENT];
 
 /// A new due time takes the task away from whoever has claimed it.
 const MOVE: Statement = Statement::new(
@@ -63,6 +64,16 @@ pub(crate) async fn keep(sql: &impl Sql, task: &Task, deadline: Timestamp, memor
     Ok(sql.write(&KEEP, keeping_args(task, deadline, memory)).await? > 0)
 }
 
+const DROP: Statement = Statement::new(
+    "drop_task",
+    "DELETE FROM tasks WHERE kind = $1 AND subject = $2 AND turn = $3 AND rings = $4",
+);
+
+pub(crate) async fn drop(sql: &impl Sql, task: &Task) -> Result<bool> {
+    let args = args![task.kind.as_str(), task.subject.as_str(), task.turn, task.rings];
+    Ok(sql.write(&DROP, args).await? > 0)
+}
+
 const RING: Statement = Statement::new(
     "ring_task",
     "UPDATE tasks
@@ -72,6 +83,23 @@ const RING: Statement = Statement::new(
 
 pub(crate) async fn ring(sql: &impl Sql, kind: &str, subject: &str, now: Timestamp) -> Result<bool> {
     Ok(sql.write(&RING, args![kind, subject, now.as_micros()]).await? > 0)
+}
+
+/// Where a task that is to be added is there already, it is rung for.
+pub(super) const RING_INSTEAD: &str = "DO UPDATE SET rings = tasks.rings + 1, due_at = CASE \
+     WHEN tasks.is_claimed = 1 OR tasks.due_at < excluded.due_at THEN tasks.due_at ELSE excluded.due_at END";
+
+const CALL_FOR: Statement = Statement::new(
+    "call_for_task",
+    formatcp!(
+        "INSERT INTO tasks (kind, subject, due_at, turn, memory, is_claimed, rings) VALUES ($1, $2, $3, 0, '', 0, 1)
+         ON CONFLICT (kind, subject) {RING_INSTEAD}"
+    ),
+);
+
+/// What adds a task, or rings for the one that is there.
+pub(super) fn call_for(kind: &str, subject: &str, at: Timestamp) -> (Statement, Vec<Value>) {
+    (CALL_FOR, args![kind, subject, at.as_micros()])
 }
 
 /// Zero where there is none: a minimum of nothing is null, which has no type of its own.

@@ -90,6 +90,7 @@ conformance! {
         events {
             events_are_listed_from_the_newest
             each_filter_of_events_finds_what_it_means
+            some_events_are_read_whole_but_for_their_raw_bytes
             a_list_ends_at_its_limit
             a_walk_by_one_sees_every_event_once
             events_are_counted_by_time_source_and_type
@@ -209,12 +210,23 @@ conformance! {
             connections_are_listed_from_the_newest
             whoever_has_an_account_is_found_by_it
         }
+        registrations {
+            a_registration_comes_back_as_it_was_written
+            a_basis_has_one_registration_of_each_place
+            a_registration_rings_for_its_place
+            a_registration_is_changed_on_top_of_what_was_seen
+            registrations_are_found_from_the_newest
+            a_connection_without_registrations_is_forgotten_at_once
+            a_removed_connection_goes_with_the_last_of_its_registrations
+            of_the_last_two_removed_at_once_one_takes_the_connection_along
+        }
         tasks {
             what_is_due_is_claimed_the_longest_due_first
             a_claim_that_lapses_is_claimed_again_and_fences_the_first_off
             a_settled_task_remembers_what_it_was_told
             moving_a_task_takes_it_from_its_claimant
             the_next_time_is_that_of_the_first_task
+            a_task_is_dropped_by_its_claimant_unless_somebody_rings
             of_eight_claimants_each_task_goes_to_one
             a_ring_is_heard_at_once_or_as_soon_as_the_task_is_settled
             a_ring_outlives_a_claimant_who_dies
@@ -232,12 +244,17 @@ conformance! {
             what_waits_to_be_sent_is_found
             the_inbox_follows_what_it_is_about_and_nothing_else
             of_eight_steps_at_once_one_is_taken
+            emails_are_written_found_and_listed
         }
         rejections {
             a_rejection_comes_back_as_it_was_written
             rejections_are_listed_from_the_newest
             the_oldest_rejections_go_by_age_and_by_number
             too_many_rejections_at_once_are_none
+        }
+        sealed {
+            every_secret_is_walked_past_and_can_be_sealed_anew
+            a_secret_that_has_changed_meanwhile_is_left_alone
         }
         retention {
             what_is_oldest_is_walked_in_order

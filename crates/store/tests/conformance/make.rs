@@ -10,16 +10,17 @@ use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::{DedupeKey, Json};
 use domain::job::{Job, Work};
 use domain::lease::LeaseToken;
+use domain::registration::{self, Basis, Progress};
 use domain::subscription::{Subscription, Target, Terms};
 use domain::{
     Connection, ConnectionId, ConversationId, DeliveryId, Event, EventId, JobId, KeyId, MessageId, NodeId,
-    RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
+    Registration, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use store::{
     ApiKey, Append, Change, Fence, Idempotency, Lane, NewEvent, Rejection, StoredConnection,
-    StoredConversation, StoredJob, StoredMessage, StoredSource, StoredSubscription,
+    StoredConversation, StoredJob, StoredMessage, StoredRegistration, StoredSource, StoredSubscription,
 };
 
 /// Makes ids from a seed.
@@ -148,10 +149,40 @@ impl Make {
             authorized_at: created_at,
             refresh: Refresh::default(),
             last_sync_at: None,
+            removed_at: None,
             created_at,
             updated_at: created_at,
         };
         StoredConnection { connection, sealed_tokens: vec![7; 48], revision: 1 }
+    }
+
+    /// A registration for `basis` of what is at `place`, due at once.
+    pub(crate) fn registration(
+        &mut self,
+        basis: Basis,
+        place: &str,
+        created_at: Timestamp,
+    ) -> StoredRegistration {
+        let registration = Registration {
+            id: RegistrationId::new(created_at, &mut self.0),
+            user_id: Some(user("alice")),
+            provider: "github".to_owned(),
+            basis,
+            target: "acme/shop".to_owned(),
+            url: "https://way.test/api/webhooks/github/alice".to_owned(),
+            place: place.to_owned(),
+            events: Vec::new(),
+            config: None,
+            external_id: None,
+            state: registration::State::Pending,
+            state_reason: None,
+            progress: Progress::default(),
+            expires_at: None,
+            due_at: Some(created_at),
+            created_at,
+            updated_at: created_at,
+        };
+        StoredRegistration { registration, sealed_secrets: Vec::new(), revision: 1 }
     }
 
     pub(crate) fn rejection(&mut self, at: Timestamp) -> Rejection {

@@ -1,6 +1,26 @@
 // Made by `npm run types` from the OpenAPI document. Not to be edited.
 
 export interface paths {
+    "/actions/fetch_emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fetch e-mails
+         * @description From what is kept: one by its id, or the latest fifty of the newest two thousand that mention some words.
+         */
+        post: operations["fetch_emails"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/connections": {
         parameters: {
             query?: never;
@@ -36,9 +56,51 @@ export interface paths {
         post?: never;
         /**
          * Remove a connection
-         * @description Its tokens are gone then. Its events stay.
+         * @description What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
          */
         delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register something
+         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
+         *     tried again.
+         */
+        post: operations["create_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a connection's provider for what is new, now
+         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
+         *     A provider that wants to be left alone for a while is asked after that.
+         */
+        post: operations["sync_connection"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -231,6 +293,40 @@ export interface paths {
          * @description It keeps its id and history and gets one more attempt, at once. It waits for no others of its ordering key.
          */
         post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List e-mails, the latest first */
+        get: operations["list_emails"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/emails/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an e-mail */
+        get: operations["read_email"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -909,6 +1005,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List registrations
+         * @description What is set up at providers so that they push, with how it stands and when it expires.
+         */
+        get: operations["list_registrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/preview": {
         parameters: {
             query?: never;
@@ -1231,6 +1347,11 @@ export interface components {
             /** @description The job that does it; not there after a dry run. */
             job_id?: string | null;
         };
+        /** @description A poll that somebody wants now. */
+        BegunSync: components["schemas"]["ShownJob"] & {
+            /** @description The job that does it. */
+            job_id: string;
+        };
         /** @description Which deliveries, and what is done to them. */
         Bulk: {
             /** @description `retry` or `cancel`. */
@@ -1351,6 +1472,20 @@ export interface components {
              */
             retry_after_seconds?: number | null;
         };
+        /** @description What is to be fetched: one e-mail, or those that mention something. */
+        FetchBody: {
+            /** @description The e-mail's id, here or at its provider. Either this or `query`. */
+            email_id?: string | null;
+            /** @description Words that stand in the subject, an address or the text. */
+            query?: string | null;
+            /** @description Whose. A user's key may leave it out. */
+            user_id?: string | null;
+        };
+        /** @description What was fetched. */
+        Fetched: {
+            /** @description The latest first. */
+            emails: components["schemas"]["ShownEmail"][];
+        };
         /** @description What is wrong with one field. */
         FieldProblem: {
             /** @description The field, as a path from the top of the document. */
@@ -1408,6 +1543,7 @@ export interface components {
                 expires_at?: string | null;
                 /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
+                /** @description When the provider was last asked for what is new. */
                 last_sync_at?: string | null;
                 /** @example github */
                 provider: string;
@@ -1488,6 +1624,39 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A piece of a list. */
+        Listed_ShownEmail: {
+            /** @description The newest first. */
+            data: {
+                cc: string[];
+                date: string;
+                /** @description Since when it is in the trash, or gone. */
+                deleted_at?: string | null;
+                /**
+                 * @description `inbound` or `outbound`.
+                 * @example inbound
+                 */
+                direction: string;
+                /** @example Bob <bob@example.com> */
+                from?: string | null;
+                html?: string | null;
+                /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                is_read: boolean;
+                labels: string[];
+                /** @description Its own id at the provider. */
+                message_id: string;
+                subject?: string | null;
+                /** @description What it says, where that was told. */
+                text?: string | null;
+                /** @description What it has in common with those that it answers, and with their answers. */
+                thread_id: string;
+                to: string[];
+                user_id: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
         Listed_ShownEvent: {
             /** @description The newest first. */
             data: {
@@ -1547,7 +1716,8 @@ export interface components {
                 /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
                 /**
-                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+                 *     connection's provider for what is new.
                  * @example replay
                  */
                 kind: string;
@@ -1625,6 +1795,43 @@ export interface components {
                 type: string;
                 updated_at: string;
                 updated_by: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownRegistration: {
+            /** @description The newest first. */
+            data: {
+                /** @description The connection that it comes and goes with; `null`: it is the application's. */
+                connection_id?: string | null;
+                created_at: string;
+                /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+                events: string[];
+                /** @description When the provider ends it by itself. It is renewed before that. */
+                expires_at?: string | null;
+                /** @description The provider's own name for it. */
+                external_id?: string | null;
+                /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** @example github */
+                provider: string;
+                /**
+                 * @description `pending`, `active`, `failed`, `expired` or `removing`.
+                 * @example active
+                 */
+                state: string;
+                /** @description Why it stands so. */
+                state_reason?: string | null;
+                /**
+                 * @description What is watched: a repository, a mailbox, a channel, a trigger.
+                 * @example acme/shop
+                 */
+                target: string;
+                /** @description Where the provider pushes to. */
+                url: string;
+                /** @description Whose events it brings; `null`: everybody's. */
+                user_id?: string | null;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -1797,7 +2004,7 @@ export interface components {
         };
         /** @description What would become of the event. */
         Preview: {
-            /** @description How the transform failed. */
+            /** @description How the transform failed, or why the filter cannot tell. */
             error?: string | null;
             /** @description Whether the filter wants it; without one, all are wanted. */
             matched: boolean;
@@ -1858,6 +2065,18 @@ export interface components {
         ReactionBody: {
             by: string;
             emoji: string;
+        };
+        /** @description What is to be registered. */
+        RegistrationBody: {
+            /** @description What else the provider is told; the configuration of a trigger. */
+            config?: Record<string, unknown> | null;
+            /** @description What is wanted, in the provider's words; left out, what is usual. */
+            events?: string[] | null;
+            /**
+             * @description What is to be watched: `owner/repo` for GitHub, a channel's id for YouTube, a trigger for Composio.
+             * @example acme/shop
+             */
+            target: string;
         };
         /** @description Which past events. */
         Replaying: {
@@ -1999,6 +2218,7 @@ export interface components {
             expires_at?: string | null;
             /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
+            /** @description When the provider was last asked for what is new. */
             last_sync_at?: string | null;
             /** @example github */
             provider: string;
@@ -2076,6 +2296,34 @@ export interface components {
              */
             trigger: string;
             user_id?: string | null;
+        };
+        /** @description An e-mail. */
+        ShownEmail: {
+            cc: string[];
+            date: string;
+            /** @description Since when it is in the trash, or gone. */
+            deleted_at?: string | null;
+            /**
+             * @description `inbound` or `outbound`.
+             * @example inbound
+             */
+            direction: string;
+            /** @example Bob <bob@example.com> */
+            from?: string | null;
+            html?: string | null;
+            /** @example eml_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            is_read: boolean;
+            labels: string[];
+            /** @description Its own id at the provider. */
+            message_id: string;
+            subject?: string | null;
+            /** @description What it says, where that was told. */
+            text?: string | null;
+            /** @description What it has in common with those that it answers, and with their answers. */
+            thread_id: string;
+            to: string[];
+            user_id: string;
         };
         /** @description An event. */
         ShownEvent: {
@@ -2165,7 +2413,8 @@ export interface components {
             /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
             /**
-             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+             *     connection's provider for what is new.
              * @example replay
              */
             kind: string;
@@ -2233,6 +2482,38 @@ export interface components {
             type: string;
             updated_at: string;
             updated_by: string;
+        };
+        /** @description What is set up at a provider. */
+        ShownRegistration: {
+            /** @description The connection that it comes and goes with; `null`: it is the application's. */
+            connection_id?: string | null;
+            created_at: string;
+            /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+            events: string[];
+            /** @description When the provider ends it by itself. It is renewed before that. */
+            expires_at?: string | null;
+            /** @description The provider's own name for it. */
+            external_id?: string | null;
+            /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** @example github */
+            provider: string;
+            /**
+             * @description `pending`, `active`, `failed`, `expired` or `removing`.
+             * @example active
+             */
+            state: string;
+            /** @description Why it stands so. */
+            state_reason?: string | null;
+            /**
+             * @description What is watched: a repository, a mailbox, a channel, a trigger.
+             * @example acme/shop
+             */
+            target: string;
+            /** @description Where the provider pushes to. */
+            url: string;
+            /** @description Whose events it brings; `null`: everybody's. */
+            user_id?: string | null;
         };
         /** @description A request that was refused. */
         ShownRejection: {
@@ -2500,6 +2781,8 @@ export interface components {
              *     seconds.
              */
             retry_policy: Record<string, unknown>;
+            /** @description A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made. */
+            secret?: string | null;
             /**
              * @description `standard`, or `ed25519` for asymmetric signatures.
              * @default standard
@@ -2616,6 +2899,45 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    fetch_emails: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fetched"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_connections: {
         parameters: {
             query?: {
@@ -2728,6 +3050,92 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownRegistration"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunSync"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3173,6 +3581,71 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_emails: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Of one thread of that user's. */
+                thread_id?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownEmail"];
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownEmail"];
+                };
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4796,6 +5269,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_registrations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Where. */
+                provider?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownRegistration"];
                 };
             };
         };

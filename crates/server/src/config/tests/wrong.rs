@@ -34,7 +34,7 @@ fn all_that_is_wrong_in_the_environment_is_said_at_once() {
     ]), @r#"
     listen (environment variable WAYSTATION_LISTEN) must be an IP address and a port such as 127.0.0.1:8400, not "8400"
     database_url (environment variable WAYSTATION_DATABASE_URL) must be sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE
-    secret_key (environment variable WAYSTATION_SECRET_KEY) must be 32 bytes in base64, such as `openssl rand -base64 32` makes
+    secret_key (environment variable WAYSTATION_SECRET_KEY) must be 32 bytes in base64, such as `openssl rand -base64 32` makes, or several such with commas between, the newest first
     base_url (environment variable API_URL) must be an http or https URL such as https://hooks.example.com, not "ftp://example.com"
     inbound.rate_limit_per_15_minutes (environment variable WAYSTATION_INBOUND__RATE_LIMIT_PER_15_MINUTES) must be a whole number from 1 to 4294967295, not "0"
     inbound.trusted_proxy_depth (environment variable WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH) must be a whole number, not "-1"
@@ -96,5 +96,5 @@ fn postgres_needs_the_secret_key() {
     let postgres = ("WAYSTATION_DATABASE_URL", "postgres://way@db/way");
     assert_snapshot!(errors_of(&[postgres]), @"secret_key is not set, and must be with PostgreSQL: every server on it needs the same key");
     let config = from_env(&[postgres, ("WAYSTATION_SECRET_KEY", KEY)]).unwrap();
-    assert_eq!(config.secret_key.unwrap().reveal(), b"0123456789abcdef0123456789abcdef");
+    assert_eq!(config.secret_key.unwrap().newest(), b"0123456789abcdef0123456789abcdef");
 }

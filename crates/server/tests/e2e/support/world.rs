@@ -57,6 +57,26 @@ impl World {
         delivery_when(&self.admin(), event_id, status).await
     }
 
+    /// The event's `count` deliveries, once all have this status.
+    pub(crate) async fn deliveries_when(&self, event_id: &str, count: usize, status: &str) -> Vec<Value> {
+        let (admin, path) = (self.admin(), format!("/api/events/{event_id}"));
+        let what = format!("all of {event_id} are {status}");
+        let ids = until(&what, || async {
+            let event = admin.get(&path).await.ok();
+            let deliveries = event["deliveries"].as_array().unwrap();
+            assert_eq!(deliveries.len(), count, "{event}");
+            let are_all = deliveries.iter().all(|delivery| delivery["status"] == status);
+            are_all.then(|| {
+                deliveries.iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+            })
+        });
+        let mut deliveries = Vec::new();
+        for id in ids.await {
+            deliveries.push(admin.get(&format!("/api/deliveries/{id}")).await.ok());
+        }
+        deliveries
+    }
+
     /// The attempts of the event's only delivery, once it has this status.
     pub(crate) async fn attempts_when(&self, event_id: &str, status: &str) -> Vec<Value> {
         self.delivery_when(event_id, status).await["attempts"].as_array().unwrap().clone()
@@ -65,6 +85,18 @@ impl World {
     pub(crate) async fn events(&self) -> Vec<Value> {
         self.admin().list("/api/events").await
     }
+}
+
+/// How often the store has run a statement.
+pub(crate) async fn runs(client: &Client, statement: &str) -> u64 {
+    measured(client, &format!("waystation_store_statements_total{{statement=\"{statement}\"}}")).await
+}
+
+/// What `/metrics` says of one measure; 0 where it says nothing.
+pub(crate) async fn measured(client: &Client, measure: &str) -> u64 {
+    let text = String::from_utf8(client.get("/metrics").await.body).unwrap();
+    let value = |line: &str| line.strip_prefix(measure)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(value).unwrap_or(0)
 }
 
 /// A subscription of a receiver's.

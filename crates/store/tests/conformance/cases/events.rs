@@ -1,7 +1,8 @@
 //! Reading events: lists, pages and counts.
 
+use domain::event::Json;
 use domain::{Event, Timestamp};
-use store::{Counted, EventCount, EventFilter, Page, Store};
+use store::{Counted, EVENTS_PER_CALL_MAX, EventCount, EventFilter, Page, Store};
 
 use crate::make::{Make, at, plain, user};
 use crate::steps::{ALL, event_ids, keep};
@@ -55,6 +56,25 @@ pub(crate) async fn each_filter_of_events_finds_what_it_means(store: &dyn Store)
         let expected: Vec<_> = meant.iter().map(|&n| events[n].id).collect();
         assert_eq!(event_ids(store, &filter).await, expected, "{filter:?}");
     }
+}
+
+pub(crate) async fn some_events_are_read_whole_but_for_their_raw_bytes(store: &dyn Store) {
+    let make = &mut Make::new();
+    let mut events: Vec<_> = (0..EVENTS_PER_CALL_MAX).map(|_| make.event(at(1))).collect();
+    for (number, event) in events.iter_mut().enumerate() {
+        event.data = Json::from_text(&format!(r#"{{"n": {number}}}"#)).unwrap();
+        event.raw = Some(vec![1]);
+    }
+    let unknown = make.event(at(1)).id;
+    keep(store, events.iter().cloned().map(plain).collect()).await;
+    events.sort_by_key(|event| event.id);
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    let whole = |event: &Event| Event { raw: None, ..event.clone() };
+    let all = store.events_of(&ids).await.unwrap();
+    assert!(all.iter().map(|event| Event::clone(event)).eq(events.iter().map(whole)));
+    let some = store.events_of(&[ids[7], unknown, ids[3]]).await.unwrap();
+    assert_eq!(some.iter().map(|event| event.id).collect::<Vec<_>>(), [ids[3], ids[7]]);
+    assert_eq!(store.events_of(&[]).await.unwrap(), []);
 }
 
 pub(crate) async fn a_list_ends_at_its_limit(store: &dyn Store) {

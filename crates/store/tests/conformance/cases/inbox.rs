@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use domain::conversation::Chat;
+use domain::email::{Content, Email, Told, What};
 use domain::{ConversationId, Event};
 use futures::future::join_all;
 use store::{
-    Due, InboxStep, Latest, NewEvent, Page, Position, Store, StoredConversation, StoredMessage, is_for_inbox,
+    Due, InboxStep, Latest, NewEvent, Page, Position, Store, StoredConversation, StoredEmail, StoredMessage,
+    is_for_inbox,
 };
 
 use super::tasks::{KIND, claim};
@@ -76,7 +78,7 @@ pub(crate) async fn a_step_is_written_whole_or_not_at_all(store: &dyn Store) {
         (moved(5, 6), vec![second.clone()], vec![]),
     ] {
         let due = vec![("x".to_owned(), Due { kind: KIND.to_owned(), at: Some(at(1)) })];
-        let step = InboxStep { moved, conversations, messages, due };
+        let step = InboxStep { moved, conversations, messages, due, ..InboxStep::default() };
         assert!(!store.keep_inbox(&step).await.unwrap());
         assert_eq!(store.conversation(second.conversation.id).await.unwrap(), None);
     }
@@ -219,4 +221,51 @@ pub(crate) async fn of_eight_steps_at_once_one_is_taken(store: &dyn Store) {
         let taken = join_all((0..8).map(|_| store.keep_inbox(step))).await;
         assert_eq!(taken.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
     }
+}
+
+/// An e-mail that came in at `second`.
+fn email(of: &str, message_id: &str, thread_id: &str, second: i64) -> StoredEmail {
+    let told = Told {
+        what: What::Sent,
+        at: at(second),
+        mailbox: None,
+        message_id: message_id.to_owned(),
+        thread_id: None,
+        in_reply_to: None,
+        content: Content { subject: Some("Ü \u{0}".to_owned()), ..Content::default() },
+    };
+    StoredEmail { email: Email::new(user(of), thread_id.to_owned(), &told), revision: 0 }
+}
+
+pub(crate) async fn emails_are_written_found_and_listed(store: &dyn Store) {
+    let all = [
+        email("alice", "m1", "t1", 1),
+        email("alice", "m2", "t2", 3),
+        email("alice", "m3", "t1", 2),
+        email("bob", "m1", "t1", 4),
+    ];
+    let step = InboxStep { emails: all.to_vec(), ..InboxStep::default() };
+    assert!(store.keep_inbox(&step).await.unwrap());
+    assert!(!store.keep_inbox(&step).await.unwrap(), "they are there already");
+    let written = |stored: &StoredEmail| StoredEmail { revision: stored.revision + 1, ..stored.clone() };
+    assert_eq!(store.email(all[0].email.id).await.unwrap(), Some(written(&all[0])));
+    let (alice, bob) = (user("alice"), user("bob"));
+    assert_eq!(store.email_called(&bob, "m1").await.unwrap(), Some(written(&all[3])));
+    assert_eq!(store.email_called(&bob, "m2").await.unwrap(), None);
+    let listed = async |user, thread, page: Page<_>| {
+        let found = store.emails(user, thread, &page).await.unwrap();
+        found.into_iter().map(|stored| stored.email.provider_id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(None, None, Page::first(9)).await, ["m1", "m2", "m3", "m1"]);
+    assert_eq!(listed(Some(&alice), None, Page::first(2)).await, ["m2", "m3"]);
+    let before = Some(all[2].place());
+    assert_eq!(listed(Some(&alice), None, Page { before, limit: 9 }).await, ["m1"]);
+    assert_eq!(listed(Some(&alice), Some("t1"), Page::first(9)).await, ["m3", "m1"]);
+
+    let mut moved = written(&all[0]);
+    (moved.email.thread_id, moved.email.deleted_at) = ("t2".to_owned(), Some(at(9)));
+    let step = InboxStep { emails: vec![moved.clone()], ..InboxStep::default() };
+    assert!(store.keep_inbox(&step).await.unwrap() && !store.keep_inbox(&step).await.unwrap());
+    assert_eq!(store.email(moved.email.id).await.unwrap(), Some(written(&moved)));
+    assert_eq!(listed(Some(&alice), Some("t2"), Page::first(9)).await, ["m2", "m1"]);
 }

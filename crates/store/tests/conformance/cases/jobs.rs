@@ -2,8 +2,8 @@
 
 use domain::delivery::{Delivery, State, Status};
 use domain::job::{self, Only, Standing};
-use domain::{DeliveryId, EventId};
-use store::{Owed, Page, Past, PastEvent, Stepped, Store, StoredJob};
+use domain::{DeliveryId, Event, EventId};
+use store::{Owed, Page, Past, Stepped, Store, StoredJob};
 
 use crate::make::{Make, at, becomes, change, keyed, owing, plain, user};
 use crate::steps::{ALL, current, keep, owe, status, subscribe, version};
@@ -142,13 +142,16 @@ pub(crate) async fn a_span_is_walked_with_how_each_event_stands(store: &dyn Stor
     };
     let everything = past(EventId::first_at(at(0)), events[5].id);
     let walked = store.past_events(&everything, ALL).await.unwrap();
-    let stand: Vec<_> = walked.iter().map(|PastEvent { event, standing }| (event.id, *standing)).collect();
+    let stand: Vec<_> = walked.iter().map(|past| (past.event.id, past.standing)).collect();
     use Standing::{Cancelled, Failed, Owed, Unknown};
     let standings = [Unknown, Cancelled, Failed, Owed, Unknown, Unknown];
     assert_eq!(stand, events.iter().map(|event| event.id).zip(standings).collect::<Vec<_>>());
     let first = &walked[0].event;
     assert_eq!((first.data.as_str(), first.raw.as_ref()), ("null", None), "what is large stays where it is");
     assert_eq!((&first.event_type, first.received_at), (&events[0].event_type, at(1)));
+
+    let bytes = |event: &Event| event.data.as_str().len() as u64;
+    assert!(walked.iter().zip(&events).all(|(past, event)| past.data_bytes == bytes(event)));
 
     let count = async |past: &Past, limit| store.past_events(past, limit).await.unwrap().len();
     assert_eq!(count(&everything, 2).await, 2);

@@ -166,3 +166,17 @@ pub(crate) async fn a_finished_sync_is_noted_and_overtakes_nobody(store: &dyn St
     let kept = store.connection(id).await.unwrap().unwrap();
     assert_eq!(kept.connection.last_sync_at, Some(at(2)), "it only moves on");
 }
+
+pub(crate) async fn a_task_is_dropped_by_its_claimant_unless_somebody_rings(store: &dyn Store) {
+    let [subject] = due(store, 1).await.try_into().unwrap();
+    let [first] = claim(store, 10, at(1)).await.try_into().unwrap();
+    let [second] = claim(store, 10, at(61)).await.try_into().unwrap();
+    assert!(!store.drop_task(&first).await.unwrap(), "somebody else has claimed it since");
+    assert!(store.ring_task(KIND, &subject, at(62)).await.unwrap());
+    assert!(!store.drop_task(&second).await.unwrap());
+    assert!(store.settle_task(&second, at(1_000), "").await.unwrap());
+    let [third] = claim(store, 10, at(63)).await.try_into().unwrap();
+    assert!(store.drop_task(&third).await.unwrap());
+    assert!(!store.drop_task(&third).await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), None);
+}

@@ -1,0 +1,112 @@
+//! Asking a provider for what is new because somebody wants it now: a job, which ends with the poll that it waits for.
+
+use domain::job::{Job, State, Work};
+use domain::{ConnectionId, JobId, Timestamp};
+use providers::pollable;
+use store::{Stepped, StoreError, StoredConnection, StoredJob};
+
+use super::{Connections, Tokens, poll};
+use crate::chance;
+use crate::limits::SYNCS_LOOKED_AT_MAX;
+
+/// Why nobody is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotSynced {
+    /// There is nothing that could be asked of this provider.
+    #[error("{0} is not asked for what is new")]
+    NotPolled(String),
+    /// There is nothing to ask with.
+    #[error("the connection has no tokens to ask with")]
+    NoTokens,
+    /// The provider is not called for it.
+    #[error("the connection is {0}: it has to be authorised again")]
+    NotInUse(&'static str),
+    /// It is not known to be begun.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How a poll has ended, for those who wait for it.
+pub(super) enum Outcome {
+    Done,
+    Failed(String),
+}
+
+impl Connections {
+    /// Has the provider of a connection asked for what is new, now, and answers with the job that does it: the one that is
+    /// under way already, if there is one.
+    ///
+    /// # Errors
+    /// Why nobody is asked.
+    pub async fn sync(&self, stored: &StoredConnection) -> Result<JobId, NotSynced> {
+        let connection = &stored.connection;
+        if pollable(&connection.provider).is_none() {
+            return Err(NotSynced::NotPolled(connection.provider.clone()));
+        }
+        if !connection.state.is_in_use() {
+            return Err(NotSynced::NotInUse(connection.state.as_str()));
+        }
+        if self.tokens_of(stored).is_ok_and(|tokens| tokens == Tokens::default()) {
+            return Err(NotSynced::NoTokens);
+        }
+        if let Some(known) = self.syncs_of(connection.id).await?.into_iter().next() {
+            return Ok(known.job.id);
+        }
+        let now = self.clock.now();
+        let id = JobId::new(now, &mut chance::rng());
+        let work = Work::Sync { connection_id: connection.id };
+        let job = Job::new(id, Some(connection.user_id.clone()), work, None, now);
+        self.store.create_job(&StoredJob { job, node: None, cursor: [0; 16], revision: 1 }).await?;
+        self.ring(&connection.provider, connection.id).await?;
+        Ok(id)
+    }
+
+    /// Has an account polled for whoever has connected it.
+    pub(crate) async fn poll_account(&self, provider: &str, account_id: &str) -> Result<(), StoreError> {
+        for stored in self.store.connections_to(provider, account_id).await? {
+            self.ring(provider, stored.connection.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Has a connection polled as soon as its provider lets us.
+    pub(crate) async fn ring(&self, provider: &str, id: ConnectionId) -> Result<(), StoreError> {
+        self.store.ring_task(&poll::kind(provider), &id.to_string(), self.clock.now()).await?;
+        self.bell.notify_waiters();
+        Ok(())
+    }
+
+    /// Ends the jobs that wait for a poll of a connection that began at `began_at`; whether others wait for the next.
+    pub(super) async fn end_syncs(
+        &self,
+        id: ConnectionId,
+        began_at: Timestamp,
+        found: u64,
+        outcome: &Outcome,
+    ) -> Result<bool, StoreError> {
+        let mut is_another_owed = false;
+        for mut stored in self.syncs_of(id).await? {
+            if matches!(outcome, Outcome::Done) && stored.job.created_at > began_at {
+                is_another_owed = true;
+                continue;
+            }
+            let now = self.clock.now();
+            stored.job.done = found;
+            match outcome {
+                Outcome::Done => stored.job.complete(now),
+                Outcome::Failed(why) => stored.job.fail(why, now),
+            }
+            let stepped = self.store.step_job(&stored, &[]).await?;
+            // Somebody has just called it off.
+            debug_assert_ne!(stepped, Stepped::Conflict);
+        }
+        Ok(is_another_owed)
+    }
+
+    async fn syncs_of(&self, id: ConnectionId) -> Result<Vec<StoredJob>, StoreError> {
+        let mut running = self.store.running_jobs(SYNCS_LOOKED_AT_MAX).await?;
+        let is_it = |stored: &StoredJob| matches!(&stored.job.work, Work::Sync { connection_id } if *connection_id == id);
+        running.retain(|stored| stored.job.state == State::Running && is_it(stored));
+        Ok(running)
+    }
+}
