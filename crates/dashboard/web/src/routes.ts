@@ -4,8 +4,10 @@ import type { Component } from "svelte";
 import Alerts from "./pages/Alerts.svelte";
 import Connections from "./pages/Connections.svelte";
 import Deliveries from "./pages/Deliveries.svelte";
+import Emails from "./pages/Emails.svelte";
 import Events from "./pages/Events.svelte";
 import EventTypes from "./pages/EventTypes.svelte";
+import Inbox from "./pages/Inbox.svelte";
 import Jobs from "./pages/Jobs.svelte";
 import Keys from "./pages/Keys.svelte";
 import Overview from "./pages/Overview.svelte";
@@ -31,6 +33,8 @@ export const pages: PageLink[] = [
   { name: "Overview", path: "/", key: "o", group: "Traffic", component: Overview },
   { name: "Events", path: "/events", key: "e", group: "Traffic", component: Events, isUsers: true },
   { name: "Deliveries", path: "/deliveries", key: "d", group: "Traffic", component: Deliveries, isUsers: true },
+  { name: "Inbox", path: "/inbox", key: "i", group: "Traffic", component: Inbox, isUsers: true },
+  { name: "Emails", path: "/emails", key: "m", group: "Traffic", component: Emails, isUsers: true },
   { name: "Alerts", path: "/alerts", key: "a", group: "Traffic", component: Alerts },
   { name: "Jobs", path: "/jobs", key: "b", group: "Traffic", component: Jobs },
   { name: "Rejections", path: "/rejections", key: "x", group: "Traffic", component: Rejections, isOperators: true },

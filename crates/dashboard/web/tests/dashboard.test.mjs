@@ -51,7 +51,7 @@ describe("the dashboard", () => {
   it("says what to do first where there is nothing yet", async () => {
     const page = await opened();
     await page.getByRole("heading", { name: "Nothing has come in yet" }).waitFor();
-    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
+    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Inbox", "No conversations yet"], ["Emails", "No emails yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
       await page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
       await page.getByRole("heading", { name: title }).waitFor();
       await page.getByRole("region", { name: "the command" }).getByText("curl").waitFor();
@@ -204,12 +204,14 @@ describe("the dashboard", () => {
     await program.github("push", { script }, { secret: "wrong", headers: { "User-Agent": script } });
     await program.ask("POST", "/api/keys", { name: script });
     await program.ask("POST", "/api/sources", { name: script, sender: "stripe", secret: "whsec_test" });
+    const conversation = await program.ask("POST", "/api/conversations", { user_id: "alice", usecase: script });
+    await program.ask("POST", `/api/conversations/${conversation.id}/messages`, { content: script });
     await program.ask("POST", "/api/webhooks/event-types", { type: "planted.one", description: script, example: { script } });
     const page = await opened();
     const rejections = await program.list("/api/rejections");
     const events = await program.ask("GET", "/api/events?type=planted.one");
     assert.ok(event && events.data.length == 1);
-    const shown = ["/events", `/events/${events.data[0].id}`, "/deliveries", `/deliveries/${delivery.id}`, "/subscriptions", `/subscriptions/${id}`, "/sources", `/rejections/${rejections[0].id}`, "/event-types/planted.one", "/keys"];
+    const shown = ["/events", `/events/${events.data[0].id}`, "/deliveries", `/deliveries/${delivery.id}`, "/subscriptions", `/subscriptions/${id}`, "/sources", `/rejections/${rejections[0].id}`, "/event-types/planted.one", "/keys", "/inbox", `/inbox/${conversation.id}`];
     const passed = ["/", "/rejections", "/queues", `/events/${encodeURIComponent(script)}`, `/${encodeURIComponent(script)}`];
     for (const path of [...shown, ...passed]) {
       await visit(page, path);
@@ -317,6 +319,7 @@ describe("the dashboard", () => {
       "/deliveries", `/deliveries/${await first("/api/deliveries?status=failed")}`,
       "/alerts", "/jobs", "/rejections", `/rejections/${await first("/api/rejections")}`,
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
+      "/emails", "/inbox", `/inbox/${await first("/api/conversations?user_id=alice")}`,
       "/connections", `/connections/${await first("/api/connections")}`, "/connections?new=1",
       "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",
@@ -330,7 +333,8 @@ describe("the dashboard", () => {
       for (const path of places) {
         await visit(page, path);
         await page.getByRole(path.includes("?new") ? "dialog" : "main").waitFor();
-        if (/\/\w+_\w+$/.test(path)) await page.locator("aside dl").first().waitFor();
+        if (path.startsWith("/inbox/")) await page.getByRole("log").getByText("The door squeaks.").waitFor();
+        else if (/\/\w+_\w+$/.test(path)) await page.locator("aside dl").first().waitFor();
         await check(page, `${path} ${scheme} ${width}`);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${path} is ${overflow} px too wide at ${width}`);

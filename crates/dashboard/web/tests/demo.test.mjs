@@ -55,4 +55,25 @@ describe("the demo", () => {
     assert.equal(await page.getByRole("row").filter({ hasText: "erin" }).count(), 0);
     assert.deepEqual(page.violations, []);
   });
+  it("reads a conversation as it goes on, and answers", async () => {
+    await page.getByRole("link", { name: "Inbox", exact: true }).click();
+    const list = page.getByRole("list", { name: "Conversations" });
+    const link = list.getByRole("link").filter({ hasText: "chat_alice_bea" });
+    await link.click();
+    await page.waitForURL("**/inbox/cnv_*");
+    const pane = page.getByRole("complementary", { name: "Conversation" });
+    const said = pane.getByRole("log").locator(".message");
+    await said.first().waitFor();
+    // What is open counts as seen.
+    await link.filter({ hasNotText: "unread" }).waitFor();
+    await pane.getByLabel("Answer").fill("Come by at six.");
+    await page.keyboard.press("Enter");
+    const mine = said.filter({ hasText: "Come by at six." });
+    await mine.getByText(/, (sent|delivered|read)$/).waitFor();
+    assert.equal(await mine.count(), 1);
+    // Others are appended as they come in.
+    const before = await said.count();
+    await page.waitForFunction((before) => document.querySelectorAll(".message").length > before, before);
+    assert.deepEqual(page.violations, []);
+  });
 });

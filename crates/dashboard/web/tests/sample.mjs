@@ -37,6 +37,10 @@ export async function fill(program) {
   await program.ask("POST", "/api/webhooks/event-types", { type: "order.paid", description: "A customer has paid an order.", example: { id: 7001, amount: 129.5, currency: "EUR" } });
   await program.ask("POST", "/api/connections", { user_id: "alice", provider: "github", account_id: "alice-at-acme", access_token: "gho_test", refresh_token: "ghr_test", expires_in: 28_800, scopes: ["repo", "admin:repo_hook"] });
   await program.ask("POST", "/api/connections", { user_id: "bob", provider: "unipile", account_id: "acc_bob" });
+  const conversation = await program.ask("POST", "/api/conversations", { user_id: "alice", channel: "API", usecase: "Support" });
+  await program.ask("POST", `/api/conversations/${conversation.id}/messages`, { content: "Good morning! How can we help?", type: "BOT" });
+  await program.ask("POST", `/api/conversations/${conversation.id}/messages`, { content: "The door squeaks." });
+  await program.ask("POST", "/api/conversations", { user_id: "bob", channel: "WHATSAPP" });
   await program.deliveries("status=failed", 6);
   return { receivers: [good, bad, slow], subscriptions, stop: () => [good, bad, slow].forEach((one) => one.stop()) };
 }

@@ -22,39 +22,50 @@ export class Program {
   /** `env` is set beside what every test needs. */
   static async start(env = {}) {
     const program = new Program();
+    program.env = env;
     program.directory = await mkdtemp(join(tmpdir(), "waystation-dashboard-"));
-    program.process = spawn(BINARY, ["--listen", "127.0.0.1:0"], {
-      cwd: program.directory,
-      env: {
-        PATH: process.env.PATH,
-        RUST_LOG: "warn",
-        WAYSTATION_ADMIN_KEY: ADMIN_KEY,
-        WAYSTATION_DATABASE_URL: `sqlite:${program.directory}/waystation.db`,
-        WAYSTATION_DELIVERY__ALLOW_HOSTS: "127.0.0.0/8",
-        GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
-        ...env,
-      },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    program.url = await new Promise((found, failed) => {
-      let said = "";
-      program.process.stdout.on("data", (text) => {
-        said += text;
-        const url = /Waystation is at (http:\S+)/.exec(said);
-        if (url) found(url[1]);
-      });
-      program.process.on("exit", (code) => failed(new Error(`the program ended with ${code}`)));
-    });
+    await program.run();
     program.front = FRONT ? await serveFront(FRONT, program.url) : undefined;
     program.pages = program.front?.url ?? program.url;
     return program;
   }
 
-  async stop() {
-    this.front?.stop();
+  /** Starts the process, and waits until it says where it is. */
+  async run() {
+    this.process = spawn(BINARY, ["--listen", "127.0.0.1:0"], {
+      cwd: this.directory,
+      env: {
+        PATH: process.env.PATH,
+        RUST_LOG: "warn",
+        WAYSTATION_ADMIN_KEY: ADMIN_KEY,
+        WAYSTATION_DATABASE_URL: `sqlite:${this.directory}/waystation.db`,
+        WAYSTATION_DELIVERY__ALLOW_HOSTS: "127.0.0.0/8",
+        GITHUB_WEBHOOK_SECRET: GITHUB_SECRET,
+        ...this.env,
+      },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.url = await new Promise((found, failed) => {
+      let said = "";
+      this.process.stdout.on("data", (text) => {
+        said += text;
+        const url = /Waystation is at (http:\S+)/.exec(said);
+        if (url) found(url[1]);
+      });
+      this.process.on("exit", (code) => failed(new Error(`the program ended with ${code}`)));
+    });
+  }
+
+  /** Ends the process in order. */
+  async end() {
     const ended = new Promise((done) => this.process.on("exit", done));
     this.process.kill("SIGTERM");
     await ended;
+  }
+
+  async stop() {
+    this.front?.stop();
+    await this.end();
     await rm(this.directory, { recursive: true, force: true });
   }
 

@@ -9,6 +9,13 @@ export const ASKING = ["github", "slack", "gmail", "youtube", "discord", "spotif
 /** Providers that say which account is meant by an id. */
 export const NAMED = ["unipile", "composio"];
 
+/** What a registration watches at each provider that lets something be registered for an account, with an example. */
+export const WATCHED: Record<string, [what: string, example: string]> = {
+  github: ["Repository", "acme/storefront"],
+  youtube: ["Channel", "UC…"],
+  composio: ["Trigger", "GMAIL_NEW_GMAIL_MESSAGE"],
+};
+
 /** Goes to the provider's page. In the portal that is another window: providers let nobody frame theirs. */
 export async function authorize(provider: string, user_id: string): Promise<void> {
   const redirect = `${location.origin}${prefix}/connections`;
