@@ -56,7 +56,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a connection
-         * @description Its tokens are gone then. Its events stay.
+         * @description What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
          */
         delete: operations["delete_connection"];
         options?: never;
@@ -79,6 +79,27 @@ export interface paths {
          *     tried again.
          */
         post: operations["create_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a connection's provider for what is new, now
+         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
+         *     A provider that wants to be left alone for a while is asked after that.
+         */
+        post: operations["sync_connection"];
         delete?: never;
         options?: never;
         head?: never;
@@ -666,7 +687,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a source
-         * @description Its address answers 404 from then on. Its events stay.
+         * @description Its address answers 404 from then on; for a channel the hub is told. Its events stay.
          */
         delete: operations["delete_source"];
         options?: never;
@@ -690,6 +711,26 @@ export interface paths {
         put?: never;
         /** Give a source a new address */
         post: operations["rotate_source_url"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count what became of deliveries, by hour
+         * @description Known for 92 days. A user sees what became of their own subscriptions' deliveries.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1306,6 +1347,11 @@ export interface components {
             /** @description The job that does it; not there after a dry run. */
             job_id?: string | null;
         };
+        /** @description A poll that somebody wants now. */
+        BegunSync: components["schemas"]["ShownJob"] & {
+            /** @description The job that does it. */
+            job_id: string;
+        };
         /** @description Which deliveries, and what is done to them. */
         Bulk: {
             /** @description `retry` or `cancel`. */
@@ -1384,6 +1430,11 @@ export interface components {
         ConversationTerms: {
             config?: components["schemas"]["ConfigBody"] | null;
             usecase?: string | null;
+        };
+        /** @description What became of deliveries. */
+        DeliveryStatistics: {
+            /** @description The oldest hour first; those in which nothing happened are left out. */
+            data: components["schemas"]["ShownHour"][];
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -1492,6 +1543,7 @@ export interface components {
                 expires_at?: string | null;
                 /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
+                /** @description When the provider was last asked for what is new. */
                 last_sync_at?: string | null;
                 /** @example github */
                 provider: string;
@@ -1664,7 +1716,8 @@ export interface components {
                 /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
                 /**
-                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+                 *     connection's provider for what is new.
                  * @example replay
                  */
                 kind: string;
@@ -1820,6 +1873,8 @@ export interface components {
             data: {
                 /** @description Where requests may come from; from anywhere where it is empty. */
                 allow_ips: string[];
+                /** @description The channel, for YouTube. */
+                channel_id?: string | null;
                 created_at: string;
                 /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
@@ -1841,8 +1896,6 @@ export interface components {
                 user_id?: string | null;
                 /** @description How requests are verified, where that is spelled out. */
                 verification?: Record<string, unknown> | null;
-                /** @description The channel, for YouTube. */
-                channel_id?: string | null;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -2167,6 +2220,7 @@ export interface components {
             expires_at?: string | null;
             /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
+            /** @description When the provider was last asked for what is new. */
             last_sync_at?: string | null;
             /** @example github */
             provider: string;
@@ -2307,6 +2361,41 @@ export interface components {
              */
             user_id?: string | null;
         };
+        /** @description What became of deliveries within an hour. */
+        ShownHour: {
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            failed: number;
+            /**
+             * @description When it began.
+             * @example 2026-11-21T09:00:00.000Z
+             */
+            hour: string;
+            /**
+             * Format: double
+             * @description The same, of the slowest.
+             */
+            latency_ms_max?: number | null;
+            /**
+             * Format: double
+             * @description From an attempt's beginning to the end of its answer, on the average of those that were answered.
+             */
+            latency_ms_mean?: number | null;
+            /**
+             * Format: int64
+             * @description Deliveries that arrived.
+             */
+            successful: number;
+        };
         /** @description Work that goes on for a while. */
         ShownJob: {
             created_at: string;
@@ -2326,7 +2415,8 @@ export interface components {
             /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
             /**
-             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+             *     connection's provider for what is new.
              * @example replay
              */
             kind: string;
@@ -2487,6 +2577,8 @@ export interface components {
         ShownSource: {
             /** @description Where requests may come from; from anywhere where it is empty. */
             allow_ips: string[];
+            /** @description The channel, for YouTube. */
+            channel_id?: string | null;
             created_at: string;
             /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
@@ -2508,8 +2600,6 @@ export interface components {
             user_id?: string | null;
             /** @description How requests are verified, where that is spelled out. */
             verification?: Record<string, unknown> | null;
-            /** @description The channel, for YouTube. */
-            channel_id?: string | null;
         };
         /** @description How a subscription's deliveries have ended. */
         ShownStatistics: {
@@ -2603,6 +2693,8 @@ export interface components {
         SourceTermsBody: {
             /** @description Networks or addresses that requests may come from. */
             allow_ips?: string[] | null;
+            /** @description The channel whose feed is to be pushed, where the sender is `youtube`. The hub is asked for it. */
+            channel_id?: string | null;
             /** @default true */
             is_active: boolean | null;
             /** @description For people. */
@@ -2616,7 +2708,7 @@ export interface components {
             /** @description Several of them, any of which may have been used. */
             secrets?: string[] | null;
             /**
-             * @description A sender that is known: one of `GET /api/senders`. Either this or `verification`.
+             * @description A sender that is known: one of `GET /api/senders`, or `youtube` for a channel. Either this or `verification`.
              * @example stripe
              */
             sender?: string | null;
@@ -2629,8 +2721,6 @@ export interface components {
             verification?: Record<string, unknown> | null;
             /** @description What the sender's handshake must show. */
             verify_token?: string | null;
-            /** @description The channel whose feed is to be pushed, where the sender is `youtube`. The hub is asked for it. */
-            channel_id?: string | null;
         };
         /** @description How many events came in. */
         Stats: {
@@ -3015,6 +3105,43 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunSync"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4408,6 +4535,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_statistics: {
+        parameters: {
+            query?: {
+                /** @description Whose subscriptions. */
+                user_id?: string;
+                /** @description Hours that began at or after; a day ago where it is left out. */
+                since?: string;
+                /** @description Hours that began before; now where it is left out. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryStatistics"];
                 };
             };
         };
