@@ -103,7 +103,7 @@ fn told(answer: &ApiAnswer) -> CallFailure {
 }
 
 /// Looks through the project's subscriptions for ours: the one that is known by its id, else one with our address.
-fn find(wanted: Wanted, cursor: Option<&str>, page: u32, then: fn(Wanted, Option<Value>) -> Step) -> Step {
+fn find(wanted: Wanted, cursor: Option<&str>, page: u32, then: fn(Wanted, Option<&Value>) -> Step) -> Step {
     let mut query = url::form_urlencoded::Serializer::new(format!("{SUBSCRIPTIONS}?limit=50"));
     query.extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
     let query = query.finish();
@@ -119,14 +119,14 @@ fn find(wanted: Wanted, cursor: Option<&str>, page: u32, then: fn(Wanted, Option
         let next = text_at(&list, "/next_cursor").filter(|_| ours.is_none() && page < PAGES_MAX);
         Ok(match next {
             Some(cursor) => find(wanted, Some(&cursor), page + 1, then),
-            None => then(wanted, ours),
+            None => then(wanted, ours.as_ref()),
         })
     })
 }
 
-fn subscribe(wanted: Wanted, found: Option<Value>) -> Step {
+fn subscribe(wanted: Wanted, found: Option<&Value>) -> Step {
     let body = json!({ "webhook_url": wanted.url, "enabled_events": EVENTS, "version": "V3" });
-    let Some(id) = found.as_ref().and_then(|found| text_at(found, "/id")) else {
+    let Some(id) = found.and_then(|found| text_at(found, "/id")) else {
         let creating = call(Method::POST, &wanted, SUBSCRIPTIONS).with_json(&body);
         return ask(creating, |answer, now| {
             let made = answer.success_or(now, told)?;
@@ -134,7 +134,7 @@ fn subscribe(wanted: Wanted, found: Option<Value>) -> Step {
         });
     };
     let changing = call(Method::PATCH, &wanted, &format!("{SUBSCRIPTIONS}/{id}")).with_json(&body);
-    let known = found.as_ref().and_then(|found| text_at(found, "/secret"));
+    let known = found.and_then(|found| text_at(found, "/secret"));
     ask(changing, move |answer, now| {
         let changed = answer.success_or(now, told)?;
         match text_at(&changed, "/secret").or(known) {

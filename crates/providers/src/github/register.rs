@@ -74,7 +74,7 @@ fn call(method: Method, wanted: &Wanted, path: &str) -> ApiCall {
 }
 
 /// Looks through the hooks, from `page` on, for ours, and goes on with its id, or without one.
-fn find(wanted: Wanted, page: u32, absent: fn(Wanted) -> Step, present: fn(Wanted, String) -> Step) -> Step {
+fn find(wanted: Wanted, page: u32, absent: fn(&Wanted) -> Step, present: fn(Wanted, String) -> Step) -> Step {
     let listing = call(Method::GET, &wanted, &format!("?per_page={PER_PAGE}&page={page}"));
     ask(listing, move |answer, now| {
         let hooks = answer.success_or(now, |answer| refusal(answer, &["/message"]))?;
@@ -86,7 +86,7 @@ fn find(wanted: Wanted, page: u32, absent: fn(Wanted) -> Step, present: fn(Wante
                 Ok(present(wanted, id))
             }
             None if has_next(answer) && page < PAGES_MAX => Ok(find(wanted, page + 1, absent, present)),
-            None => Ok(absent(wanted)),
+            None => Ok(absent(&wanted)),
         }
     })
 }
@@ -97,10 +97,10 @@ fn has_next(answer: &ApiAnswer) -> bool {
     links.iter().any(|link| link.to_str().is_ok_and(|link| link.contains("rel=\"next\"")))
 }
 
-fn create(wanted: Wanted) -> Step {
-    let mut body = hook(&wanted);
+fn create(wanted: &Wanted) -> Step {
+    let mut body = hook(wanted);
     body["name"] = "web".into();
-    ask(call(Method::POST, &wanted, "").with_json(&body), |answer, now| {
+    ask(call(Method::POST, wanted, "").with_json(&body), |answer, now| {
         let made = answer.success_or(now, |answer| refusal(answer, &["/errors/0/message", "/message"]))?;
         Ok(set_up(need_at(&made, "/id")?))
     })

@@ -64,10 +64,10 @@ impl Registrable for Unipile {
     fn register(&self, wanted: Wanted) -> Step {
         find(wanted, None, 1, |wanted, found| match found {
             Some(hook) if fits(&wanted, &hook) => {
-                text_at(&hook, "/id").map_or_else(|| create(wanted), set_up)
+                text_at(&hook, "/id").map_or_else(|| create(&wanted), set_up)
             }
             Some(hook) => replace(wanted, &hook),
-            None => create(wanted),
+            None => create(&wanted),
         })
     }
 
@@ -124,16 +124,16 @@ fn fits(wanted: &Wanted, hook: &Value) -> bool {
 }
 
 fn replace(wanted: Wanted, hook: &Value) -> Step {
-    let Some(id) = text_at(hook, "/id") else { return create(wanted) };
-    ask(call(Method::DELETE, &wanted.settings, &format!("/{id}")), |answer, now| {
+    let Some(id) = text_at(hook, "/id") else { return create(&wanted) };
+    ask(call(Method::DELETE, &wanted.settings, &format!("/{id}")), move |answer, now| {
         if answer.status != http::StatusCode::NOT_FOUND {
             answer.done(now)?;
         }
-        Ok(create(wanted))
+        Ok(create(&wanted))
     })
 }
 
-fn create(wanted: Wanted) -> Step {
+fn create(wanted: &Wanted) -> Step {
     let secret = wanted.settings.first(SECRET.key).unwrap_or_default();
     // Unless it is told, it sends JSON as a form's.
     let headers = json!([

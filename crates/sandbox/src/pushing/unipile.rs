@@ -39,10 +39,12 @@ pub(crate) async fn list_webhooks(
         return refusal();
     }
     // Two to a page, whatever is asked for, so that there are some.
-    let from: usize = query.get("cursor").and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
-    let all = world.pushing().unipile_webhooks();
-    let items: Vec<_> = all.iter().skip(from).take(2).cloned().collect();
-    let cursor = (from + 2 < all.len()).then(|| (from + 2).to_string());
+    let number = |id: &str| id.trim_start_matches("we_").parse::<u64>().unwrap_or(0);
+    let after = query.get("cursor").map_or(0, |cursor| number(cursor));
+    let mut left = world.pushing().unipile_webhooks();
+    left.retain(|webhook| number(text(webhook, "id")) > after);
+    let items: Vec<_> = left.iter().take(2).cloned().collect();
+    let cursor = items.last().filter(|_| left.len() > 2).map(|last| last["id"].clone());
     Json(json!({ "object": "WebhookList", "items": items, "cursor": cursor })).into_response()
 }
 

@@ -687,7 +687,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a source
-         * @description Its address answers 404 from then on. Its events stay.
+         * @description Its address answers 404 from then on; for a channel the hub is told. Its events stay.
          */
         delete: operations["delete_source"];
         options?: never;
@@ -1873,6 +1873,8 @@ export interface components {
             data: {
                 /** @description Where requests may come from; from anywhere where it is empty. */
                 allow_ips: string[];
+                /** @description The channel, for YouTube. */
+                channel_id?: string | null;
                 created_at: string;
                 /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
@@ -2575,6 +2577,8 @@ export interface components {
         ShownSource: {
             /** @description Where requests may come from; from anywhere where it is empty. */
             allow_ips: string[];
+            /** @description The channel, for YouTube. */
+            channel_id?: string | null;
             created_at: string;
             /** @example src_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
@@ -2689,6 +2693,8 @@ export interface components {
         SourceTermsBody: {
             /** @description Networks or addresses that requests may come from. */
             allow_ips?: string[] | null;
+            /** @description The channel whose feed is to be pushed, where the sender is `youtube`. The hub is asked for it. */
+            channel_id?: string | null;
             /** @default true */
             is_active: boolean | null;
             /** @description For people. */
@@ -2702,7 +2708,7 @@ export interface components {
             /** @description Several of them, any of which may have been used. */
             secrets?: string[] | null;
             /**
-             * @description A sender that is known: one of `GET /api/senders`. Either this or `verification`.
+             * @description A sender that is known: one of `GET /api/senders`, or `youtube` for a channel. Either this or `verification`.
              * @example stripe
              */
             sender?: string | null;
