@@ -56,9 +56,51 @@ export interface paths {
         post?: never;
         /**
          * Remove a connection
-         * @description Its tokens are gone then. Its events stay.
+         * @description What was registered for it is removed at the provider, if need be later; then its tokens are gone. Its events stay.
          */
         delete: operations["delete_connection"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register something
+         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
+         *     tried again.
+         */
+        post: operations["create_registration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/sync": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a connection's provider for what is new, now
+         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
+         *     A provider that wants to be left alone for a while is asked after that.
+         */
+        post: operations["sync_connection"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -675,6 +717,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count what became of deliveries, by hour
+         * @description Known for 92 days. A user sees what became of their own subscriptions' deliveries.
+         */
+        get: operations["read_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/stats": {
         parameters: {
             query?: never;
@@ -937,6 +999,26 @@ export interface paths {
          * @description Checked with what is set in GOOGLE_PUBSUB_SERVICE_ACCOUNT.
          */
         post: operations["receive_gmail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List registrations
+         * @description What is set up at providers so that they push, with how it stands and when it expires.
+         */
+        get: operations["list_registrations"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1265,6 +1347,11 @@ export interface components {
             /** @description The job that does it; not there after a dry run. */
             job_id?: string | null;
         };
+        /** @description A poll that somebody wants now. */
+        BegunSync: components["schemas"]["ShownJob"] & {
+            /** @description The job that does it. */
+            job_id: string;
+        };
         /** @description Which deliveries, and what is done to them. */
         Bulk: {
             /** @description `retry` or `cancel`. */
@@ -1343,6 +1430,11 @@ export interface components {
         ConversationTerms: {
             config?: components["schemas"]["ConfigBody"] | null;
             usecase?: string | null;
+        };
+        /** @description What became of deliveries. */
+        DeliveryStatistics: {
+            /** @description The oldest hour first; those in which nothing happened are left out. */
+            data: components["schemas"]["ShownHour"][];
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -1451,6 +1543,7 @@ export interface components {
                 expires_at?: string | null;
                 /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
+                /** @description When the provider was last asked for what is new. */
                 last_sync_at?: string | null;
                 /** @example github */
                 provider: string;
@@ -1623,7 +1716,8 @@ export interface components {
                 /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
                 id: string;
                 /**
-                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+                 * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+                 *     connection's provider for what is new.
                  * @example replay
                  */
                 kind: string;
@@ -1701,6 +1795,43 @@ export interface components {
                 type: string;
                 updated_at: string;
                 updated_by: string;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ShownRegistration: {
+            /** @description The newest first. */
+            data: {
+                /** @description The connection that it comes and goes with; `null`: it is the application's. */
+                connection_id?: string | null;
+                created_at: string;
+                /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+                events: string[];
+                /** @description When the provider ends it by itself. It is renewed before that. */
+                expires_at?: string | null;
+                /** @description The provider's own name for it. */
+                external_id?: string | null;
+                /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+                id: string;
+                /** @example github */
+                provider: string;
+                /**
+                 * @description `pending`, `active`, `failed`, `expired` or `removing`.
+                 * @example active
+                 */
+                state: string;
+                /** @description Why it stands so. */
+                state_reason?: string | null;
+                /**
+                 * @description What is watched: a repository, a mailbox, a channel, a trigger.
+                 * @example acme/shop
+                 */
+                target: string;
+                /** @description Where the provider pushes to. */
+                url: string;
+                /** @description Whose events it brings; `null`: everybody's. */
+                user_id?: string | null;
             }[];
             /** @description Send it as `cursor` for what follows; `null` at the end. */
             next_cursor?: string | null;
@@ -1935,6 +2066,18 @@ export interface components {
             by: string;
             emoji: string;
         };
+        /** @description What is to be registered. */
+        RegistrationBody: {
+            /** @description What else the provider is told; the configuration of a trigger. */
+            config?: Record<string, unknown> | null;
+            /** @description What is wanted, in the provider's words; left out, what is usual. */
+            events?: string[] | null;
+            /**
+             * @description What is to be watched: `owner/repo` for GitHub, a channel's id for YouTube, a trigger for Composio.
+             * @example acme/shop
+             */
+            target: string;
+        };
         /** @description Which past events. */
         Replaying: {
             /**
@@ -2075,6 +2218,7 @@ export interface components {
             expires_at?: string | null;
             /** @example con_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
+            /** @description When the provider was last asked for what is new. */
             last_sync_at?: string | null;
             /** @example github */
             provider: string;
@@ -2215,6 +2359,41 @@ export interface components {
              */
             user_id?: string | null;
         };
+        /** @description What became of deliveries within an hour. */
+        ShownHour: {
+            /** Format: int64 */
+            attempts: number;
+            /**
+             * Format: int64
+             * @description Attempts that failed.
+             */
+            errors: number;
+            /**
+             * Format: int64
+             * @description Deliveries that were given up.
+             */
+            failed: number;
+            /**
+             * @description When it began.
+             * @example 2026-11-21T09:00:00.000Z
+             */
+            hour: string;
+            /**
+             * Format: double
+             * @description The same, of the slowest.
+             */
+            latency_ms_max?: number | null;
+            /**
+             * Format: double
+             * @description From an attempt's beginning to the end of its answer, on the average of those that were answered.
+             */
+            latency_ms_mean?: number | null;
+            /**
+             * Format: int64
+             * @description Deliveries that arrived.
+             */
+            successful: number;
+        };
         /** @description Work that goes on for a while. */
         ShownJob: {
             created_at: string;
@@ -2234,7 +2413,8 @@ export interface components {
             /** @example job_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
             id: string;
             /**
-             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it.
+             * @description `replay`, `bulk_retry` or `bulk_cancel`; `start` owes a new subscription what came in before it; `sync` asks a
+             *     connection's provider for what is new.
              * @example replay
              */
             kind: string;
@@ -2302,6 +2482,38 @@ export interface components {
             type: string;
             updated_at: string;
             updated_by: string;
+        };
+        /** @description What is set up at a provider. */
+        ShownRegistration: {
+            /** @description The connection that it comes and goes with; `null`: it is the application's. */
+            connection_id?: string | null;
+            created_at: string;
+            /** @description What is wanted, in the provider's words; what is usual where it is empty. */
+            events: string[];
+            /** @description When the provider ends it by itself. It is renewed before that. */
+            expires_at?: string | null;
+            /** @description The provider's own name for it. */
+            external_id?: string | null;
+            /** @example reg_019aa6b0c7d07b3e8f3c5a1d2e4f6071 */
+            id: string;
+            /** @example github */
+            provider: string;
+            /**
+             * @description `pending`, `active`, `failed`, `expired` or `removing`.
+             * @example active
+             */
+            state: string;
+            /** @description Why it stands so. */
+            state_reason?: string | null;
+            /**
+             * @description What is watched: a repository, a mailbox, a channel, a trigger.
+             * @example acme/shop
+             */
+            target: string;
+            /** @description Where the provider pushes to. */
+            url: string;
+            /** @description Whose events it brings; `null`: everybody's. */
+            user_id?: string | null;
         };
         /** @description A request that was refused. */
         ShownRejection: {
@@ -2838,6 +3050,92 @@ export interface operations {
                 content?: never;
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RegistrationBody"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownRegistration"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sync_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BegunSync"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4235,6 +4533,32 @@ export interface operations {
             };
         };
     };
+    read_statistics: {
+        parameters: {
+            query?: {
+                /** @description Whose subscriptions. */
+                user_id?: string;
+                /** @description Hours that began at or after; a day ago where it is left out. */
+                since?: string;
+                /** @description Hours that began before; now where it is left out. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryStatistics"];
+                };
+            };
+        };
+    };
     read_stats: {
         parameters: {
             query?: {
@@ -4945,6 +5269,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_registrations: {
+        parameters: {
+            query?: {
+                /** @description Whose. */
+                user_id?: string;
+                /** @description Where. */
+                provider?: string;
+                /** @description At most so many, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ShownRegistration"];
                 };
             };
         };
