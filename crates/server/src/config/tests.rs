@@ -138,9 +138,6 @@ fn everything_has_a_default() {
     providers.gmail.project_id null
     providers.composio.api_key null
     providers.composio.api_base "https://backend.composio.dev"
-    providers.unipile.api_key null
-    providers.unipile.dsn null
-    providers.unipile.api_base null
     providers.discord.bot_token null
     providers.youtube.hub_url "https://pubsubhubbub.appspot.com/subscribe"
     providers.youtube.feed_url "https://www.youtube.com/xml/feeds/videos.xml"
@@ -264,9 +261,6 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_PROVIDERS__GMAIL__PROJECT_ID", "v_project_id", json!("v_project_id")),
         ("WAYSTATION_PROVIDERS__COMPOSIO__API_KEY", "v_api_key", json!("(set)")),
         ("WAYSTATION_PROVIDERS__COMPOSIO__API_BASE", "v_api_base", json!("v_api_base")),
-        ("WAYSTATION_PROVIDERS__UNIPILE__API_KEY", "v_api_key", json!("(set)")),
-        ("WAYSTATION_PROVIDERS__UNIPILE__DSN", "v_dsn", json!("v_dsn")),
-        ("WAYSTATION_PROVIDERS__UNIPILE__API_BASE", "v_api_base", json!("v_api_base")),
         ("WAYSTATION_PROVIDERS__DISCORD__BOT_TOKEN", "v_bot_token", json!("(set)")),
         ("WAYSTATION_PROVIDERS__YOUTUBE__HUB_URL", "v_hub_url", json!("v_hub_url")),
         ("WAYSTATION_PROVIDERS__YOUTUBE__FEED_URL", "v_feed_url", json!("v_feed_url")),
