@@ -381,7 +381,8 @@ mod tests {
         assert!(one.notify.notified().now_or_never().is_some());
         assert!(other.notify.notified().now_or_never().is_none(), "one event wakes one worker");
         drop(one);
-        assert_eq!((bells.0.lock().unwrap().len(), bells.listeners()), (1, 1));
+        assert_eq!(bells.0.lock().unwrap().len(), 1);
+        assert_eq!(bells.listeners(), 1);
         drop(other);
         assert!(bells.0.lock().unwrap().is_empty());
     }
