@@ -37,7 +37,7 @@ impl Secrets {
     }
 
     /// What the provider is to be told now: a new one, unless it has not confirmed the last.
-    pub(super) fn to_tell(&mut self, now: Timestamp) -> String {
+    pub(super) fn next_to_tell(&mut self, now: Timestamp) -> String {
         self.former.retain(|(_, until)| until.is_none_or(|until| now < until));
         if let Some(current) = self.current.clone().filter(|_| self.is_fixed || !self.is_confirmed) {
             return current;
@@ -111,16 +111,12 @@ mod tests {
     #[test]
     fn a_new_secret_takes_over_with_an_overlap_once_it_is_confirmed() {
         let mut secrets = Secrets::default();
-        let first = secrets.to_tell(at(0));
-        assert_eq!(secrets.to_tell(at(1)), first, "it has not been confirmed");
+        let first = secrets.next_to_tell(at(0));
+        assert_eq!(secrets.next_to_tell(at(1)), first, "it has not been confirmed");
         secrets.confirmed(at(2));
-        let second = secrets.to_tell(at(100));
+        let second = secrets.next_to_tell(at(100));
         assert_ne!(first, second);
-        assert_eq!(
-            good(&secrets, at(1_000_000)),
-            [second.clone(), first.clone()],
-            "nobody has confirmed the second"
-        );
+        assert_eq!(good(&secrets, at(1_000_000)), [second.clone(), first], "nobody has confirmed the second");
         secrets.confirmed(at(200));
         assert_eq!(good(&secrets, at(200 + 86_399)).len(), 2);
         assert_eq!(good(&secrets, at(200 + 86_400)), [second]);
@@ -130,7 +126,7 @@ mod tests {
     fn what_never_ends_is_forgotten_at_last() {
         let mut secrets = Secrets::default();
         for day in 0..20 {
-            secrets.to_tell(at(day));
+            secrets.next_to_tell(at(day));
             secrets.is_confirmed = true;
         }
         assert_eq!(good(&secrets, at(30)).len(), 1 + FORMER_MAX);
@@ -142,7 +138,7 @@ mod tests {
         let other = RegistrationId::new(at(0), &mut chance::rng());
         let mut secrets = Secrets::fixed("chosen".to_owned());
         secrets.confirmed(at(0));
-        assert_eq!(secrets.to_tell(at(1)), "chosen");
+        assert_eq!(secrets.next_to_tell(at(1)), "chosen");
         let sealed = secrets.seal(&vault, id);
         assert_eq!(Secrets::open(&vault, id, &sealed).unwrap().current(), Some("chosen"));
         assert!(Secrets::open(&vault, other, &sealed).is_err());

@@ -327,7 +327,7 @@ impl Registrations {
         stored.registration.asked(now);
         let id = stored.registration.id;
         let mut secrets = Secrets::open(&self.vault, id, &stored.sealed_secrets).unwrap_or_default();
-        let secret = secrets.to_tell(now);
+        let secret = secrets.next_to_tell(now);
         stored.sealed_secrets = secrets.seal(&self.vault, id);
         Some(secret)
     }

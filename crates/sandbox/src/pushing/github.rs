@@ -56,13 +56,13 @@ impl super::Pushing {
 }
 
 /// The repository, if whoever asks may look after its hooks.
-fn admitted(world: &World, headers: &HeaderMap, owner: &str, repo: &str) -> Result<String, Response> {
+fn admitted(world: &World, headers: &HeaderMap, owner: &str, repo: &str) -> Result<String, Box<Response>> {
     if account(world, "github", headers).is_none() {
-        return Err(github_refusal());
+        return Err(Box::new(github_refusal()));
     }
     let repository = format!("{owner}/{repo}").to_lowercase();
     if world.pushing().data().forbidden.contains(&repository) {
-        return Err(not_found());
+        return Err(Box::new(not_found()));
     }
     Ok(repository)
 }
@@ -99,7 +99,7 @@ pub(crate) async fn list_hooks(
 ) -> Response {
     let repository = match admitted(&world, &headers, &owner, &repo) {
         Ok(repository) => repository,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let number = |name: &str, default| query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     // A page is never longer, whatever is asked for; here it is shorter, so that there are some.
@@ -123,7 +123,7 @@ pub(crate) async fn create_hook(
 ) -> Response {
     let repository = match admitted(&world, &headers, &owner, &repo) {
         Ok(repository) => repository,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let known = ["name", "active", "events", "config"];
     let is_known = body.as_object().is_some_and(|body| body.keys().all(|key| known.contains(&key.as_str())));
@@ -161,7 +161,7 @@ pub(crate) async fn change_hook(
 ) -> Response {
     let repository = match admitted(&world, &headers, &owner, &repo) {
         Ok(repository) => repository,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let mut data = world.pushing().data();
     let hook = data.hooks.get_mut(&repository).and_then(|hooks| hooks.iter_mut().find(|hook| hook.id == id));
@@ -184,7 +184,7 @@ pub(crate) async fn delete_hook(
 ) -> Response {
     let repository = match admitted(&world, &headers, &owner, &repo) {
         Ok(repository) => repository,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let mut data = world.pushing().data();
     let hooks = data.hooks.entry(repository).or_default();

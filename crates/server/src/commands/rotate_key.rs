@@ -85,7 +85,7 @@ fn tell(args: &Args, resealed: &[(SealedIn, Resealed)], file: Option<&Path>) {
     match file {
         Some(file) => println!("\n{} holds the new key alone. Backups need a copy of it.", file.display()),
         None => {
-            println!("\nEverything is under the first key of secret_key; the others can be taken out of it.")
+            println!("\nEverything is under the first key of secret_key; the others can be taken out of it.");
         }
     }
 }

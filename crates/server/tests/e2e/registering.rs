@@ -83,7 +83,7 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
         let client = world.program.bearer(key["key"].as_str().unwrap());
         let own = client.list(LIST).await;
         if user == "alice" {
-            assert_eq!(own, [again.clone()]);
+            assert_eq!(own, std::slice::from_ref(&again));
         } else {
             assert!(own.is_empty());
             client.post(&route, &body).await.problem(403, "forbidden");
