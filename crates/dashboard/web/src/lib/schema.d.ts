@@ -1005,6 +1005,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List how subscribers' endpoints fare, the newest subscription first
+         * @description Queues have no endpoint and are left out.
+         */
+        get: operations["list_receivers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/webhooks/list": {
         parameters: {
             query?: never;
@@ -1528,6 +1548,36 @@ export interface components {
             lease_token: string;
             source: string;
             user_id?: string | null;
+        };
+        /** @description A piece of a list. */
+        Listed_ReceiverHealth: {
+            /** @description The newest first. */
+            data: {
+                /**
+                 * Format: int32
+                 * @description Failures in a row, as that node has counted them.
+                 */
+                consecutive_failures: number;
+                /** @description When the first attempt failed since one last succeeded, at whichever node. */
+                failing_since?: string | null;
+                is_active: boolean;
+                last_failure_at?: string | null;
+                last_success_at?: string | null;
+                /** @description While it is `open`: when it is tried again. */
+                opens_at?: string | null;
+                paused: boolean;
+                /**
+                 * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
+                 *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+                 * @example closed
+                 */
+                state: string;
+                subscription_id: string;
+                url: string;
+                user_id?: string | null;
+            }[];
+            /** @description Send it as `cursor` for what follows; `null` at the end. */
+            next_cursor?: string | null;
         };
         /** @description A piece of a list. */
         Listed_ShownConnection: {
@@ -2067,6 +2117,31 @@ export interface components {
         ReactionBody: {
             by: string;
             emoji: string;
+        };
+        /** @description A subscription's endpoint, and how it has been answering. */
+        ReceiverHealth: {
+            /**
+             * Format: int32
+             * @description Failures in a row, as that node has counted them.
+             */
+            consecutive_failures: number;
+            /** @description When the first attempt failed since one last succeeded, at whichever node. */
+            failing_since?: string | null;
+            is_active: boolean;
+            last_failure_at?: string | null;
+            last_success_at?: string | null;
+            /** @description While it is `open`: when it is tried again. */
+            opens_at?: string | null;
+            paused: boolean;
+            /**
+             * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
+             *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+             * @example closed
+             */
+            state: string;
+            subscription_id: string;
+            url: string;
+            user_id?: string | null;
         };
         /** @description What is to be registered. */
         RegistrationBody: {
@@ -5275,6 +5350,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_receivers: {
+        parameters: {
+            query?: {
+                /** @description Of this user's subscriptions. */
+                user_id?: string;
+                /** @description At most so many subscriptions, 1 to 200. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Listed_ReceiverHealth"];
                 };
             };
         };
