@@ -75,7 +75,7 @@ const ROUND: [Kind; 24] = {
         Release,
         Answer,
         Reading,
-        Order,
+        Email,
         Chat,
         Push,
         Forgery,
@@ -97,6 +97,8 @@ enum Kind {
     /// The answer before was read.
     Reading,
     Mail,
+    /// In a mailbox that the host application watches.
+    Email,
     Forgery,
 }
 
@@ -125,6 +127,7 @@ impl Traffic {
             Kind::Answer => Sent::Signed(turn.message(true)),
             Kind::Reading => Sent::Signed(turn.reading()),
             Kind::Mail => Sent::Signed(turn.mail()),
+            Kind::Email => Sent::Published(turn.email()),
             Kind::Forgery => Sent::Forged(turn.forgery()),
         }
     }
@@ -261,6 +264,17 @@ impl Turn<'_> {
                 "folders": ["INBOX"], "role": "inbox", "has_attachments": false, "attachments": [],
             }),
         )
+    }
+
+    fn email(&self) -> Parcel {
+        let round = self.number / ROUND.len() as u64;
+        let (user, (handle, name), subject) = (self.user(), at(&PEOPLE, round), at(&SUBJECTS, round));
+        let data = json!({
+            "message_id": self.id("mail-"), "thread_id": format!("{handle} {subject}"), "date": self.iso(),
+            "from": format!("{name} <{handle}@example.com>"), "to": [format!("{user}@acme.example")],
+            "subject": subject, "text": at(&TEXTS, round), "labels": ["INBOX", "UNREAD"],
+        });
+        senders::published(user, "email.received", &data)
     }
 
     /// Now a wrong signature, now one that is too old.

@@ -76,4 +76,11 @@ describe("the demo", () => {
     await page.waitForFunction((before) => document.querySelectorAll(".message").length > before, before);
     assert.deepEqual(page.violations, []);
   });
+  it("shows the e-mails of a mailbox, and one of them", async () => {
+    await page.getByRole("link", { name: "Emails", exact: true }).click();
+    await page.getByRole("table", { name: "Emails" }).getByRole("link").first().click();
+    await page.waitForURL("**/emails/eml_*");
+    await page.getByRole("complementary").getByText(/Thursday|landlord|flat|invoice|drawings|there/).first().waitFor();
+    assert.deepEqual(page.violations, []);
+  });
 });
