@@ -79,10 +79,18 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// Lapsed deliveries taken back in one go.
 pub const LAPSED_PER_SWEEP_MAX: u32 = 1_000;
 
-/// How long the removal of a batch of what is old should take at most. Whoever writes meanwhile waits for so long.
-pub const REMOVAL_TAKES: Duration = Duration::from_millis(20);
+/// How long the removal of a batch of what is old should take at most, where whoever writes meanwhile waits for so long.
+pub const REMOVAL_TAKES: Duration = Duration::from_millis(1);
 
-/// Rows that are removed at once, however quickly it goes.
+/// The same on a store that several nodes share, where nobody waits for it and each batch is a way there and back.
+pub const REMOVAL_TAKES_SHARED: Duration = Duration::from_millis(20);
+
+/// The pause after a batch is so many times as long as it took.
+pub const REMOVAL_PAUSES: u32 = 2;
+
+/// Rows that are removed at once, however long or quickly it goes.
+pub const REMOVED_AT_ONCE_MIN: u32 = 16;
+/// See [`REMOVED_AT_ONCE_MIN`].
 pub const REMOVED_AT_ONCE_MAX: u32 = 512;
 
 /// How long it is known what became of deliveries hour by hour: a quarter of a year, so that a month can be held against the one

@@ -2,7 +2,7 @@
 //!
 //! A sweep walks along the ids, which begin with the time, and removes what is old in small transactions. How large they
 //! are follows from how long the last one took, so that nobody who writes beside it waits for long; and after each there
-//! is a pause as long as it took.
+//! is a pause that is longer than it took.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::limits::{
-    HOURS_KEPT_FOR, REMOVAL_TAKES, REMOVED_AT_ONCE_MAX, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
+    HOURS_KEPT_FOR, REMOVAL_PAUSES, REMOVAL_TAKES, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX,
+    REMOVED_AT_ONCE_MIN, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
 };
 
 /// How long things are kept.
@@ -64,7 +65,8 @@ impl Sweeper {
         ages: Ages,
         stopping: CancellationToken,
     ) -> Self {
-        Self { store, clock, ages, pace: Mutex::default(), stopping }
+        let takes = if store.is_shared() { REMOVAL_TAKES_SHARED } else { REMOVAL_TAKES };
+        Self { store, clock, ages, pace: Mutex::new(Pace::new(takes)), stopping }
     }
 
     /// [`Ages::sweep_every`].
@@ -163,7 +165,7 @@ impl Sweeper {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).size
     }
 
-    /// Removes a batch, learns from how long it took, and leaves the store to others for as long.
+    /// Removes a batch, learns from how long it took, and leaves the store to others for longer.
     async fn paced(
         &self,
         removing: impl Future<Output = Result<u64, StoreError>>,
@@ -172,7 +174,7 @@ impl Sweeper {
         let removed = removing.await?;
         let took = self.clock.elapsed().saturating_sub(began);
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).learn(took);
-        self.clock.sleep(took).await;
+        self.clock.sleep(took * REMOVAL_PAUSES).await;
         Ok(removed)
     }
 }
@@ -180,21 +182,21 @@ impl Sweeper {
 /// How much is removed at once.
 #[derive(Debug)]
 struct Pace {
+    /// How long a batch should take.
+    takes: Duration,
     size: u32,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self { size: 32 }
-    }
-}
-
 impl Pace {
+    const fn new(takes: Duration) -> Self {
+        Self { takes, size: REMOVED_AT_ONCE_MIN }
+    }
+
     /// Less, where the last batch took too long, waiting for its turn included; more, where it was done in no time.
     fn learn(&mut self, took: Duration) {
-        if took > REMOVAL_TAKES {
-            self.size = (self.size / 2).max(1);
-        } else if took < REMOVAL_TAKES / 2 {
+        if took > self.takes {
+            self.size = (self.size / 2).max(REMOVED_AT_ONCE_MIN);
+        } else if took < self.takes / 2 {
             self.size = (self.size * 2).min(REMOVED_AT_ONCE_MAX);
         }
     }
@@ -220,11 +222,11 @@ mod tests {
 
     #[test]
     fn a_batch_shrinks_when_it_takes_long_and_grows_when_it_does_not() {
-        let mut pace = Pace::default();
+        let mut pace = Pace::new(REMOVAL_TAKES);
         (0..20).for_each(|_| pace.learn(REMOVAL_TAKES * 2));
-        assert_eq!(pace.size, 1);
+        assert_eq!(pace.size, REMOVED_AT_ONCE_MIN);
         pace.learn(REMOVAL_TAKES * 3 / 4);
-        assert_eq!(pace.size, 1, "that is as long as it should take");
+        assert_eq!(pace.size, REMOVED_AT_ONCE_MIN, "that is as long as it should take");
         (0..20).for_each(|_| pace.learn(Duration::ZERO));
         assert_eq!(pace.size, REMOVED_AT_ONCE_MAX);
     }
