@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{delete, get, patch, post};
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use serde_json::Value;
@@ -90,7 +90,6 @@ impl Data {
 
 /// The routes, below each provider's path.
 pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
-    let subscriptions = "/composio/api/v3.1/webhook_subscriptions";
     Router::new()
         .route("/github/repos/{owner}/{repo}/hooks", get(github::list_hooks).post(github::create_hook))
         .route(
@@ -100,8 +99,21 @@ pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         .route("/gmail/gmail/v1/users/me/watch", post(gmail::watch))
         .route("/gmail/gmail/v1/users/me/stop", post(gmail::stop))
         .route("/hub/subscribe", post(hub::subscribe))
+        .route("/discord/api/v10/applications/@me", get(discord::read).patch(discord::change))
+        .merge(opened_by_key(unipile_routes(), unipile::refusal))
+        .merge(opened_by_key(composio_routes(), composio::refusal))
+        .route_layer(from_fn_with_state(Arc::clone(world), count_and_fail))
+}
+
+fn unipile_routes() -> Router<Arc<World>> {
+    Router::new()
         .route("/unipile/api/v1/webhooks", get(unipile::list_webhooks).post(unipile::create_webhook))
-        .route("/unipile/api/v1/webhooks/{id}", axum::routing::delete(unipile::delete_webhook))
+        .route("/unipile/api/v1/webhooks/{id}", delete(unipile::delete_webhook))
+}
+
+fn composio_routes() -> Router<Arc<World>> {
+    let subscriptions = "/composio/api/v3.1/webhook_subscriptions";
+    Router::new()
         .route(subscriptions, get(composio::list_subscriptions).post(composio::create_subscription))
         .route(
             &format!("{subscriptions}/{{id}}"),
@@ -109,13 +121,16 @@ pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         )
         .route(&format!("{subscriptions}/{{id}}/rotate_secret"), post(composio::rotate_secret))
         .route("/composio/api/v3.1/trigger_instances/{slug}/upsert", post(composio::upsert_trigger))
+        .route("/composio/api/v3.1/trigger_instances/manage/{id}", delete(composio::delete_trigger))
         .route("/composio/api/v3.1/tools/execute/GMAIL_FETCH_EMAILS", post(composio::fetch_emails))
-        .route(
-            "/composio/api/v3.1/trigger_instances/manage/{id}",
-            axum::routing::delete(composio::delete_trigger),
-        )
-        .route("/discord/api/v10/applications/@me", get(discord::read).patch(discord::change))
-        .route_layer(from_fn_with_state(Arc::clone(world), count_and_fail))
+}
+
+/// Lets nobody in who does not show the operator's key.
+fn opened_by_key(routes: Router<Arc<World>>, refusal: fn() -> Response) -> Router<Arc<World>> {
+    routes.route_layer(from_fn(move |request: Request, next: Next| async move {
+        let is_shown = request.headers().get("x-api-key").is_some_and(|key| key == OPERATOR_KEY);
+        if is_shown { next.run(request).await } else { refusal() }
+    }))
 }
 
 /// Notes the call, and answers it where it is to fail.
