@@ -37,7 +37,9 @@ fn happened_at(change: &Change) -> Option<Timestamp> {
 }
 
 impl Hour {
-    fn of_nothing(begins_at: Timestamp) -> Self {
+    /// One in which nothing happened.
+    #[must_use]
+    pub const fn of_nothing(begins_at: Timestamp) -> Self {
         Self {
             begins_at,
             successful: 0,

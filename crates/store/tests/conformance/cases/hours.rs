@@ -23,19 +23,6 @@ async fn hours(store: &dyn Store, user_id: Option<UserId>, since: i64, until: i6
     store.hours(&HourFilter { user_id, since: on(since), until: on(until) }).await.unwrap()
 }
 
-fn nothing(begins_at: Timestamp) -> Hour {
-    Hour {
-        begins_at,
-        successful: 0,
-        failed: 0,
-        attempts: 0,
-        errors: 0,
-        answers: 0,
-        answer_micros: 0,
-        answer_micros_max: 0,
-    }
-}
-
 /// Owes `to` an event and has it end at `end` after one attempt that was answered after `milliseconds`, and did not please
 /// where it `has_failed`.
 async fn end_one(
@@ -87,7 +74,7 @@ pub(crate) async fn what_happened_is_counted_in_its_hour(store: &dyn Store) {
             answers: 2,
             answer_micros: 80_000,
             answer_micros_max: 50_000,
-            ..nothing(on(HOUR))
+            ..Hour::of_nothing(on(HOUR))
         },
         Hour {
             failed: 1,
@@ -96,9 +83,9 @@ pub(crate) async fn what_happened_is_counted_in_its_hour(store: &dyn Store) {
             answers: 1,
             answer_micros: 10_000,
             answer_micros_max: 10_000,
-            ..nothing(on(3 * HOUR))
+            ..Hour::of_nothing(on(3 * HOUR))
         },
-        Hour { failed: 1, ..nothing(on(4 * HOUR)) },
+        Hour { failed: 1, ..Hour::of_nothing(on(4 * HOUR)) },
     ];
     assert_eq!(hours(store, None, 0, 9 * HOUR).await, expected);
     assert_eq!(
