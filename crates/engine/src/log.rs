@@ -2,8 +2,9 @@
 //!
 //! Requests hand their drafts to one task and wait. The task takes whatever has gathered while the last commit was on its
 //! way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
-//! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the write runs in this task, a client that goes away cancels
-//! nothing. (On a store that several nodes share there are two such tasks, which take turns at gathering.)
+//! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the
+//! write runs in this task, a client that goes away cancels nothing. (On a store that several nodes share there are two
+//! such tasks, which take turns at gathering.)
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -8,8 +8,8 @@
 //! What users do goes the same way. It becomes an event first; then the step is made at once for whoever reads next, and again,
 //! to no effect, when the log is followed that far.
 //!
-//! Read in this order: this file, [`work`] (what an event does), [`mail`] (the same for e-mails), [`follow`] (along the log), [`post`] (what users do),
-//! [`send`] (how a message is handed to its provider), [`callbacks`].
+//! Read in this order: this file, [`work`] (what an event does), [`mail`] (the same for e-mails), [`follow`] (along the
+//! log), [`post`] (what users do), [`send`] (how a message is handed to its provider), [`callbacks`].
 
 mod callbacks;
 mod follow;
