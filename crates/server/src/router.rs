@@ -1,11 +1,13 @@
 //! Every route, on one page.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Router, middleware};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
@@ -104,8 +106,6 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(health::read_liveness))
         .routes(routes!(health::read_metrics))
         .split_for_parts();
-    let document = pages::with_providers(document);
-    let openapi = document.clone();
     let router = api
         .route_layer(middleware::from_fn(tell_standing))
         .merge(providers())
@@ -113,10 +113,17 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .route("/in/{token}", get(receive_custom).post(receive_custom))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))
-        .route("/openapi.json", get(async move || Json(openapi.clone())))
+        .route("/openapi.json", get(read_document))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);
-    (router, document)
+    (router, pages::with_providers(document))
+}
+
+/// The document. It is megabytes until it is written, and few ask for it: it is made for the first of them.
+async fn read_document() -> Response {
+    static WRITTEN: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&routes().1).expect("it is plain data").into());
+    ([(CONTENT_TYPE, "application/json")], WRITTEN.clone()).into_response()
 }
 
 /// The routes of the providers, at two addresses: `/webhooks/…` is what senders were often told.
