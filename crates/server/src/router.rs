@@ -30,81 +30,17 @@ use crate::receive::{confirm, receive};
 /// All routes, and the document that describes them.
 pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let (api, document) = OpenApiRouter::with_openapi(pages::Api::openapi())
-        // Events
-        .routes(routes!(events::list_events, publish::publish_events))
-        .routes(routes!(events::read_event))
-        .routes(routes!(events::read_raw_event))
-        .routes(routes!(recovery::resend_event))
-        .routes(routes!(events::read_stats))
-        // Subscriptions
-        .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
-        .routes(routes!(receivers::list_receivers))
-        .routes(routes!(
-            subscriptions::read_subscription,
-            subscriptions::change_subscription,
-            subscriptions::delete_subscription
-        ))
-        .routes(routes!(trial::test_subscription))
-        .routes(routes!(rotation::rotate_secret))
-        .routes(routes!(preview::preview_request))
-        .routes(routes!(deliveries::list_subscription_deliveries))
-        .routes(routes!(recovery::replay_events))
-        .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
-        .routes(routes!(catalogue::delete_event_type))
-        // Sources
-        .routes(routes!(sources::list_sources, sources::create_source))
-        .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
-        .routes(routes!(sources::rotate_source_url))
-        .routes(routes!(sources::list_senders))
-        // Deliveries
-        .routes(routes!(deliveries::list_deliveries))
-        .routes(routes!(deliveries::read_delivery))
-        .routes(routes!(deliveries::retry_delivery))
-        .routes(routes!(deliveries::cancel_delivery))
-        .routes(routes!(recovery::change_deliveries))
-        .routes(routes!(statistics::read_statistics))
-        // Jobs
-        .routes(routes!(jobs::list_jobs))
-        .routes(routes!(jobs::read_job))
-        .routes(routes!(jobs::cancel_job))
-        // Connections
-        .routes(routes!(connections::list_connections, connections::create_connection))
-        .routes(routes!(connections::read_connection, connections::delete_connection))
-        .routes(routes!(registrations::create_registration))
-        .routes(routes!(registrations::list_registrations))
-        .routes(routes!(connections::sync_connection))
-        .routes(routes!(oauth::start_authorization))
-        .routes(routes!(oauth::finish_authorization))
-        // Inbox
-        .routes(routes!(conversations::list_conversations, conversations::create_conversation))
-        .routes(routes!(conversations::read_conversation, conversations::change_conversation))
-        .routes(routes!(conversations::mark_conversation))
-        .routes(routes!(messages::list_messages, messages::post_message))
-        .routes(routes!(messages::change_message))
-        .routes(routes!(emails::list_emails))
-        .routes(routes!(emails::read_email))
-        .routes(routes!(emails::fetch_emails))
-        // Queues
-        .routes(routes!(queues::pull_events))
-        .routes(routes!(queues::complete_event))
-        .routes(routes!(queues::fail_event))
-        .routes(routes!(queues::extend_lease))
-        // Realtime
-        .routes(routes!(realtime::open_socket))
-        .routes(routes!(realtime::open_events))
-        .routes(routes!(realtime::open_messages))
-        .routes(routes!(realtime::send_frame))
-        // Access
-        .routes(routes!(keys::list_keys, keys::create_key))
-        .routes(routes!(keys::delete_key))
-        .routes(routes!(keys::create_token))
-        .routes(routes!(sessions::begin_session, sessions::end_session))
-        // Operation
-        .routes(routes!(rejections::list_rejections))
-        .routes(routes!(health::read_health))
-        .routes(routes!(health::read_readiness))
-        .routes(routes!(health::read_liveness))
-        .routes(routes!(health::read_metrics))
+        .merge(events())
+        .merge(subscriptions())
+        .merge(sources())
+        .merge(deliveries())
+        .merge(jobs())
+        .merge(connections())
+        .merge(inbox())
+        .merge(queues())
+        .merge(realtime())
+        .merge(access())
+        .merge(operation())
         .split_for_parts();
     let router = api
         .route_layer(middleware::from_fn(tell_standing))
@@ -124,6 +60,114 @@ async fn read_document() -> Response {
     static WRITTEN: LazyLock<Bytes> =
         LazyLock::new(|| serde_json::to_vec(&routes().1).expect("it is plain data").into());
     ([(CONTENT_TYPE, "application/json")], WRITTEN.clone()).into_response()
+}
+
+fn events() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(events::list_events, publish::publish_events))
+        .routes(routes!(events::read_event))
+        .routes(routes!(events::read_raw_event))
+        .routes(routes!(recovery::resend_event))
+        .routes(routes!(events::read_stats))
+}
+
+fn subscriptions() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
+        .routes(routes!(receivers::list_receivers))
+        .routes(routes!(
+            subscriptions::read_subscription,
+            subscriptions::change_subscription,
+            subscriptions::delete_subscription
+        ))
+        .routes(routes!(trial::test_subscription))
+        .routes(routes!(rotation::rotate_secret))
+        .routes(routes!(preview::preview_request))
+        .routes(routes!(deliveries::list_subscription_deliveries))
+        .routes(routes!(recovery::replay_events))
+        .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
+        .routes(routes!(catalogue::delete_event_type))
+}
+
+fn sources() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(sources::list_sources, sources::create_source))
+        .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
+        .routes(routes!(sources::rotate_source_url))
+        .routes(routes!(sources::list_senders))
+}
+
+fn deliveries() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(deliveries::list_deliveries))
+        .routes(routes!(deliveries::read_delivery))
+        .routes(routes!(deliveries::retry_delivery))
+        .routes(routes!(deliveries::cancel_delivery))
+        .routes(routes!(recovery::change_deliveries))
+        .routes(routes!(statistics::read_statistics))
+}
+
+fn jobs() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::list_jobs))
+        .routes(routes!(jobs::read_job))
+        .routes(routes!(jobs::cancel_job))
+}
+
+fn connections() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(connections::list_connections, connections::create_connection))
+        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::list_registrations))
+        .routes(routes!(connections::sync_connection))
+        .routes(routes!(oauth::start_authorization))
+        .routes(routes!(oauth::finish_authorization))
+}
+
+fn inbox() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(conversations::list_conversations, conversations::create_conversation))
+        .routes(routes!(conversations::read_conversation, conversations::change_conversation))
+        .routes(routes!(conversations::mark_conversation))
+        .routes(routes!(messages::list_messages, messages::post_message))
+        .routes(routes!(messages::change_message))
+        .routes(routes!(emails::list_emails))
+        .routes(routes!(emails::read_email))
+        .routes(routes!(emails::fetch_emails))
+}
+
+fn queues() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(queues::pull_events))
+        .routes(routes!(queues::complete_event))
+        .routes(routes!(queues::fail_event))
+        .routes(routes!(queues::extend_lease))
+}
+
+fn realtime() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(realtime::open_socket))
+        .routes(routes!(realtime::open_events))
+        .routes(routes!(realtime::open_messages))
+        .routes(routes!(realtime::send_frame))
+}
+
+fn access() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(keys::list_keys, keys::create_key))
+        .routes(routes!(keys::delete_key))
+        .routes(routes!(keys::create_token))
+        .routes(routes!(sessions::begin_session, sessions::end_session))
+}
+
+fn operation() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(rejections::list_rejections))
+        .routes(routes!(health::read_health))
+        .routes(routes!(health::read_readiness))
+        .routes(routes!(health::read_liveness))
+        .routes(routes!(health::read_metrics))
 }
 
 /// The routes of the providers, at two addresses: `/webhooks/…` is what senders were often told.

@@ -31,6 +31,7 @@ use crate::deliver::{Client, NoAnswer};
 use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
 use crate::log::Log;
 use crate::registrations;
+use crate::shared::Shared;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
@@ -100,15 +101,8 @@ pub enum NotConnected {
 }
 
 impl Connections {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        vault: Vault,
-        clock: Arc<dyn Clock>,
-        client: Client,
-        log: Log,
-        settings: HashMap<&'static str, Settings>,
-        care: Care,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, log: Log, care: Care) -> Self {
+        let Shared { store, vault, clock, client, provider_settings: settings, .. } = shared.clone();
         let (bell, registrations_bell) = (Notify::new(), Arc::default());
         let (resting, polls_resting) = (Mutex::default(), Mutex::default());
         Self {
@@ -124,6 +118,11 @@ impl Connections {
             resting,
             polls_resting,
         }
+    }
+
+    /// Whether anything is looked at that nobody asks for.
+    pub(crate) fn look_by_themselves(&self) -> bool {
+        !self.care.refresh_every.is_zero()
     }
 
     /// Connects an account. One that its user had connected before is authorised again, and keeps its id.
