@@ -54,11 +54,14 @@ pub(crate) struct ShownConnection {
     /// When the provider was last asked for what is new.
     #[schema(value_type = Option<String>)]
     last_sync_at: Option<Timestamp>,
+    /// Whether it can be asked now, at `/api/connections/{id}/sync`.
+    can_sync: bool,
     #[schema(value_type = String)]
     created_at: Timestamp,
 }
 
-pub(super) fn show(stored: StoredConnection) -> ShownConnection {
+pub(super) fn show(app: &App, stored: StoredConnection) -> ShownConnection {
+    let can_sync = app.engine.connections.can_sync(&stored);
     let connection = stored.connection;
     ShownConnection {
         id: connection.id,
@@ -70,6 +73,7 @@ pub(super) fn show(stored: StoredConnection) -> ShownConnection {
         scopes: connection.scopes,
         expires_at: connection.expires_at,
         last_sync_at: connection.last_sync_at,
+        can_sync,
         created_at: connection.created_at,
     }
 }
@@ -123,7 +127,7 @@ pub(crate) async fn create_connection(
     let (user_id, provider) = user.zip(provider).ok_or_else(Problem::internal)?;
     let new = NewConnection { user_id, provider, account_id: account_id.value(), tokens, granted };
     let stored = app.engine.connections.connect(new).await?;
-    Ok((StatusCode::CREATED, Json(show(stored))))
+    Ok((StatusCode::CREATED, Json(show(&app, stored))))
 }
 
 /// The provider of that name.
@@ -194,14 +198,22 @@ pub(crate) async fn list_connections(
     let user = access.narrow(query.user_id)?;
     let page = page(query.limit, query.cursor.as_deref())?;
     let found = app.engine.store.connections(user.as_ref(), &page).await?;
-    Ok(Json(Listed::new(found, page.limit, |stored| stored.connection.id.to_string(), show)))
+    Ok(Json(Listed::new(
+        found,
+        page.limit,
+        |stored| stored.connection.id.to_string(),
+        |stored| show(&app, stored),
+    )))
 }
 
 /// Read a connection
 #[utoipa::path(get, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
     responses((status = 200, body = ShownConnection), (status = 404, body = Problem)))]
-pub(crate) async fn read_connection(OwnedConnection(stored): OwnedConnection) -> Json<ShownConnection> {
-    Json(show(stored))
+pub(crate) async fn read_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(stored): OwnedConnection,
+) -> Json<ShownConnection> {
+    Json(show(&app, stored))
 }
 
 /// A poll that somebody wants now.
