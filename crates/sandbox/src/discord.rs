@@ -42,6 +42,11 @@ impl World {
             .insert(guild.to_owned(), name.to_owned());
     }
 
+    /// A user lets the application in.
+    pub fn authorize_discord(&self, user: &str) {
+        self.tell_application("APPLICATION_AUTHORIZED", user);
+    }
+
     /// A user leaves a server.
     pub fn leave_guild(&self, user: &str, guild: &str) {
         self.data().discord.entry(user.to_owned()).or_default().guilds.remove(guild);

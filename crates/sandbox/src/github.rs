@@ -16,6 +16,9 @@ use crate::accounts::account;
 use crate::clock::iso_millis;
 use crate::world::World;
 
+/// Where everything happens.
+const REPOSITORY: &str = "octocat/hello-world";
+
 /// GitHub lists no more.
 const EVENTS_MAX: usize = 300;
 
@@ -23,7 +26,8 @@ const EVENTS_MAX: usize = 300;
 pub(crate) type Activities = HashMap<String, Vec<Value>>;
 
 impl World {
-    /// A user has done something: `kind` is GitHub's, such as `PushEvent`. The event's id.
+    /// A user has done something in `octocat/hello-world`: `kind` is GitHub's, such as `PushEvent`. The event's id; in what
+    /// the repository's hooks are told it is the number of the commit.
     pub fn act(&self, account: &str, kind: &str) -> String {
         let at = iso_millis(self.now() * 1_000).replace(".000Z", "Z");
         let mut data = self.data();
@@ -31,10 +35,12 @@ impl World {
         let id = (22_249_084_964 + number).to_string();
         let event = json!({
             "id": id, "type": kind, "actor": { "id": 583_231, "login": account, "display_login": account },
-            "repo": { "id": 1_296_269, "name": "octocat/hello-world" }, "public": true, "created_at": at,
+            "repo": { "id": 1_296_269, "name": REPOSITORY }, "public": true, "created_at": at,
             "payload": { "repository_id": 1_296_269, "push_id": number, "ref": "refs/heads/main", "head": "a", "before": "b" },
         });
         data.github.entry(account.to_owned()).or_default().push(event);
+        drop(data);
+        self.tell_hooks(REPOSITORY, account, kind, &id);
         id
     }
 }

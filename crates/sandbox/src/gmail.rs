@@ -63,10 +63,10 @@ pub struct Mail<'m> {
 
 impl World {
     /// A mail is put into a mailbox; its id.
-    pub fn mail(&self, mailbox: &str, mail: &Mail<'_>) -> String {
+    pub fn mail(&self, address: &str, mail: &Mail<'_>) -> String {
         let at = self.now();
         let mut data = self.data();
-        let mailbox = data.gmail.entry(mailbox.to_owned()).or_default();
+        let mailbox = data.gmail.entry(address.to_owned()).or_default();
         let id = format!("{:016x}", 0x18c3_f2a9_d1e4_0000_u64 + mailbox.messages.len() as u64);
         let answered = mailbox.messages.iter().find(|known| Some(known.id.as_str()) == mail.replies_to);
         let thread = answered.map_or_else(|| id.clone(), |known| known.thread.clone());
@@ -82,25 +82,31 @@ impl World {
         let labels = mail.labels.iter().map(|&label| label.to_owned()).collect();
         mailbox.messages.push(Message { id: id.clone(), thread, labels, at, headers });
         mailbox.record(&id, "messagesAdded", None);
+        drop(data);
+        self.tell_of_mail(address, &id, mail);
         id
     }
 
     /// Labels are put on a message. `TRASH` throws it away, `UNREAD` makes it unread.
     pub fn put_labels(&self, mailbox: &str, id: &str, labels: &[&str]) {
         self.data().gmail.entry(mailbox.to_owned()).or_default().label(id, labels, true);
+        self.tell_of_mailbox(mailbox);
     }
 
     /// Labels are taken off a message. Without `UNREAD` it is read.
     pub fn take_labels(&self, mailbox: &str, id: &str, labels: &[&str]) {
         self.data().gmail.entry(mailbox.to_owned()).or_default().label(id, labels, false);
+        self.tell_of_mailbox(mailbox);
     }
 
     /// A message is deleted for good.
     pub fn delete_mail(&self, mailbox: &str, id: &str) {
         let mut data = self.data();
-        let mailbox = data.gmail.entry(mailbox.to_owned()).or_default();
-        mailbox.record(id, "messagesDeleted", None);
-        mailbox.messages.retain(|message| message.id != id);
+        let deleted_from = data.gmail.entry(mailbox.to_owned()).or_default();
+        deleted_from.record(id, "messagesDeleted", None);
+        deleted_from.messages.retain(|message| message.id != id);
+        drop(data);
+        self.tell_of_mailbox(mailbox);
     }
 
     /// Forgets the history of a mailbox up to now, as happens after a week or so.
@@ -113,6 +119,11 @@ impl World {
 }
 
 impl World {
+    /// The last record of a mailbox.
+    pub(crate) fn history_id(&self, mailbox: &str) -> u64 {
+        self.data().gmail.get(mailbox).map_or(1, |mailbox| mailbox.history_id)
+    }
+
     /// What came into a mailbox from a time on, in seconds since the Unix epoch, as Composio tells of it; the newest first.
     pub(crate) fn mails_after(&self, mailbox: &str, after: i64) -> Vec<Value> {
         let data = self.data();

@@ -6,7 +6,7 @@
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
 //! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account),
-//! [`pushing`] (what can be set up so that they push), `chats` (messages that are sent), and a file for what happens in the
+//! [`pushing`] (what can be set up so that they push, and what they then send), `chats` (messages that are sent), and a file for what happens in the
 //! accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`] (what is sent next),
 //! [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
 //!
@@ -21,9 +21,11 @@ mod gmail;
 pub mod pushing;
 pub mod receivers;
 pub mod senders;
+mod slack;
 mod spotify;
 mod tokens;
 pub mod traffic;
+mod unipile;
 pub mod vendor;
 pub mod world;
 mod youtube;
@@ -100,6 +102,19 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// What the operator copies from the providers' pages, so that what they push is believed.
+    #[must_use]
+    pub fn inbound_environment(&self) -> [(String, String); 5] {
+        [
+            ("SLACK_SIGNING_SECRET", pushing::signing::SLACK_SECRET.to_owned()),
+            ("DISCORD_PUBLIC_KEY", pushing::signing::discord_public_key()),
+            ("GOOGLE_PUBSUB_SERVICE_ACCOUNT", pushing::signing::SERVICE_ACCOUNT.to_owned()),
+            ("GOOGLE_PUBSUB_AUDIENCE", pushing::signing::AUDIENCE.to_owned()),
+            ("GOOGLE_JWKS_URL", self.url("/google/certs")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+    }
+
     /// What the operator sets so that the stand-ins can be made to push.
     fn pushing_environment(&self) -> [(String, String); 7] {
         let key = pushing::OPERATOR_KEY.to_owned();
@@ -135,6 +150,8 @@ fn routes() -> Router<Arc<World>> {
         .route("/discord/api/v10/users/@me", get(discord::me))
         .route("/spotify/v1/me", get(accounts::spotify_me))
         // What has happened
+        .route("/slack/api/users.conversations", get(slack::conversations))
+        .route("/slack/api/conversations.history", get(slack::history))
         .route("/github/users/{user}/events", get(github::events))
         .route("/gmail/gmail/v1/users/me/history", get(gmail::history))
         .route("/gmail/gmail/v1/users/me/messages", get(gmail::messages))

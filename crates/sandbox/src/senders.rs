@@ -1,11 +1,14 @@
 //! What senders send: whole requests, made and signed as each documents it.
 //!
 //! Sources: docs.github.com, "Validating webhook deliveries"; docs.slack.dev, "Verifying requests from Slack";
-//! docs.stripe.com, "Resolve webhook signature verification errors"; developer.unipile.com, "Webhooks".
+//! docs.stripe.com, "Resolve webhook signature verification errors"; developer.unipile.com, "Webhooks". Those of `signing`
+//! too.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
+
+use crate::pushing::signing;
 
 /// A request that is ready to be sent with `POST`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub struct Parcel {
 impl Parcel {
     fn json(path: String, body: &Value) -> Self {
         Self { path, headers: vec![("content-type", "application/json".to_owned())], body: body.to_string() }
+    }
+
+    /// The same, to the path of that URL.
+    #[must_use]
+    pub(crate) fn to(self, url: &str) -> Self {
+        let path = url::Url::parse(url).map(|url| url.path().to_owned()).unwrap_or_default();
+        Self { path, ..self }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -69,6 +79,42 @@ pub fn stripe(secret: &str, path: &str, id: &str, kind: &str, now: i64, object: 
 #[must_use]
 pub fn unipile(secret: &str, payload: &Value) -> Parcel {
     Parcel::json("/api/webhooks/unipile/messages".to_owned(), payload).with("unipile-auth", secret)
+}
+
+/// Google's Pub/Sub pushes a message, under a token of Google's.
+#[must_use]
+pub(crate) fn pubsub(token: &str, payload: &Value) -> Parcel {
+    Parcel::json("/api/webhooks/gmail".to_owned(), payload).with("authorization", format!("Bearer {token}"))
+}
+
+/// Discord tells the operator's application of an event, at `now` in seconds.
+#[must_use]
+pub(crate) fn discord(now: i64, payload: &Value) -> Parcel {
+    let parcel = Parcel::json("/api/webhooks/discord".to_owned(), payload);
+    let signature = signing::discord_signature(&now.to_string(), &parcel.body);
+    parcel.with("x-signature-timestamp", now.to_string()).with("x-signature-ed25519", signature)
+}
+
+/// A hub sends a feed, signed where it was given a secret.
+#[must_use]
+pub(crate) fn hub(secret: Option<&str>, feed: &str) -> Parcel {
+    let headers = vec![("content-type", "application/atom+xml".to_owned())];
+    let parcel = Parcel { path: "/api/webhooks/youtube".to_owned(), headers, body: feed.to_owned() };
+    match secret {
+        Some(secret) => parcel.with("x-hub-signature", signing::hub_signature(secret, feed)),
+        None => parcel,
+    }
+}
+
+/// Composio sends a message of this id, at `now` in seconds.
+#[must_use]
+pub(crate) fn composio(secret: &str, id: &str, now: i64, payload: &Value) -> Parcel {
+    let parcel = Parcel::json("/api/webhooks/composio".to_owned(), payload);
+    let signature = signing::composio_signature(secret, id, &now.to_string(), &parcel.body);
+    parcel
+        .with("webhook-id", id)
+        .with("webhook-timestamp", now.to_string())
+        .with("webhook-signature", signature)
 }
 
 /// The host application publishes an event. The bearer is for whoever sends it.

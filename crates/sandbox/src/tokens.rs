@@ -46,6 +46,7 @@ pub(crate) async fn authorize(
         expires_at: world.code_expires_at(),
     };
     let code = world.issue_code(asked);
+    world.note_secret(query.get("state").map(String::as_str));
     back.query_pairs_mut().append_pair("code", &code).append_pair("state", field("state"));
     Redirect::to(back.as_str()).into_response()
 }
@@ -71,6 +72,7 @@ pub(crate) async fn token(
     if !is_form {
         return refused(vendor, "invalid_request");
     }
+    world.note_secret(fields.get("code_verifier").map(String::as_str));
     if fault == Some(Fault::UnknownApplication) || !knows(vendor, &headers, &fields) {
         return refused(vendor, vendor.words.bad_client);
     }

@@ -58,6 +58,7 @@ pub(crate) struct Data {
     pub(crate) discord: crate::discord::Users,
     pub(crate) github: crate::github::Activities,
     pub(crate) gmail: crate::gmail::Mailboxes,
+    pub(crate) slack: crate::slack::Workspace,
     pub(crate) spotify: crate::spotify::Plays,
     pub(crate) youtube: crate::youtube::Playlists,
     /// By provider: calls to its API for what has happened.
@@ -67,6 +68,8 @@ pub(crate) struct Data {
     stale_calls: u32,
     /// Messages that were sent, the first first.
     sent: Vec<Sent>,
+    /// Nobody else is to see these.
+    secrets: Vec<String>,
 }
 
 /// What a user was asked.
@@ -140,6 +143,17 @@ impl World {
         let vendor = Vendor::named(vendor).expect("a provider that grants by OAuth");
         let given = self.data().grant(vendor, account, "", self.now());
         Pair { access: given.access, refresh: given.refresh.unwrap_or_default() }
+    }
+
+    /// All that is secret and was handed out here or told to the stand-ins: tokens, codes, states, verifiers of codes, and
+    /// what is signed with.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<String> {
+        self.data().secrets.clone()
+    }
+
+    pub(crate) fn note_secret(&self, secret: Option<&str>) {
+        self.data().secrets.extend(secret.map(str::to_owned));
     }
 
     /// The user takes the grant back.
@@ -279,6 +293,7 @@ impl World {
         let mut data = self.data();
         let code = data.make("code-");
         data.codes.insert(code.clone(), asked);
+        data.secrets.push(code.clone());
         code
     }
 
@@ -335,6 +350,7 @@ impl Data {
 
     fn grant(&mut self, vendor: &'static Vendor, account: &str, scope: &str, now: i64) -> Given {
         let (access, refresh) = (self.make(vendor.prefix), self.make("refresh-"));
+        self.secrets.extend([access.clone(), refresh.clone()]);
         let given = Given {
             access: access.clone(),
             refresh: Some(refresh.clone()),
@@ -378,6 +394,7 @@ impl Data {
             scope: grant.scope.clone(),
             account: grant.account.clone(),
         };
+        self.secrets.extend(std::iter::once(given.access.clone()).chain(given.refresh.clone()));
         *self.refreshes.entry((vendor.name, given.account.clone())).or_default() += 1;
         Some(given)
     }

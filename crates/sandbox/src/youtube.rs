@@ -23,6 +23,7 @@ impl World {
     /// A channel publishes a video.
     pub fn publish_video(&self, channel: &str, video: &str) {
         self.add_to_playlist(&uploads(channel), channel, channel, video);
+        self.tell_subscribers(channel, video);
     }
 
     /// Whoever has a channel likes somebody's video.

@@ -59,6 +59,7 @@ pub(crate) async fn create_subscription(
     subscription["id"] = json!(format!("ws_{number}"));
     subscription["secret"] = json!(format!("composio-secret-{number:020}"));
     data.subscriptions.push(subscription.clone());
+    world.note_secret(subscription["secret"].as_str());
     (StatusCode::CREATED, Json(subscription)).into_response()
 }
 
@@ -92,6 +93,7 @@ pub(crate) async fn rotate_secret(State(world): State<Arc<World>>, Path(id): Pat
         return not_found();
     };
     known["secret"] = json!(secret);
+    world.note_secret(Some(&secret));
     Json(json!({ "id": id, "secret": secret })).into_response()
 }
 
@@ -138,4 +140,12 @@ pub(crate) async fn fetch_emails(State(world): State<Arc<World>>, Json(body): Js
     let next = (from + size < found.len()).then(|| (from + size).to_string());
     let data = json!({ "messages": page, "nextPageToken": next, "resultSizeEstimate": found.len() });
     Json(json!({ "data": data, "error": null, "successful": true, "log_id": "log_1" })).into_response()
+}
+
+/// `POST /backend/actions/fetch_emails`, of a host application that has Composio fetch them.
+pub(crate) async fn fetch_for_host(world: State<Arc<World>>, Json(body): Json<Value>) -> Response {
+    if text(&body, "user_id").is_empty() {
+        return StatusCode::UNPROCESSABLE_ENTITY.into_response();
+    }
+    fetch_emails(world, Json(json!({ "connected_account_id": body["email"], "arguments": body }))).await
 }

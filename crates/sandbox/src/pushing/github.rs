@@ -133,6 +133,7 @@ pub(crate) async fn create_hook(
     }
     let events = events(&body).unwrap_or_else(|| vec!["push".to_owned()]);
     let secret = body["config"]["secret"].as_str().map(str::to_owned);
+    world.note_secret(secret.as_deref());
     let mut data = world.pushing().data();
     let id = data.next_number();
     let hooks = data.hooks.entry(repository.clone()).or_default();

@@ -65,7 +65,10 @@ pub(crate) async fn watch(
     }
     let until = world.now() + LIVES_SECONDS;
     let count = current.map_or(0, |watch| watch.count) + 1;
-    world.pushing().data().watches.insert(mailbox, Watch { topic: topic.to_owned(), until, count });
+    let watch = Watch { topic: topic.to_owned(), until, count };
+    world.pushing().data().watches.insert(mailbox.clone(), watch);
+    // "If the request is successful, a notification is sent immediately."
+    world.tell_of_mailbox(&mailbox);
     Json(json!({ "historyId": "1000", "expiration": (until * 1_000).to_string() })).into_response()
 }
 

@@ -79,6 +79,16 @@ impl World {
     }
 }
 
+impl World {
+    /// Who has a lease on topics with this ending: callbacks, with what is signed with.
+    pub(crate) fn hub_leases(&self, ending: &str) -> Vec<(String, Option<String>)> {
+        let data = self.pushing().data();
+        let alive = data.hub.subscriptions.iter();
+        let alive = alive.filter(|(key, alive)| key.1.ends_with(ending) && self.now() < alive.until);
+        alive.map(|(key, alive)| (key.0.clone(), alive.secret.clone())).collect()
+    }
+}
+
 /// `POST /subscribe`.
 pub(crate) async fn subscribe(State(world): State<Arc<World>>, body: String) -> Response {
     let fields: HashMap<String, String> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
@@ -91,6 +101,7 @@ pub(crate) async fn subscribe(State(world): State<Arc<World>>, body: String) -> 
     if secret.as_ref().is_some_and(|secret| secret.len() >= 200) {
         return (StatusCode::BAD_REQUEST, "Invalid parameter: hub.secret").into_response();
     }
+    world.note_secret(secret.as_deref());
     let asked: i64 = field("hub.lease_seconds").parse().unwrap_or(LEASE_SECONDS_MAX);
     let lease_seconds = asked.min(LEASE_SECONDS_MAX);
     let is_subscribing = mode == "subscribe";

@@ -5,6 +5,8 @@ pub(crate) mod discord;
 pub(crate) mod github;
 pub(crate) mod gmail;
 pub(crate) mod hub;
+pub(crate) mod outbox;
+pub(crate) mod signing;
 pub(crate) mod unipile;
 
 use std::collections::{HashMap, VecDeque};
@@ -48,6 +50,8 @@ pub(crate) struct Data {
     pub(crate) application: Value,
     /// Where what the world knows by an address really is.
     pub(crate) reached_at: Option<(String, SocketAddr)>,
+    /// What is sent next, and what nobody was to be told of.
+    outbox: outbox::Outbox,
     calls: Vec<String>,
     faults: HashMap<&'static str, VecDeque<u16>>,
     numbers: u64,
@@ -98,6 +102,8 @@ pub(crate) fn routes(world: &Arc<World>) -> Router<Arc<World>> {
         )
         .route("/gmail/gmail/v1/users/me/watch", post(gmail::watch))
         .route("/gmail/gmail/v1/users/me/stop", post(gmail::stop))
+        .route("/backend/actions/fetch_emails", post(composio::fetch_for_host))
+        .route("/google/certs", get(signing::google_keys))
         .route("/hub/subscribe", post(hub::subscribe))
         .route("/discord/api/v10/applications/@me", get(discord::read).patch(discord::change))
         .merge(opened_by_key(unipile_routes(), unipile::refusal))
