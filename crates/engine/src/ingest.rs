@@ -220,7 +220,7 @@ impl Intake {
         }
     }
 
-    /// Keeps what turns out to be a further event about something known: known by its id, and from another time.
+    /// Keeps what turns out to be a further event about something known, and no repeat.
     async fn recur(
         &self,
         provider: &dyn Provider,
@@ -233,7 +233,7 @@ impl Intake {
         for ((inbound, owner), kept) in repeats {
             let Some(recurrence) = &inbound.recurrence else { continue };
             let first = self.store.event(kept.id).await?;
-            if first.is_some_and(|first| Some(first.event.occurred_at) != inbound.occurred_at) {
+            if first.is_some_and(|first| !provider.is_repeat(&first.event, inbound)) {
                 let recurring = InboundEvent {
                     event_type: recurrence.event_type.clone(),
                     dedupe_id: recurrence.dedupe_id.clone(),

@@ -4,6 +4,7 @@
 //! "Push subscriptions" (the envelope, what counts as an acknowledgement) and "Authenticate push subscriptions" (the
 //! token's claims). The body is not signed: the token says that Pub/Sub sends, for our service account, to us.
 
+mod backend;
 mod history;
 mod register;
 
@@ -48,6 +49,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+pub use self::backend::FETCH_EMAILS_URL;
 pub(crate) use self::history::addresses;
 
 pub(crate) struct Gmail;

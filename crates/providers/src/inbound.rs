@@ -20,8 +20,8 @@ pub struct InboundEvent {
     pub event_type: EventType,
     /// The provider's own id for it, the same on each retry; or what stands for one.
     pub dedupe_id: String,
-    /// What it is instead, where an event of this `dedupe_id` is known that occurred at another time. One that occurred
-    /// at the same time is a repeat.
+    /// What it is instead, where an event of this `dedupe_id` is known and this is no repeat of it:
+    /// [`Provider::is_repeat`](crate::Provider::is_repeat).
     pub recurrence: Option<Recurrence>,
     /// Whose it is, unless the address says.
     pub owner: Owner,

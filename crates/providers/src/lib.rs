@@ -22,6 +22,7 @@
 
 pub mod api;
 mod connect;
+mod fetched;
 mod google;
 mod inbound;
 pub mod inbox;
@@ -40,13 +41,14 @@ mod testing;
 
 use std::borrow::Cow;
 
-use domain::Timestamp;
+use domain::{Event, Timestamp};
 use http::{HeaderName, HeaderValue};
 
 pub use connect::{CONNECTABLE, Connectable, connectable};
+pub use gmail::FETCH_EMAILS_URL;
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
-pub use poll::{Next, POLLABLE, Page, Pollable, Walk, pollable};
+pub use poll::{Next, POLLABLE, Pace, Page, Pollable, Walk, pollable};
 pub use request::{RawRequest, Refusal, Unreadable, Verified};
 use request::{read_object, refuse_list};
 pub use settings::{Setting, SettingKind, Settings};
@@ -116,6 +118,12 @@ pub trait Provider: Sync {
     /// # Errors
     /// What about it cannot be read.
     fn parse(&self, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable>;
+
+    /// Whether what comes in is the event that is known by its id, told again, and not a further one. It is asked where that
+    /// could be: see [`Recurrence`].
+    fn is_repeat(&self, known: &Event, inbound: &InboundEvent) -> bool {
+        Some(known.occurred_at) == inbound.occurred_at
+    }
 
     /// What anybody may hear who asks only whether somebody is there. Nothing of the request is believed or kept.
     fn reply_to_anybody(&self, _request: &RawRequest) -> Option<Reply> {

@@ -14,11 +14,13 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::connectable;
 use crate::{Described, InboundEvent, Settings};
 
 /// Every provider that is asked, in the order in which they are shown.
 pub static POLLABLE: &[&dyn Pollable] = &[
     &crate::github::GitHub,
+    &crate::slack::Slack,
     &crate::gmail::Gmail,
     &crate::composio::Composio,
     &crate::discord::Discord,
@@ -45,6 +47,21 @@ pub trait Pollable: Sync {
         true
     }
 
+    /// Who is asked in its place, as the operator has set it.
+    fn instead(&self, _settings: &Settings) -> Option<&'static dyn Pollable> {
+        None
+    }
+
+    /// Whether it is asked with the user's token, and so not without one.
+    fn needs_token(&self) -> bool {
+        connectable(self.name()).is_some_and(|provider| provider.oauth().is_some())
+    }
+
+    /// How often the next call of a walk may be made, by all who share its rate; `None` where nobody says so beforehand.
+    fn pace(&self, _walk: &Walk<'_>) -> Option<Pace> {
+        None
+    }
+
     /// The next call of a walk.
     fn ask(&self, settings: &Settings, token: &Token, walk: &Walk<'_>) -> ApiCall;
 
@@ -69,12 +86,23 @@ impl fmt::Debug for dyn Pollable {
 /// Where a walk stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Walk<'w> {
+    /// Whose account it is, here.
+    pub user_id: &'w str,
     /// The account's own id at the provider.
     pub account_id: &'w str,
     /// When it was connected: what was there before is no news.
     pub connected_at: Timestamp,
     /// What the last page said; null before the first.
     pub cursor: &'w Value,
+}
+
+/// How often something may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// By whom together: such as a workspace, whoever's token is shown.
+    pub shared_by: String,
+    /// From one call to the next.
+    pub every: Duration,
 }
 
 /// What one answer says.

@@ -4,21 +4,23 @@
 //! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's own
 //! framework for JavaScript (`ssl_check`, which is not signed).
 
+mod history;
 pub(crate) mod messages;
 
 use std::borrow::Cow;
 
 use domain::event::Json;
-use domain::{EventType, Timestamp};
+use domain::{Event, EventType, Timestamp};
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url, application_settings};
 use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, mac, refuse_list,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Recurrence, Refusal,
+    Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, mac, refuse_list,
 };
 
 const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
@@ -82,15 +84,21 @@ impl Provider for Slack {
             Outer::EventCallback { event_id, .. } if event_id.is_empty() => {
                 Err(Unreadable::Unexpected("event_id is empty".to_owned()))
             }
-            Outer::EventCallback { event, event_id, event_time } => Ok(Inbound::event(InboundEvent {
-                event_type: EventType::from_words(["slack", &event.kind]),
-                dedupe_id: event_id.clone().into_owned(),
-                recurrence: None,
-                owner: Owner::Path,
-                occurred_at: event_time.map(Timestamp::from_seconds),
-                data: data.clone(),
-                is_whole_body: true,
-            })),
+            Outer::EventCallback { event, event_id, event_time, team_id, authorizations } => {
+                let event_type = EventType::from_words(["slack", &event.kind]);
+                let team = authorizations.pointer("/0/team_id").and_then(Value::as_str).or(team_id.as_deref());
+                let message = team.and_then(|team| event.message(team));
+                let by_its_id = Recurrence { event_type: event_type.clone(), dedupe_id: event_id.into_owned() };
+                Ok(Inbound::event(InboundEvent {
+                    dedupe_id: message.clone().unwrap_or_else(|| by_its_id.dedupe_id.clone()),
+                    recurrence: message.map(|_| by_its_id),
+                    event_type,
+                    owner: Owner::Path,
+                    occurred_at: event_time.map(Timestamp::from_seconds),
+                    data: data.clone(),
+                    is_whole_body: true,
+                }))
+            }
             Outer::AppRateLimited { team_id, minute_rate_limited } => Ok(Inbound::event(InboundEvent {
                 event_type: EventType::from_words(["slack", "app_rate_limited"]),
                 // It has no id of its own, but there is one for each team and minute.
@@ -106,6 +114,12 @@ impl Provider for Slack {
 
     fn reply_to_anybody(&self, request: &RawRequest) -> Option<Reply> {
         is_probe(request).then(|| Reply::text(""))
+    }
+
+    /// A poll that has found a message knows no event's id; two events of different ids are two.
+    fn is_repeat(&self, known: &Event, inbound: &InboundEvent) -> bool {
+        let id = |data: &Json| serde_json::from_str::<Value>(data.as_str()).ok()?["event_id"].as_str().map(str::to_owned);
+        id(&known.data).is_none_or(|known| id(&inbound.data).is_none_or(|id| id == known))
     }
 
     /// Of the three retries none would be read either.
@@ -151,6 +165,11 @@ enum Outer<'p> {
         #[serde(borrow)]
         event_id: Cow<'p, str>,
         event_time: Option<i64>,
+        #[serde(default, deserialize_with = "lenient::text")]
+        team_id: Option<String>,
+        /// One of those for whom the application was installed: whoever shares a channel names the others' workspace too.
+        #[serde(default)]
+        authorizations: Value,
     },
     AppRateLimited {
         #[serde(borrow)]
@@ -163,6 +182,29 @@ enum Outer<'p> {
 struct Inner<'p> {
     #[serde(borrow, rename = "type")]
     kind: Cow<'p, str>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    subtype: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    channel: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    ts: Option<String>,
+}
+
+/// Messages about another one, which is not said anew. The moment is that of the change.
+const CHANGES: [&str; 3] = ["message_changed", "message_deleted", "message_replied"];
+
+impl Inner<'_> {
+    /// What a message that was posted is known by, whoever tells of it.
+    fn message(&self, team: &str) -> Option<String> {
+        let is_change = self.subtype.as_deref().is_some_and(|subtype| CHANGES.contains(&subtype));
+        let (channel, ts) = (self.channel.as_deref()?, self.ts.as_deref()?);
+        (self.kind == "message" && !is_change).then(|| message_id(team, channel, ts))
+    }
+}
+
+/// A message is known by its moment, within its conversation.
+fn message_id(team: &str, conversation: &str, ts: &str) -> String {
+    format!("message:{team}:{conversation}:{ts}")
 }
 
 const EVENT_TYPES: &[Described] = &[
@@ -261,7 +303,9 @@ static OAUTH: OAuth = OAuth {
         "groups:history",
         "groups:read",
         "im:history",
+        "im:read",
         "mpim:history",
+        "mpim:read",
     ],
     scope_separator: ",",
     parameters: &[],
@@ -299,11 +343,11 @@ impl Connectable for Slack {
     }
 }
 
-/// Slack's own errors come with status 200.
-fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<(), CallFailure> {
+/// What Slack says. Its own errors come with status 200.
+fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
     let said = answer.success(now)?;
     if said["ok"] == true {
-        return Ok(());
+        return Ok(said);
     }
     let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
     Err(match error.as_str() {
@@ -404,6 +448,35 @@ mod tests {
         // A retry says so in its headers, and is the same event.
         let retry = [("x-slack-retry-num", "1"), ("x-slack-retry-reason", "http_timeout")];
         assert_eq!(event_of(&Slack, &retry, body).unwrap().dedupe_id, "Ev08MFMKH6");
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_moment_so_that_a_poll_knows_it_too() {
+        let event = |id: &str, more: &str| {
+            let body = format!(
+                r#"{{"type":"event_callback","team_id":"T2","authorizations":[{{"team_id":"T1"}}],"event_id":"{id}","event":{{"type":"message","channel":"C1","ts":"1.000001"{more}}}}}"#
+            );
+            event_of(&Slack, &[], &body).unwrap()
+        };
+        let said = event("Ev1", "");
+        assert_eq!(said.dedupe_id, "message:T1:C1:1.000001");
+        assert_eq!(event("Ev2", r#","subtype":"bot_message""#).dedupe_id, said.dedupe_id);
+        assert_eq!(event("Ev3", r#","subtype":"message_changed""#).dedupe_id, "Ev3");
+        let known = |data: Json| Event {
+            id: domain::EventId::first_at(Timestamp::from_seconds(1)),
+            event_type: said.event_type.clone(),
+            user_id: None,
+            source: "slack".to_owned(),
+            provider: None,
+            occurred_at: Timestamp::from_seconds(1),
+            received_at: Timestamp::from_seconds(1),
+            data,
+            raw: None,
+        };
+        let is_repeat = |inbound: &InboundEvent, data: Json| Slack.is_repeat(&known(data), inbound);
+        assert!(is_repeat(&said, said.data.clone()) && is_repeat(&said, Json::from_text("{}").unwrap()));
+        assert!(!is_repeat(&event("Ev2", ""), said.data.clone()), "two ids are two events");
+        assert_eq!(event("Ev2", "").recurrence.unwrap().dedupe_id, "Ev2");
     }
 
     #[test]

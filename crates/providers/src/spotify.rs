@@ -151,7 +151,12 @@ mod tests {
 
     fn read_after(after: i64, answer: &ApiAnswer) -> Result<Page, CallFailure> {
         let cursor = json!({ "after": after });
-        let walk = Walk { account_id: "alice", connected_at: Timestamp::from_seconds(0), cursor: &cursor };
+        let walk = Walk {
+            user_id: "alice",
+            account_id: "alice",
+            connected_at: Timestamp::from_seconds(0),
+            cursor: &cursor,
+        };
         Spotify.read(&walk, answer, NOW)
     }
 
@@ -194,7 +199,7 @@ mod tests {
     #[test]
     fn the_first_walk_begins_where_the_account_was_connected() {
         let connected_at = Timestamp::from_micros(1_700_000_000_123_456);
-        let walk = Walk { account_id: "alice", connected_at, cursor: &Value::Null };
+        let walk = Walk { user_id: "alice", account_id: "alice", connected_at, cursor: &Value::Null };
         let call = Spotify.ask(&Settings::default(), &Token::new("t"), &walk);
         assert!(call.url.ends_with("?limit=50&after=1700000000123"), "{}", call.url);
     }

@@ -2,10 +2,11 @@
 //!
 //! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
 //! (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked for what is new),
-//! [`sync`] (how somebody has it asked now), [`schedule`] (how all of that takes turns).
+//! [`pace`] (how often that may be), [`sync`] (how somebody has it asked now), [`schedule`] (how all of that takes turns).
 
 mod call;
 mod oauth;
+mod pace;
 mod poll;
 mod refresh;
 mod schedule;
@@ -69,6 +70,8 @@ pub struct Connections {
     resting: Mutex<HashMap<&'static str, Timestamp>>,
     /// Providers that we have asked too often, and until when they are left alone.
     polls_resting: Mutex<HashMap<&'static str, Timestamp>>,
+    /// Calls that go out only so often.
+    paces: pace::Paces,
 }
 
 /// An account that is to be connected.
@@ -117,6 +120,7 @@ impl Connections {
             registrations_bell,
             resting,
             polls_resting,
+            paces: pace::Paces::default(),
         }
     }
 
@@ -248,7 +252,6 @@ impl Connections {
         Application::of(self.settings(provider))
     }
 
-    /// What is due for a connection that has just been authorised.
     /// What is due for an account that is authorised at `now`.
     fn due(&self, connection: &Connection, tokens: &Tokens, now: Timestamp) -> Vec<Due> {
         let always = [self.refresh_due(connection, tokens), register_due(connection, now)];

@@ -10,7 +10,7 @@ use domain::event::DedupeKey;
 use domain::limits::RETRY_AFTER_SECONDS_MAX;
 use domain::{Connection, ConnectionId, Event, EventId, Timestamp};
 use providers::api::{ApiAnswer, CallFailure, Token};
-use providers::{InboundEvent, Next, POLLABLE, Page, Pollable, Settings, Walk, connectable, pollable};
+use providers::{InboundEvent, Next, POLLABLE, Page, Pollable, Settings, Walk, pollable};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Due, Kept, StoreError, StoredConnection, Task};
@@ -35,14 +35,9 @@ fn never() -> Timestamp {
     Timestamp::from_micros(i64::MAX)
 }
 
-/// Whether a provider's accounts are opened with tokens that we keep.
-fn has_tokens(provider: &str) -> bool {
-    connectable(provider).is_some_and(|provider| provider.oauth().is_some())
-}
-
 /// Whether there is something to ask with.
-pub(super) fn can_be_asked(connection: &Connection, tokens: &Tokens) -> bool {
-    !has_tokens(&connection.provider) || *tokens != Tokens::default()
+pub(super) fn can_be_asked(provider: &dyn Pollable, tokens: &Tokens) -> bool {
+    !provider.needs_token() || *tokens != Tokens::default()
 }
 
 /// A connection that is being polled.
@@ -105,6 +100,7 @@ impl Connections {
     }
 
     async fn poll_provider(&self, provider: &'static dyn Pollable) -> Result<Option<Timestamp>, StoreError> {
+        let provider = provider.instead(self.settings(provider.name())).unwrap_or(provider);
         self.run_due(&kind(provider.name()), POLLS_AT_ONCE_MAX, |task| self.poll(provider, task)).await
     }
 
@@ -112,9 +108,16 @@ impl Connections {
     /// is missed. One that is never polled by itself has a task all the same, which can be rung for. Without tokens there is
     /// nothing to ask with.
     pub(super) fn poll_due(&self, connection: &Connection, tokens: &Tokens) -> Option<Due> {
-        let provider = pollable(&connection.provider).filter(|_| can_be_asked(connection, tokens))?;
+        let provider =
+            self.pollable(&connection.provider).filter(|provider| can_be_asked(*provider, tokens))?;
         let at = if self.poll_every(provider).is_zero() { never() } else { self.clock.now() };
         Some(Due { kind: kind(provider.name()), at: Some(at) })
+    }
+
+    /// Who is asked about accounts at a provider.
+    pub(super) fn pollable(&self, provider: &str) -> Option<&'static dyn Pollable> {
+        let provider = pollable(provider)?;
+        Some(provider.instead(self.settings(provider.name())).unwrap_or(provider))
     }
 
     /// How often a provider is polled; zero: only when somebody asks for it.
@@ -151,11 +154,16 @@ impl Connections {
         let Poll { provider, stored, memory, .. } = &*poll;
         let connection = &stored.connection;
         let walk = Walk {
+            user_id: connection.user_id.as_str(),
             account_id: &connection.account_id,
             connected_at: connection.created_at,
             cursor: &memory.cursor,
         };
-        let called = if has_tokens(&connection.provider) {
+        if let Some(until) = self.paces.take_turn(*provider, &walk, self.clock.now()) {
+            self.settle(poll, until).await?;
+            return Ok(Step::Ends);
+        }
+        let called = if provider.needs_token() {
             let ask = |settings: &Settings, token: &Token| provider.ask(settings, token, &walk);
             let read = |answer: &ApiAnswer, now| provider.read(&walk, answer, now);
             self.call_for(connection.id, API_ANSWER_BYTES_MAX, ask, read).await
@@ -172,7 +180,7 @@ impl Connections {
         Ok(Step::Ends)
     }
 
-    /// Asks a provider that somebody else's tokens are kept by, as the operator.
+    /// Asks where no token of the user's is shown: somebody else keeps it.
     async fn ask_without_token(&self, provider: &dyn Pollable, walk: &Walk<'_>) -> Result<Page, CallFailure> {
         let call = provider.ask(self.settings(provider.name()), &Token::new(""), walk);
         let answer = self.call_api(call, API_ANSWER_BYTES_MAX).await?;

@@ -2,7 +2,6 @@
 
 use domain::job::{Job, State, Work};
 use domain::{ConnectionId, JobId, Timestamp};
-use providers::pollable;
 use store::{Stepped, StoreError, StoredConnection, StoredJob};
 
 use super::{Connections, poll};
@@ -64,7 +63,7 @@ impl Connections {
 
     fn check_synced(&self, stored: &StoredConnection) -> Result<(), NotSynced> {
         let connection = &stored.connection;
-        let provider = pollable(&connection.provider);
+        let provider = self.pollable(&connection.provider);
         let provider = provider.ok_or_else(|| NotSynced::NotPolled(connection.provider.clone()))?;
         if !provider.is_ready(self.settings(provider.name())) {
             return Err(NotSynced::NotSet(provider.name()));
@@ -73,7 +72,7 @@ impl Connections {
             return Err(NotSynced::NotInUse(connection.state.as_str()));
         }
         let tokens = self.tokens_of(stored).unwrap_or_default();
-        if poll::can_be_asked(connection, &tokens) { Ok(()) } else { Err(NotSynced::NoTokens) }
+        if poll::can_be_asked(provider, &tokens) { Ok(()) } else { Err(NotSynced::NoTokens) }
     }
 
     /// Has an account polled for whoever has connected it.

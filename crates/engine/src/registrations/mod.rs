@@ -18,13 +18,13 @@ use domain::event::Json;
 use domain::registration::{Basis, Progress, State};
 use domain::{Registration, RegistrationId, UserId};
 use providers::Settings;
-use providers::register::{REGISTRABLE, Registrable, registrable};
+use providers::register::{Key, REGISTRABLE, Registrable, registrable};
 use store::{Page, RegistrationFilter, Store, StoreError, StoredConnection, StoredRegistration};
 use tokio::sync::Notify;
 
 use crate::chance;
 use crate::clock::Clock;
-use crate::connections::Connections;
+use crate::connections::{Connections, Tokens};
 use crate::limits::{REGISTERING_WAITED_FOR, REGISTRATION_LOOKED_AT_EVERY, REGISTRATIONS_READ_MAX};
 use crate::shared::Shared;
 use crate::vault::Vault;
@@ -269,7 +269,7 @@ impl Registrations {
             }
         }
         let target = provider.of_account(&connection.account_id).filter(|target| !targets.contains(target));
-        let Some(target) = target else { return Ok(()) };
+        let Some(target) = target.filter(|_| self.has_key(provider, stored)) else { return Ok(()) };
         let new = NewRegistration {
             provider,
             basis,
@@ -288,6 +288,12 @@ impl Registrations {
             }
         }
         Ok(())
+    }
+
+    /// Whether there is what opens the provider's API; where somebody else holds an account's tokens they register too.
+    fn has_key(&self, provider: &dyn Registrable, stored: &StoredConnection) -> bool {
+        let tokens = || self.connections.tokens_of(stored).unwrap_or_default();
+        provider.key() != Key::Connection || tokens() != Tokens::default()
     }
 
     /// Says, in one line, where nothing is registered although all but our own address is known.

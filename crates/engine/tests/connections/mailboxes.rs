@@ -196,3 +196,35 @@ async fn a_mailbox_that_composio_holds_is_asked_when_somebody_wants_it() {
     let connection = world.connection(connection.connection.id).await.connection;
     assert_eq!((connection.state, connection.last_sync_at.is_some()), (State::Active, true));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_host_application_fetches_mail_it_is_asked_and_not_gmail() {
+    let world = World::start().await;
+    let node = world.node_with_backend().await;
+    let backend = world.sandbox.world();
+    backend.mail(ALICE, &IN);
+    world.pass(1);
+    // Somebody else has its tokens.
+    let new = NewConnection {
+        user_id: "alice".parse().unwrap(),
+        provider: providers::connectable("gmail").unwrap(),
+        account_id: Some(ALICE.to_owned()),
+        tokens: Tokens::default(),
+        granted: Granted::default(),
+    };
+    let id = node.connections.connect(new).await.unwrap().connection.id;
+    let mut sent: Vec<_> = (0..60).map(|_| backend.mail(ALICE, &IN)).collect();
+    look_after(&world, &node, 0).await;
+    assert_eq!(told(&world, "received").await.len(), 60, "what was there before is no news");
+
+    sent.push(backend.mail(ALICE, &IN));
+    backend.fail_next_api_call("composio", 500);
+    look_after(&world, &node, HOUR).await;
+    assert_eq!(told(&world, "received").await.len(), 60, "what was not successful has failed");
+    look_after(&world, &node, 60).await;
+    let mut told = ids(&world, "received").await;
+    told.sort_unstable();
+    assert_eq!(told, sent);
+    assert_eq!(backend.api_calls("gmail"), 0);
+    assert_eq!(world.connection(id).await.connection.state, State::Active);
+}

@@ -84,6 +84,21 @@ impl World {
 
     /// A node that the world reaches there.
     pub(crate) async fn node_at(&self, base_url: Option<&str>) -> Engine {
+        self.node_with(base_url, None).await
+    }
+
+    /// A node for which mailboxes are asked for at the host application's server.
+    pub(crate) async fn node_with_backend(&self) -> Engine {
+        let url = self.sandbox.url("/backend/actions/fetch_emails");
+        self.node_with(Some(BASE_URL), Some(("gmail", providers::FETCH_EMAILS_URL, url))).await
+    }
+
+    /// A node with one more setting of a provider.
+    async fn node_with(
+        &self,
+        base_url: Option<&str>,
+        more: Option<(&'static str, &'static str, String)>,
+    ) -> Engine {
         // Nothing that was told is forgotten before the test has looked.
         let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
@@ -91,7 +106,13 @@ impl World {
             heartbeat: Duration::from_secs(25),
             provider_settings: CONNECTABLE
                 .iter()
-                .map(|provider| (provider.name(), self.provider_settings(provider.name())))
+                .map(|provider| {
+                    let more = more.clone().filter(|(name, ..)| *name == provider.name());
+                    let settings = self.provider_settings(provider.name());
+                    let settings =
+                        more.into_iter().fold(settings, |all, (_, key, text)| all.with(key, [text]));
+                    (provider.name(), settings)
+                })
                 .collect(),
             guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
             rejections_kept_for: kept,
@@ -112,9 +133,10 @@ impl World {
 
     /// As the environment would set them.
     fn provider_settings(&self, provider: &str) -> providers::Settings {
-        let environment = self.sandbox.environment();
+        let mut environment = self.sandbox.environment();
+        environment.extend(self.sandbox.inbound_environment());
         let secret = |name: &str| (name.to_owned(), "hook-secret".to_owned());
-        let secrets = ["GITHUB_WEBHOOK_SECRET", "UNIPILE_WEBHOOK_SECRET", "DISCORD_PUBLIC_KEY"].map(secret);
+        let secrets = ["GITHUB_WEBHOOK_SECRET", "UNIPILE_WEBHOOK_SECRET"].map(secret);
         let called = connectable(provider).unwrap().settings();
         let inbound = providers::by_name(provider).map(|provider| provider.settings());
         let registered = registrable(provider).map(|provider| provider.settings());

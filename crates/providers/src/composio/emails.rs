@@ -6,39 +6,20 @@
 
 use std::time::Duration;
 
-use domain::event::Json;
-use domain::{EventType, Timestamp};
+use domain::Timestamp;
 use http::{HeaderName, Method, StatusCode};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Composio;
 use super::register::API_KEY;
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token, told};
 use crate::connect::{Connectable, api_url};
-use crate::poll::{Next, Page, Pollable, Walk, written};
-use crate::{InboundEvent, Owner, Settings};
+use crate::fetched::{Cursor, PAGE_SIZE};
+use crate::poll::{Page, Pollable, Walk};
+use crate::Settings;
 
-/// Messages of one page: they come with their texts.
-const PAGE_SIZE: u32 = 25;
-/// Pages that a walk reads.
-const PAGES_MAX: u32 = 40;
-/// What is newer than the newest that was seen, less this, is told again, and known by its id.
-const SKEW_SECONDS: i64 = 600;
 /// How long Composio is left alone where it does not say.
 const RATE_RESTS: Duration = Duration::from_secs(60);
-
-/// Where a mailbox was left.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-struct Cursor {
-    /// When the newest message came in that an earlier walk has seen, in seconds since the Unix epoch.
-    seen: Option<i64>,
-    /// The same of the walk that is under way, with the next page and how many were read.
-    newest: Option<i64>,
-    page: Option<String>,
-    pages: u32,
-}
 
 impl Pollable for Composio {
     fn name(&self) -> &'static str {
@@ -72,30 +53,9 @@ impl Pollable for Composio {
     }
 
     fn read(&self, walk: &Walk<'_>, answer: &ApiAnswer, now: Timestamp) -> Result<Page, CallFailure> {
-        let mut cursor: Cursor = walk.cursor();
         let data = result(answer, now)?;
-        let since = cursor.since(walk);
-        let messages = data["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let told = messages.iter().rev().filter_map(|message| email(walk.account_id, message));
-        let told: Vec<_> = told.filter(|(at, _)| *at >= since).collect();
-        cursor.newest = cursor.newest.max(told.iter().map(|(at, _)| *at).max());
-        cursor.pages += 1;
-        cursor.page = data["nextPageToken"].as_str().filter(|page| !page.is_empty()).map(str::to_owned);
-        let is_last = cursor.page.is_none() || told.is_empty() || cursor.pages >= PAGES_MAX;
-        if is_last {
-            cursor = Cursor { seen: cursor.seen.max(cursor.newest), ..Cursor::default() };
-        }
-        let next = if is_last { Next::Done } else { Next::More };
-        let events = told.into_iter().map(|(_, event)| event).collect();
-        Ok(Page { events, cursor: written(&cursor), next, wait: None })
-    }
-}
-
-impl Cursor {
-    /// From when on messages are news, in seconds since the Unix epoch.
-    fn since(&self, walk: &Walk<'_>) -> i64 {
-        let connected_at = walk.connected_at.as_seconds();
-        self.seen.map_or(connected_at, |seen| (seen - SKEW_SECONDS).max(connected_at))
+        let dedupe_id = |kind: &str, id: &str| format!("{} {kind} {id}", walk.account_id);
+        Ok(walk.cursor::<Cursor>().read(walk, &data, None, dedupe_id))
     }
 }
 
@@ -116,54 +76,16 @@ fn result(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
     Ok(said["data"].take())
 }
 
-/// When a message came in, and what is told of it; `None` for a draft.
-fn email(account: &str, message: &Value) -> Option<(i64, InboundEvent)> {
-    let text = |field: &str| message[field].as_str().filter(|text| !text.is_empty());
-    let (id, thread) = (text("messageId")?, text("threadId").or_else(|| text("messageId"))?);
-    let at = Timestamp::parse(text("messageTimestamp")?).ok()?;
-    let labels: Vec<_> =
-        message["labelIds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    let kind = match () {
-        () if labels.contains(&"DRAFT") => return None,
-        () if labels.contains(&"SENT") && !labels.contains(&"INBOX") => "email.sent",
-        () => "email.received",
-    };
-    let data = json!({
-        "message_id": id, "thread_id": thread, "mailbox": null, "from": text("sender"),
-        "to": text("to").map(crate::gmail::addresses).unwrap_or_default(), "subject": text("subject"),
-        "date": at, "labels": labels, "in_reply_to": in_reply_to(message),
-        // The first message of a thread has the thread's id.
-        "thread_has_earlier": id != thread,
-    });
-    let event = InboundEvent {
-        event_type: EventType::from_words([kind]),
-        dedupe_id: format!("{account} {kind} {id}"),
-        recurrence: None,
-        owner: Owner::Path,
-        occurred_at: Some(at),
-        data: Json::trusted(data.to_string()),
-        is_whole_body: true,
-    };
-    Some((at.as_seconds(), event))
-}
-
-fn in_reply_to(message: &Value) -> Option<&str> {
-    let headers = message["payload"]["headers"].as_array()?;
-    let is_it = |header: &&Value| {
-        header["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("In-Reply-To"))
-    };
-    headers.iter().find(is_it)?["value"].as_str()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::poll::Next;
     use crate::testing::answer;
 
     const CONNECTED: Timestamp = Timestamp::from_seconds(1_700_000_000);
 
     fn walk(cursor: &Value) -> Walk<'_> {
-        Walk { account_id: "ca_1", connected_at: CONNECTED, cursor }
+        Walk { user_id: "alice", account_id: "ca_1", connected_at: CONNECTED, cursor }
     }
 
     fn read(body: &Value) -> Result<Page, CallFailure> {

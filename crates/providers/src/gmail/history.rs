@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Gmail;
+use super::backend::{Backend, FETCH_EMAILS_URL};
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url};
 use crate::poll::{Next, Page, Pollable, Walk, path_segment, written};
@@ -135,6 +136,10 @@ impl Pollable for Gmail {
 
     fn every(&self) -> Duration {
         Duration::from_secs(3_600)
+    }
+
+    fn instead(&self, settings: &Settings) -> Option<&'static dyn Pollable> {
+        settings.first(FETCH_EMAILS_URL).map(|_| &Backend as &'static dyn Pollable)
     }
 
     fn ask(&self, settings: &Settings, token: &Token, walk: &Walk<'_>) -> ApiCall {

@@ -156,7 +156,7 @@ fn content_type(file: &Value) -> ContentType {
 }
 
 /// Seconds since the Unix epoch, with six places.
-fn time(ts: &str) -> Option<Timestamp> {
+pub(super) fn time(ts: &str) -> Option<Timestamp> {
     let (seconds, micros) = ts.split_once('.')?;
     let (seconds, micros): (i64, i64) = (seconds.parse().ok()?, format!("{micros:0<6}").parse().ok()?);
     let is_one = (0..1_000_000).contains(&micros) && (0..100_000_000_000).contains(&seconds);

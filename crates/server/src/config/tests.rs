@@ -86,6 +86,7 @@ fn everything_has_a_default() {
     connections.refresh_every_seconds 300
     connections.refresh_ahead_seconds 600
     poll.github_seconds 21600
+    poll.slack_seconds 14400
     poll.gmail_seconds 3600
     poll.composio_seconds 0
     poll.discord_seconds 14400
@@ -201,6 +202,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_CONNECTIONS__REFRESH_EVERY_SECONDS", "6", json!(6)),
         ("WAYSTATION_CONNECTIONS__REFRESH_AHEAD_SECONDS", "7", json!(7)),
         ("WAYSTATION_POLL__GITHUB_SECONDS", "9", json!(9)),
+        ("WAYSTATION_POLL__SLACK_SECONDS", "13", json!(13)),
         ("WAYSTATION_POLL__GMAIL_SECONDS", "0", json!(0)),
         ("WAYSTATION_POLL__COMPOSIO_SECONDS", "12", json!(12)),
         ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
