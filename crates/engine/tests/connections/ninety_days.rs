@@ -1,171 +1,382 @@
-//! Ninety days of all accounts that are asked: nothing stale is ever shown, and each change is told once.
+//! Ninety days of all providers at once: no token is shown after its time, nothing that is set up lapses, each change is
+//! told once whether it is pushed, polled or both, and a dead grant is found out at the next look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::ConnectionId;
 use domain::connection::State;
+use domain::registration::{self, Basis};
+use domain::{ConnectionId, Timestamp, UserId};
 use engine::Engine;
+use engine::registrations::NewRegistration;
+use providers::register::registrable;
+use providers::{Provider, RawRequest, by_name};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sandbox::Mail;
+use sandbox::senders::Parcel;
 use serde_json::Value;
+use store::{EventFilter, Page, RegistrationFilter};
 
-use crate::world::World;
+use crate::world::{BASE_URL, World};
 
 const SEED: u64 = 20_261_122;
-const DAYS: i64 = 90;
+const HOUR: i64 = 3_600;
+const DAYS: u64 = 90;
+/// When all of bob's grants die.
+const DEATH_TURN: usize = 120;
+/// By then each account is asked for something, or its tokens are to be refreshed.
+const LONGEST_UNSEEN: i64 = 12 * HOUR;
+
 const MAILBOX: &str = "alice@example.com";
 const CHANNEL: &str = "UCalice";
+const REPOSITORY: &str = "octocat/hello-world";
 
-/// What is asked, with the account and the seconds that its tokens live.
-const ACCOUNTS: [(&str, &str, u64); 5] = [
-    ("github", "alice", 28_800),
-    ("gmail", MAILBOX, 3_599),
-    ("youtube", CHANNEL, 3_599),
-    ("discord", "42", 604_800),
-    ("spotify", "alice", 3_600),
+/// Alice's accounts, one at each provider.
+const ACCOUNTS: [(&str, &str); 8] = [
+    ("github", "alice"),
+    ("slack", "U061F7AUR"),
+    ("gmail", MAILBOX),
+    ("discord", "42"),
+    ("spotify", "alice"),
+    ("youtube", CHANNEL),
+    ("composio", "ca_1"),
+    ("unipile", "acc_1"),
 ];
-
-/// What was done at the providers: by event type, what tells one from another.
-type Done = BTreeMap<&'static str, BTreeSet<String>>;
+/// Bob's, at those that grant by tokens.
+const DOOMED: [(&str, &str); 6] = [
+    ("github", "bob"),
+    ("slack", "UBOB"),
+    ("gmail", "bob@example.com"),
+    ("discord", "43"),
+    ("spotify", "bob"),
+    ("youtube", "UCbob"),
+];
+/// Whose pushes may be lost on the way, since what they tell is polled for too.
+const POLLED_TOO: [&str; 3] = ["slack", "gmail", "youtube"];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ninety_days_of_all_accounts() {
-    let world = World::start().await;
-    let nodes = [world.node().await, world.node().await];
-    let mut rng = SmallRng::seed_from_u64(SEED);
-    let mut ids = Vec::new();
-    for (provider, account, lives) in ACCOUNTS {
-        ids.push(connect(&world, &nodes[0], provider, account, lives).await);
-    }
-    let doomed = connect(&world, &nodes[0], "spotify", "bob", 3_600).await;
-    look(&nodes[0]).await;
+async fn ninety_days_of_all_providers() {
+    let mut story = Story::begin().await;
+    let doomed = story.connect_doomed().await;
+    story.a_node_looks().await;
+    story.pushes_arrive().await;
 
-    let (beginning, mut done) = (world.now(), Done::new());
-    let mut revoked_at = None;
     for turn in 0.. {
-        world.pass(rng.random_range(3 * 3_600..12 * 3_600));
-        if world.now() > beginning.plus(days(DAYS)) {
+        story.world.pass(story.rng.random_range(4 * HOUR..18 * HOUR));
+        if story.world.now() > story.day(DAYS) {
             break;
         }
         if turn % 2 == 0 {
-            act(&world, &mut rng, &mut done, turn / 2);
+            story.something_happens(turn / 2).await;
+            story.something_goes_wrong();
         }
-        if revoked_at.is_none() && world.now() > beginning.plus(days(60)) {
-            world.sandbox.world().revoke("spotify", "bob");
-            revoked_at = Some(world.now());
+        // What is on its way while secrets and leases are renewed is believed all the same.
+        if story.rng.random() {
+            story.pushes_arrive().await;
         }
-        let node = &nodes[rng.random_range(0..2)];
-        // Whichever comes first: a poll does not trust a token that has expired.
-        if rng.random() {
-            node.connections.poll_all().await.unwrap();
+        story.a_node_looks().await;
+        story.pushes_arrive().await;
+        story.nothing_has_lapsed().await;
+        if turn == DEATH_TURN {
+            assert!(story.are_alive(&doomed).await);
+            story.bobs_grants_die();
+            story.world.pass(LONGEST_UNSEEN);
+            story.a_node_looks().await;
+            assert!(!story.are_alive(&doomed).await, "a dead grant is found out by the next look");
+            story.pushes_arrive().await;
         }
-        look(node).await;
-        let is_reported = world.connection(doomed).await.connection.state == State::NeedsReauth;
-        assert_eq!(is_reported, revoked_at.is_some(), "a dead grant is found out by the next look");
     }
     // What was done last, by all who may have been told to rest until tomorrow.
-    for _ in 0..4 {
-        world.pass(8 * 3_600);
-        look(&nodes[0]).await;
+    for _ in 0..6 {
+        story.world.pass(8 * HOUR);
+        story.a_node_looks().await;
     }
-
-    assert_eq!(world.sandbox.world().stale_calls(), 0, "a token was shown after its time");
-    for id in ids {
-        let connection = world.connection(id).await.connection;
-        assert_eq!(connection.state, State::Active, "{}: {:?}", connection.provider, connection.state_reason);
-    }
-    assert_eq!(world.events("connection.needs_reauth").await.len(), 1);
-    for (event_type, expected) in &done {
-        let told = told(&world, event_type).await;
-        let unique: BTreeSet<_> = told.iter().cloned().collect();
-        assert_eq!(told.len(), unique.len(), "{event_type} was told twice");
-        assert_eq!(&unique, expected, "{event_type}");
-        assert!(expected.len() > 50, "{event_type}: {}", expected.len());
-    }
-    assert_eq!(done.len(), 9);
+    story.all_is_well().await;
 }
 
-const fn days(count: i64) -> Duration {
-    Duration::from_secs(count.unsigned_abs() * 86_400)
+struct Story {
+    world: World,
+    nodes: [Engine; 2],
+    rng: SmallRng,
+    began_at: Timestamp,
+    /// Alice's connections, in the order of [`ACCOUNTS`].
+    connections: Vec<ConnectionId>,
+    /// What was done at the providers: by event type, what tells one from another.
+    done: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
-async fn connect(
-    world: &World,
-    node: &Engine,
-    provider: &'static str,
-    account: &str,
-    lives: u64,
-) -> ConnectionId {
-    let expires_at = world.now().plus(Duration::from_secs(lives));
-    world.connect(&node.connections, provider, account, expires_at).await
-}
-
-/// Looks, as a node does by itself.
-async fn look(node: &Engine) {
-    node.connections.refresh_all().await.unwrap();
-    node.connections.poll_all().await.unwrap();
-}
-
-/// Something happens at each provider, and now and then something goes wrong.
-fn act(world: &World, rng: &mut SmallRng, done: &mut Done, turn: usize) {
-    let at = world.sandbox.world();
-    let mut note = |event_type, id: String| done.entry(event_type).or_default().insert(id);
-    let name = format!("n{turn}");
-
-    at.play("alice", &format!("spotify:track:{name}"));
-    note("spotify.track.played", format!("spotify:track:{name}"));
-    note("github.activity.push", at.act("alice", "PushEvent"));
-    at.publish_video(CHANNEL, &name);
-    note("youtube.video.published", name.clone());
-    at.like_video(CHANNEL, &name);
-    note("youtube.video.liked", name.clone());
-
-    let mail = Mail {
-        from: "bob@example.com",
-        to: MAILBOX,
-        subject: &name,
-        labels: &["INBOX", "UNREAD"],
-        ..Mail::default()
-    };
-    let received = at.mail(MAILBOX, &mail);
-    at.take_labels(MAILBOX, &received, &["UNREAD"]);
-    note("email.read", received.clone());
-    let sent = Mail { labels: &["SENT"], replies_to: Some(&received), ..mail };
-    note("email.sent", at.mail(MAILBOX, &sent));
-    at.put_labels(MAILBOX, &received, &["TRASH"]);
-    note("email.trashed", received.clone());
-    note("email.received", received);
-
-    if turn.is_multiple_of(2) {
-        at.join_guild("42", &name, "A server");
-        note("discord.guild.joined", name);
+impl Story {
+    /// Alice connects all her accounts; what is not registered by itself is asked for.
+    async fn begin() -> Self {
+        let world = World::start().await;
+        let nodes = [world.node().await, world.node().await];
+        let pushing = world.sandbox.world().pushing();
+        pushing.send_to("slack", &format!("{BASE_URL}/api/webhooks/slack/alice"));
+        pushing.send_to("gmail", &format!("{BASE_URL}/api/webhooks/gmail"));
+        nodes[0].registrations.ensure_applications().await.unwrap();
+        let mut connections = Vec::new();
+        for (provider, account) in ACCOUNTS {
+            connections.push(world.connect_for(&nodes[0].connections, "alice", provider, account).await);
+        }
+        let began_at = world.now();
+        let rng = SmallRng::seed_from_u64(SEED);
+        let story = Self { world, nodes, rng, began_at, connections, done: BTreeMap::new() };
+        story.want("github", REPOSITORY).await;
+        story.want("composio", "gmail_new_gmail_message").await;
+        story
     }
-    match rng.random_range(0..20) {
-        0 => at.fail_next_api_call("spotify", 429),
-        1 => at.fail_next_api_call("gmail", 503),
-        2 => at.fail_next_api_call("youtube", 403),
-        3 => at.fail_next_api_call("github", 403),
-        4 => at.fail_next_api_call("discord", 429),
-        5 => at.forget_access("gmail", MAILBOX),
-        6 => at.forget_access("discord", "42"),
-        _ => {}
-    }
-}
 
-/// What tells the events of a type from each other.
-async fn told(world: &World, event_type: &str) -> Vec<String> {
-    let mut told = Vec::new();
-    for data in world.events(event_type).await {
-        let data: Value = serde_json::from_str(&data).unwrap();
-        let id = match event_type {
-            "spotify.track.played" => &data["track"]["uri"],
-            "youtube.video.published" | "youtube.video.liked" => &data["video_id"],
-            _ if event_type.starts_with("email.") => &data["message_id"],
-            _ => &data["id"],
+    async fn connect_doomed(&self) -> Vec<ConnectionId> {
+        let mut ids = Vec::new();
+        for (provider, account) in DOOMED {
+            ids.push(self.world.connect_for(&self.nodes[0].connections, "bob", provider, account).await);
+        }
+        ids
+    }
+
+    fn bobs_grants_die(&self) {
+        let at = self.world.sandbox.world();
+        DOOMED.iter().for_each(|(provider, account)| at.revoke(provider, account));
+    }
+
+    async fn want(&self, provider: &str, target: &str) {
+        let provider = registrable(provider).unwrap();
+        let index = ACCOUNTS.iter().position(|(name, _)| *name == provider.name()).unwrap();
+        let new = NewRegistration {
+            provider,
+            basis: Basis::Connection(self.connections[index]),
+            user_id: Some("alice".parse().unwrap()),
+            account_id: ACCOUNTS[index].1.to_owned(),
+            target: provider.target(target).unwrap(),
+            events: Vec::new(),
+            config: None,
+            secret: None,
         };
-        told.push(id.as_str().unwrap().to_owned());
+        self.nodes[0].registrations.want(new).await.unwrap();
     }
-    told
+
+    fn day(&self, day: u64) -> Timestamp {
+        self.began_at.plus(Duration::from_secs(day * 86_400))
+    }
+
+    async fn are_alive(&self, ids: &[ConnectionId]) -> bool {
+        let mut states = Vec::new();
+        for id in ids {
+            states.push(self.world.connection(*id).await.connection.state);
+        }
+        let alive = states.iter().filter(|state| **state != State::NeedsReauth).count();
+        assert!(alive == 0 || alive == ids.len(), "{states:?}");
+        alive > 0
+    }
+
+    /// One of the nodes looks at all that is due, as it does by itself. Whichever comes first: a poll does not trust a token
+    /// that has expired.
+    async fn a_node_looks(&mut self) {
+        let is_poll_first = self.rng.random();
+        let node = &self.nodes[self.rng.random_range(0..2)];
+        if is_poll_first {
+            node.connections.poll_all().await.unwrap();
+        }
+        node.connections.refresh_all().await.unwrap();
+        node.connections.poll_all().await.unwrap();
+        self.registrations_are_looked_after(node).await;
+        // A minute later: what has just failed, and what may be asked for but once a minute.
+        self.world.pass(61);
+        node.connections.poll_all().await.unwrap();
+        self.registrations_are_looked_after(node).await;
+    }
+
+    /// The hub asks back a moment after it was asked.
+    async fn registrations_are_looked_after(&self, node: &Engine) {
+        node.registrations.work_all().await.unwrap();
+        for question in self.world.sandbox.world().hub_questions() {
+            let (youtube, user) = addressed(question.callback.strip_prefix(BASE_URL).unwrap());
+            let reply = node.intake.confirm(youtube, user.as_ref(), &question.query).await.unwrap();
+            let answer = reply.map(|reply| reply.body).unwrap_or_default();
+            self.world.sandbox.world().answer_hub(&question, &answer);
+        }
+    }
+
+    /// What the providers have sent comes in, at any node: in any order, some of it twice, and some not at all.
+    async fn pushes_arrive(&mut self) {
+        let mut parcels = self.world.sandbox.world().pushing().sent();
+        if self.rng.random() {
+            parcels.reverse();
+        }
+        for parcel in parcels {
+            let (provider, user) = addressed(&parcel.path);
+            let times = match self.rng.random_range(0..6) {
+                0 if POLLED_TOO.contains(&provider.name()) => 0,
+                1 => 2,
+                _ => 1,
+            };
+            for _ in 0..times {
+                let node = &self.nodes[self.rng.random_range(0..2)];
+                let taken = node.intake.ingest(provider, user.as_ref(), &request(&parcel)).await;
+                assert!(taken.is_ok(), "{}: {taken:?}", provider.name());
+            }
+            if provider.name() == "gmail" && times > 0 {
+                let body: Value = serde_json::from_str(&parcel.body).unwrap();
+                let id = body["message"]["messageId"].as_str().unwrap().to_owned();
+                self.done.entry("gmail.notification").or_default().insert(id);
+            }
+        }
+    }
+
+    /// Something happens at each provider.
+    async fn something_happens(&mut self, turn: usize) {
+        let (at, name) = (self.world.sandbox.world(), format!("n{turn}"));
+        let mut note = |event_type, id: String| self.done.entry(event_type).or_default().insert(id);
+
+        at.play("alice", &format!("spotify:track:{name}"));
+        note("spotify.track.played", format!("spotify:track:{name}"));
+        let pushed = at.act("alice", "PushEvent");
+        note("github.push", pushed.clone());
+        note("github.activity.push", pushed);
+        let channel = if turn.is_multiple_of(3) { "C1" } else { "C2" };
+        note("slack.message", at.say(channel, "U2", &name));
+        at.publish_video(CHANNEL, &name);
+        note("youtube.video.published", name.clone());
+        at.like_video(CHANNEL, &name);
+        note("youtube.video.liked", name.clone());
+        at.write_to("acc_1", &name, "Good morning");
+        note("unipile.message_received", name.clone());
+        at.authorize_discord("42");
+        note("discord.application_authorized", seconds(&self.world.now().to_string()));
+        at.join_guild("42", &name, "A server");
+        note("discord.guild.joined", name.clone());
+
+        let mail = Mail { from: "bob@example.com", to: MAILBOX, subject: &name, ..Mail::default() };
+        let mail = Mail { labels: &["INBOX", "UNREAD"], ..mail };
+        let received = at.mail(MAILBOX, &mail);
+        at.take_labels(MAILBOX, &received, &["UNREAD"]);
+        let sent = at.mail(MAILBOX, &Mail { labels: &["SENT"], replies_to: Some(&received), ..mail });
+        at.put_labels(MAILBOX, &received, &["TRASH"]);
+        for kind in ["email.received", "email.read", "email.trashed"] {
+            note(kind, format!("{MAILBOX} {received}"));
+        }
+        note("email.sent", format!("{MAILBOX} {sent}"));
+        let elsewhere = at.mail("ca_1", &mail);
+        note("email.received", format!("elsewhere {elsewhere}"));
+        note("composio.gmail_new_gmail_message", elsewhere);
+        // Composio's mailboxes are polled when somebody asks for it.
+        let composio = self.world.connection(self.connections[6]).await;
+        self.nodes[0].connections.sync(&composio).await.unwrap();
+    }
+
+    /// Now and then a provider fails, or asks to be left alone, or forgets a token.
+    fn something_goes_wrong(&mut self) {
+        let at = self.world.sandbox.world();
+        match self.rng.random_range(0..30) {
+            0 => at.fail_next_api_call("spotify", 429),
+            1 => at.fail_next_api_call("gmail", 503),
+            2 => at.fail_next_api_call("youtube", 403),
+            3 => at.fail_next_api_call("github", 403),
+            4 => at.fail_next_api_call("discord", 429),
+            5 => at.forget_access("gmail", MAILBOX),
+            6 => at.forget_access("discord", "42"),
+            provider @ 7..12 => {
+                let names = ["gmail", "hub", "github", "unipile", "composio"];
+                at.pushing().fail_next(names[provider - 7], 503);
+            }
+            _ => {}
+        }
+    }
+
+    async fn nothing_has_lapsed(&self) {
+        let (at, now) = (self.world.sandbox.world(), self.world.now());
+        let pushing = at.pushing();
+        assert!(at.watch_of(MAILBOX).is_some(), "the watch has lapsed at {now}");
+        let callback = format!("{BASE_URL}/api/webhooks/youtube/alice");
+        assert_eq!(at.hub_subscriptions(&callback).len(), 1, "the lease has lapsed at {now}");
+        assert_eq!(pushing.hooks(REPOSITORY).len(), 1);
+        assert_eq!((pushing.unipile_webhooks().len(), pushing.composio_subscriptions().len()), (3, 1));
+        assert_eq!(pushing.composio_triggers().len(), 1);
+        assert_eq!(pushing.discord_application()["event_webhooks_status"], 2);
+    }
+
+    async fn all_is_well(&self) {
+        let at = self.world.sandbox.world();
+        assert_eq!(at.stale_calls(), 0, "a token was shown after its time");
+        assert_eq!(at.pushing().unheard(), BTreeMap::new(), "something happened that nobody was told of");
+        for id in &self.connections {
+            let connection = self.world.connection(*id).await.connection;
+            assert_eq!(
+                connection.state,
+                State::Active,
+                "{}: {:?}",
+                connection.provider,
+                connection.state_reason
+            );
+        }
+        let of_alice =
+            RegistrationFilter { user_id: Some("alice".parse().unwrap()), ..RegistrationFilter::default() };
+        for stored in self.world.store.registrations(&of_alice, &Page::first(100)).await.unwrap() {
+            let registration = stored.registration;
+            assert_eq!(registration.state, registration::State::Active, "{registration:?}");
+        }
+        assert_eq!(self.world.events("connection.needs_reauth").await.len(), DOOMED.len());
+        for (event_type, expected) in &self.done {
+            let told = self.told(event_type).await;
+            let unique: BTreeSet<_> = told.iter().cloned().collect();
+            assert_eq!(told.len(), unique.len(), "{event_type} was told twice");
+            assert_eq!(&unique, expected, "{event_type}");
+            assert!(expected.len() > 50, "{event_type}: {}", expected.len());
+        }
+        assert_eq!(self.done.len(), 15);
+    }
+
+    /// What tells the events of a type from each other.
+    async fn told(&self, event_type: &str) -> Vec<String> {
+        let mut told = Vec::new();
+        // Bob hears the same in the channels that they share.
+        let user_id = event_type.starts_with("slack.").then(|| "alice".parse().unwrap());
+        let filter =
+            EventFilter { event_type: Some(event_type.parse().unwrap()), user_id, ..EventFilter::default() };
+        for logged in self.world.store.events(&filter, &Page::first(1_000)).await.unwrap() {
+            let data: Value = serde_json::from_str(logged.event.data.as_str()).unwrap();
+            let id = match event_type {
+                "spotify.track.played" => &data["track"]["uri"],
+                "youtube.video.published" | "youtube.video.liked" => &data["video_id"],
+                "github.push" => &data["after"],
+                "slack.message" => &data["event"]["ts"],
+                "discord.application_authorized" => &data["event"]["timestamp"],
+                "composio.gmail_new_gmail_message" => &data["data"]["message_id"],
+                "gmail.notification" => &data["message"]["messageId"],
+                _ if event_type.starts_with("email.") || event_type.starts_with("unipile.") => {
+                    &data["message_id"]
+                }
+                _ => &data["id"],
+            };
+            let id = id.as_str().unwrap();
+            told.push(match event_type {
+                "github.push" => id.trim_start_matches('0').to_owned(),
+                "discord.application_authorized" => seconds(id),
+                _ if event_type.starts_with("email.") => {
+                    format!("{} {id}", data["mailbox"].as_str().unwrap_or("elsewhere"))
+                }
+                _ => id.to_owned(),
+            });
+        }
+        told
+    }
+}
+
+/// A moment without the part that each writes in its own way.
+fn seconds(moment: &str) -> String {
+    moment.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Whose path it is, and for which user.
+fn addressed(path: &str) -> (&'static dyn Provider, Option<UserId>) {
+    let mut parts = path.strip_prefix("/api/webhooks/").unwrap().split('/');
+    let provider = by_name(parts.next().unwrap()).unwrap();
+    let has_user = provider.paths().iter().all(|path| path.ends_with("{user}"));
+    (provider, parts.next().filter(|_| has_user).map(|user| user.parse().unwrap()))
+}
+
+fn request(parcel: &Parcel) -> RawRequest {
+    let headers = parcel.headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+    RawRequest { headers: headers.collect(), ..RawRequest::post("", parcel.body.clone()) }
 }
