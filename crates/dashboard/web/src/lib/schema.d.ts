@@ -1588,6 +1588,8 @@ export interface components {
                  * @example octocat
                  */
                 account_id: string;
+                /** @description Whether it can be asked now, at `/api/connections/{id}/sync`. */
+                can_sync: boolean;
                 created_at: string;
                 /** @description When the access token expires. */
                 expires_at?: string | null;
@@ -2290,6 +2292,8 @@ export interface components {
              * @example octocat
              */
             account_id: string;
+            /** @description Whether it can be asked now, at `/api/connections/{id}/sync`. */
+            can_sync: boolean;
             created_at: string;
             /** @description When the access token expires. */
             expires_at?: string | null;
