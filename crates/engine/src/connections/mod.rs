@@ -34,7 +34,7 @@ use crate::registrations;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
-pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
+pub use oauth::{Answer, Asking, BrowserDigest, Completed, NotAuthorized, NotCompleted, WhyNot};
 pub use sync::NotSynced;
 pub use tokens::Tokens;
 

@@ -236,6 +236,53 @@ async fn a_user_connects_and_sees_their_own_accounts_only() {
         (json!({ "user_id": "alice", "provider": "composio" }), "account_id"),
         (json!({ "user_id": "alice", "provider": "github", "account_id": "" }), "account_id"),
         (json!({ "user_id": "alice", "provider": "github", "access_token": "a b" }), "access_token"),
+#[tokio::test]
+async fn only_the_browser_that_began_can_finish() {
+    let sandbox = sandbox().await;
+    let world = world(Engine::Sqlite, &sandbox).await;
+    let key = world.admin().post("/api/keys", &json!({ "name": "mallory", "user_id": "mallory" })).await.ok();
+    let mallory = world.program.bearer(key["key"].as_str().unwrap());
+    let start = "/api/oauth/github/start?redirect=http://evil.test/";
+    let begin = || async {
+        let started = mallory.get(start).await;
+        let cookie = started.header("set-cookie").unwrap().to_owned();
+        (back(&visit(started.header("location").unwrap()).await), cookie)
+    };
+
+    // Somebody else is sent to the provider, and back: nothing is connected, and nobody goes on to a page of Mallory's.
+    let (callback, cookie) = begin().await;
+    assert!(
+        cookie.ends_with("; Path=/api/oauth/github/callback; Max-Age=1800; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    let anyone = world.program.anyone();
+    let victim = || Request::new("GET", &callback).header("accept", "text/html,*/*;q=0.8");
+    let refused = anyone.send(victim()).await;
+    assert_eq!((refused.status, refused.header("location")), (403, None));
+    assert!(
+        String::from_utf8_lossy(&refused.body).contains("<p>this is not the browser in which"),
+        "{refused:?}"
+    );
+    let pair = cookie.split(';').next().unwrap();
+    let spent = anyone.send(victim().header("cookie", pair)).await;
+    assert_eq!(spent.status, 400, "it is used up: {spent:?}");
+    let (callback, _) = begin().await;
+    anyone.send(Request::new("GET", &callback).header("cookie", pair)).await.problem(403, "other_browser");
+    assert!(world.admin().list("/api/connections").await.is_empty());
+
+    // Two that are under way in one browser do not get in each other's way.
+    let ((first, one), (second, other)) = (begin().await, begin().await);
+    let pairs = [one, other].map(|cookie| cookie.split(';').next().unwrap().to_owned()).join("; ");
+    for callback in [second, first] {
+        let done = anyone.send(Request::new("GET", &callback).header("cookie", &pairs)).await;
+        assert!(
+            done.header("location").unwrap().starts_with("http://evil.test/?connection_id=con_"),
+            "{done:?}"
+        );
+    }
+    assert!(world.admin().get("/api/oauth/github/start?user_id=alice").await.header("set-cookie").is_none());
+}
+
         (
             json!({ "user_id": "alice", "provider": "github", "account_id": "x", "expires_in": -1 }),
             "expires_in",
