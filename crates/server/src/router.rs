@@ -67,8 +67,13 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(jobs::cancel_job))
         // Connections
         .routes(routes!(connections::list_connections, connections::create_connection))
-        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(
+            connections::read_connection,
+            connections::change_connection,
+            connections::delete_connection
+        ))
         .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::delete_registration))
         .routes(routes!(registrations::list_registrations))
         .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))

@@ -198,6 +198,7 @@ impl Connections {
             account_id: None,
             tokens: Tokens { access_token: Some(grant.access_token), refresh_token: grant.refresh_token },
             granted: grant.granted,
+            settings: None,
         };
         Ok(self.connect(new).await?)
     }
@@ -228,7 +229,6 @@ impl Connections {
     }
 }
 
-/// 256 random bits, as RFC 7636 (4.1) recommends.
 impl Asked {
     /// Whether it may come back from a browser that holds these.
     fn is_brought_back_by(&self, holds: &[BrowserDigest]) -> bool {
@@ -238,6 +238,7 @@ impl Asked {
     }
 }
 
+/// 256 random bits, as RFC 7636 (4.1) recommends.
 fn verifier() -> String {
     let mut bytes = [0; 32];
     rand::Rng::fill_bytes(&mut chance::rng(), &mut bytes);

@@ -13,6 +13,7 @@ use crate::support::{on_each_database, until};
 
 on_each_database! {
     a_user_grants_access_and_the_tokens_stay_fresh
+    an_account_is_asked_as_often_as_its_settings_say
     a_dead_grant_is_told_once
 }
 
@@ -140,6 +141,33 @@ fn files(directory: &Path) -> Vec<u8> {
     databases.flat_map(|path| std::fs::read(path).unwrap()).collect()
 }
 
+async fn an_account_is_asked_as_often_as_its_settings_say(engine: Engine) {
+    let sandbox = sandbox().await;
+    let world = world(engine, &sandbox).await;
+    let pair = sandbox.world().grant("spotify", "alice");
+    let body = json!({
+        "user_id": "alice", "provider": "spotify", "account_id": "alice", "expires_in": 3_600,
+        "access_token": pair.access, "refresh_token": pair.refresh, "settings": { "poll_seconds": 1 },
+    });
+    let made = world.admin().post("/api/connections", &body).await.ok();
+    assert_eq!(made["settings"], json!({ "poll_seconds": 1, "push": null }));
+    let asked = || sandbox.world().api_calls("spotify");
+    until("it was asked again", || async { (asked() >= 3).then_some(()) }).await;
+
+    let path = format!("/api/connections/{}", made["id"].as_str().unwrap());
+    let changed =
+        world.admin().patch(&path, &json!({ "settings": { "poll_seconds": 0, "push": false } })).await.ok();
+    assert_eq!(changed["settings"], json!({ "poll_seconds": 0, "push": false }));
+    let mut again = body;
+    again.as_object_mut().unwrap().remove("settings");
+    let again = world.admin().post("/api/connections", &again).await.ok();
+    assert_eq!(again["settings"], changed["settings"], "what is not said stays");
+    let cleared = world.admin().patch(&path, &json!({ "settings": { "push": null } })).await.ok();
+    assert_eq!(cleared["settings"], json!({ "poll_seconds": 0, "push": null }));
+    world.admin().patch(&path, &json!({ "account_id": "x" })).await.problem(422, "invalid");
+    assert_eq!(world.admin().get(&path).await.ok()["settings"], cleared["settings"]);
+}
+
 async fn a_dead_grant_is_told_once(engine: Engine) {
     let sandbox = sandbox().await;
     let mut world = world(engine, &sandbox).await;
@@ -209,34 +237,6 @@ async fn a_state_counts_once_and_only_if_it_is_ours() {
 }
 
 #[tokio::test]
-async fn a_user_connects_and_sees_their_own_accounts_only() {
-    let world = World::start(Engine::Sqlite).await;
-    let admin = world.admin();
-    let key = admin.post("/api/keys", &json!({ "name": "alice", "user_id": "alice" })).await.ok();
-    let alice = world.program.bearer(key["key"].as_str().unwrap());
-    let body = json!({ "provider": "unipile", "account_id": "acc_1" });
-    let own = alice.post("/api/connections", &body).await.ok();
-    assert_eq!(
-        (&own["user_id"], &own["state"], &own["expires_at"]),
-        (&json!("alice"), &json!("active"), &Value::Null)
-    );
-    let again = alice.post("/api/connections", &body).await.ok();
-    assert_eq!(again["id"], own["id"]);
-    let bobs = json!({ "user_id": "bob", "provider": "composio", "account_id": "ca_1" });
-    let bobs_id = admin.post("/api/connections", &bobs).await.ok()["id"].as_str().unwrap().to_owned();
-    alice.post("/api/connections", &bobs).await.problem(403, "forbidden");
-    alice.get(&format!("/api/connections/{bobs_id}")).await.problem(403, "forbidden");
-    alice.delete(&format!("/api/connections/{bobs_id}")).await.problem(403, "forbidden");
-    assert_eq!(alice.list("/api/connections").await, [own]);
-
-    for (body, field) in [
-        (json!({ "user_id": "alice" }), "provider"),
-        (json!({ "user_id": "alice", "provider": "myspace" }), "provider"),
-        (json!({ "provider": "github", "account_id": "x" }), "user_id"),
-        (json!({ "user_id": "alice", "provider": "composio" }), "account_id"),
-        (json!({ "user_id": "alice", "provider": "github", "account_id": "" }), "account_id"),
-        (json!({ "user_id": "alice", "provider": "github", "access_token": "a b" }), "access_token"),
-#[tokio::test]
 async fn only_the_browser_that_began_can_finish() {
     let sandbox = sandbox().await;
     let world = world(Engine::Sqlite, &sandbox).await;
@@ -283,11 +283,45 @@ async fn only_the_browser_that_began_can_finish() {
     assert!(world.admin().get("/api/oauth/github/start?user_id=alice").await.header("set-cookie").is_none());
 }
 
+#[tokio::test]
+async fn a_user_connects_and_sees_their_own_accounts_only() {
+    let world = World::start(Engine::Sqlite).await;
+    let admin = world.admin();
+    let key = admin.post("/api/keys", &json!({ "name": "alice", "user_id": "alice" })).await.ok();
+    let alice = world.program.bearer(key["key"].as_str().unwrap());
+    let body = json!({ "provider": "unipile", "account_id": "acc_1" });
+    let own = alice.post("/api/connections", &body).await.ok();
+    assert_eq!(
+        (&own["user_id"], &own["state"], &own["expires_at"]),
+        (&json!("alice"), &json!("active"), &Value::Null)
+    );
+    let again = alice.post("/api/connections", &body).await.ok();
+    assert_eq!(again["id"], own["id"]);
+    let bobs = json!({ "user_id": "bob", "provider": "composio", "account_id": "ca_1" });
+    let bobs_id = admin.post("/api/connections", &bobs).await.ok()["id"].as_str().unwrap().to_owned();
+    alice.post("/api/connections", &bobs).await.problem(403, "forbidden");
+    alice.get(&format!("/api/connections/{bobs_id}")).await.problem(403, "forbidden");
+    alice.delete(&format!("/api/connections/{bobs_id}")).await.problem(403, "forbidden");
+    assert_eq!(alice.list("/api/connections").await, [own]);
+
+    for (body, field) in [
+        (json!({ "user_id": "alice" }), "provider"),
+        (json!({ "user_id": "alice", "provider": "myspace" }), "provider"),
+        (json!({ "provider": "github", "account_id": "x" }), "user_id"),
+        (json!({ "user_id": "alice", "provider": "composio" }), "account_id"),
+        (json!({ "user_id": "alice", "provider": "github", "account_id": "" }), "account_id"),
+        (json!({ "user_id": "alice", "provider": "github", "access_token": "a b" }), "access_token"),
         (
             json!({ "user_id": "alice", "provider": "github", "account_id": "x", "expires_in": -1 }),
             "expires_in",
         ),
         (json!({ "user_id": "alice", "provider": "github", "account_id": "x", "bogus": 1 }), "bogus"),
+        (json!({ "provider": "github", "settings": { "poll_seconds": -1 } }), "settings.poll_seconds"),
+        (json!({ "provider": "github", "settings": { "poll_seconds": 2_592_001 } }), "settings.poll_seconds"),
+        (json!({ "provider": "unipile", "settings": { "poll_seconds": 60 } }), "settings.poll_seconds"),
+        (json!({ "provider": "github", "settings": { "push": "no" } }), "settings.push"),
+        (json!({ "provider": "github", "settings": { "bogus": 1 } }), "settings.bogus"),
+        (json!({ "provider": "github", "settings": [] }), "settings"),
     ] {
         let detail = admin.post("/api/connections", &body).await.problem(422, "invalid");
         assert!(detail.contains(field), "{body}: {detail}");

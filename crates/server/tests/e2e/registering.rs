@@ -11,6 +11,7 @@ use crate::support::{on_each_database, until};
 
 on_each_database! {
     what_is_registered_is_shown_pushes_and_goes_with_its_connection
+    one_of_several_registrations_is_removed
     a_channel_may_be_a_source_of_its_own
 }
 
@@ -126,6 +127,45 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
     let left = left.await;
     assert_eq!((left.len(), &left[0]["state"]), (1, &json!("removing")));
     assert!(sandbox.world().hub_subscriptions(callback).is_empty());
+}
+
+async fn one_of_several_registrations_is_removed(engine: Engine) {
+    let sandbox = Sandbox::start(now_seconds).await;
+    let world = world(engine, &sandbox).await;
+    let (admin, pushing) = (world.admin(), sandbox.world().pushing());
+    pushing.reach(BASE_URL, world.program.address);
+    let github = connect(&world, &sandbox, "github", "octo").await;
+    let route = format!("/api/connections/{github}/registrations");
+    let [kept, removed] = ["acme/shop", "acme/site"].map(async |target| {
+        let made = admin.post(&route, &json!({ "target": target })).await.ok();
+        format!("{route}/{}", made["id"].as_str().unwrap())
+    });
+    let (kept, removed) = (kept.await, removed.await);
+    let key = admin.post("/api/keys", &json!({ "name": "bob", "user_id": "bob" })).await.ok();
+    world.program.bearer(key["key"].as_str().unwrap()).delete(&removed).await.problem(403, "forbidden");
+
+    assert_eq!(admin.delete(&removed).await.status, 204);
+    let left = listed_when(&world, "?provider=github", |list| list.len() == 1).await;
+    assert_eq!((&left[0]["target"], &left[0]["state"]), (&json!("acme/shop"), &json!("active")));
+    assert_eq!((pushing.hooks("acme/shop").len(), pushing.hooks("acme/site").len()), (1, 0));
+    admin.delete(&removed).await.problem(404, "not_found");
+
+    // What belongs to an account itself stays away until it is wanted again.
+    let youtube = connect(&world, &sandbox, "youtube", "UC1").await;
+    let own = listed_when(&world, "?provider=youtube", |list| are_active(list, 1)).await;
+    let path = format!("/api/connections/{youtube}");
+    let other = format!("{path}/registrations/{}", kept.rsplit('/').next().unwrap());
+    admin.delete(&other).await.problem(404, "not_found");
+    let own_path = format!("{path}/registrations/{}", own[0]["id"].as_str().unwrap());
+    assert_eq!(admin.delete(&own_path).await.status, 204);
+    listed_when(&world, "?provider=youtube", <[Value]>::is_empty).await;
+    assert!(sandbox.world().hub_subscriptions(own[0]["url"].as_str().unwrap()).is_empty());
+    admin.delete(&own_path).await.problem(404, "not_found");
+    assert_eq!(connect(&world, &sandbox, "youtube", "UC1").await, youtube);
+    assert_eq!(admin.get(&path).await.ok()["settings"]["push"], false);
+    admin.patch(&path, &json!({ "settings": { "push": null } })).await.ok();
+    let again = listed_when(&world, "?provider=youtube", |list| are_active(list, 1)).await;
+    assert_ne!(again[0]["id"], own[0]["id"]);
 }
 
 async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {

@@ -180,3 +180,39 @@ pub(crate) async fn a_task_is_dropped_by_its_claimant_unless_somebody_rings(stor
     assert!(!store.drop_task(&third).await.unwrap());
     assert_eq!(store.next_task_at(KIND).await.unwrap(), None);
 }
+
+pub(crate) async fn a_kind_that_rests_is_claimed_by_nobody(store: &dyn Store) {
+    due(store, 2).await;
+    let [first] = claim(store, 1, at(1)).await.try_into().unwrap();
+    assert!(store.rest_tasks(KIND, at(100), "").await.unwrap());
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(100)));
+    assert!(store.settle_task(&first, at(3), "").await.unwrap(), "what was claimed stays so");
+    assert_eq!(store.claim_tasks("poll", 10, at(99), at(999)).await.unwrap().len(), 2, "each kind by itself");
+    assert_eq!(claim(store, 10, at(100)).await.len(), 2);
+    assert_eq!(store.next_task_at("nothing").await.unwrap(), None);
+}
+
+pub(crate) async fn a_rest_is_lengthened_and_never_cut_short(store: &dyn Store) {
+    due(store, 1).await;
+    assert!(store.rest_tasks(KIND, at(100), "").await.unwrap());
+    assert!(!store.rest_tasks(KIND, at(50), "").await.unwrap());
+    let no_news = at(100).plus(std::time::Duration::from_millis(999));
+    assert!(!store.rest_tasks(KIND, no_news, "").await.unwrap(), "it rests until then already");
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert!(store.rest_tasks(KIND, at(200), "").await.unwrap());
+    assert_eq!(claim(store, 10, at(199)).await, []);
+    assert_eq!(claim(store, 10, at(200)).await.len(), 1);
+}
+
+pub(crate) async fn a_rest_ends_with_its_cause(store: &dyn Store) {
+    due(store, 1).await;
+    assert!(!store.wake_tasks(KIND, "new secret").await.unwrap(), "it does not rest");
+    assert!(store.rest_tasks(KIND, at(100), "old secret").await.unwrap());
+    assert!(!store.wake_tasks(KIND, "old secret").await.unwrap());
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert!(store.wake_tasks(KIND, "new secret").await.unwrap());
+    assert_eq!(claim(store, 10, at(1)).await.len(), 1);
+    assert!(store.rest_tasks(KIND, at(300), "").await.unwrap());
+    assert!(!store.wake_tasks(KIND, "new secret").await.unwrap(), "that has no cause that could end");
+}
