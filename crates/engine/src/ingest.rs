@@ -18,6 +18,7 @@ use crate::connections::Connections;
 use crate::documents::{Document, Documents, NoDocument};
 use crate::log::{Draft, Log, NotKept, Owed};
 use crate::registrations::Registrations;
+use crate::shared::Shared;
 
 /// Where events come in.
 #[derive(Debug)]
@@ -76,17 +77,14 @@ pub struct Publication {
 }
 
 impl Intake {
-    /// An intake that checks against `settings`.
-    #[must_use]
-    pub fn new(
+    /// An intake into `log`, that checks against what the operator has set.
+    pub(crate) fn new(
+        shared: &Shared,
         log: Log,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
         documents: Arc<Documents>,
-        connections: Arc<Connections>,
-        registrations: Arc<Registrations>,
-        settings: HashMap<&'static str, Settings>,
+        (connections, registrations): (Arc<Connections>, Arc<Registrations>),
     ) -> Self {
+        let Shared { store, clock, provider_settings: settings, .. } = shared.clone();
         Self { log, store, clock, documents, connections, registrations, settings }
     }
 

@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::deliver::Deliverer;
 use crate::maintain::Rescuer;
 use crate::routes::{Route, RouteTable};
+use crate::shared::Shared;
 use crate::supervise::Supervisor;
 
 /// Where workers pull from.
@@ -99,14 +100,8 @@ pub struct Held {
 }
 
 impl Queues {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        routes: Arc<RouteTable>,
-        deliverer: Deliverer,
-        rescuer: Arc<Rescuer>,
-        clock: Arc<dyn Clock>,
-        supervisor: Supervisor,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, deliverer: Deliverer, rescuer: Arc<Rescuer>) -> Self {
+        let Shared { store, routes, clock, supervisor, .. } = shared.clone();
         let closing = CancellationToken::new();
         Self(Arc::new(Inner { store, routes, deliverer, rescuer, clock, supervisor, closing }))
     }

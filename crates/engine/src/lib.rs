@@ -34,6 +34,7 @@ pub mod rejections;
 pub mod remote;
 pub mod reseal;
 pub mod routes;
+mod shared;
 pub mod sources;
 pub mod supervise;
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::limits::{
 use crate::matching::{Answer, Matching, Said, Why};
 use crate::realtime::Advance;
 use crate::routes::{Route, RouteTable, Routes};
+use crate::shared::Shared;
 
 /// Events of one request that are to be kept together.
 #[derive(Debug)]
@@ -84,14 +85,9 @@ enum Reply {
 
 impl Log {
     /// A log and the task that writes it.
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        (routes, matching): (Arc<RouteTable>, Matching),
-        deliverer: Deliverer,
-        clock: Arc<dyn Clock>,
-        advance: Advance,
-        stopping: CancellationToken,
-    ) -> (Self, Committer) {
+    pub(crate) fn new(shared: &Shared, deliverer: Deliverer) -> (Self, Committer) {
+        let Shared { store, routes, matching, clock, advance, .. } = shared.clone();
+        let stopping = shared.supervisor.stopping();
         let (drafts, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
         let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, stopping });
         (Self { drafts, matching }, Committer { inbox, store, routes, deliverer, clock, advance })
@@ -392,18 +388,6 @@ mod tests {
         stored
     }
 
-    fn log(parts: &Parts, stopping: &CancellationToken) -> (Log, Committer) {
-        let matching = Matching::new(Arc::clone(&parts.routes));
-        Log::new(
-            Arc::<store::model::Model>::clone(&parts.store),
-            (Arc::clone(&parts.routes), matching),
-            parts.deliverer.clone(),
-            Arc::<crate::testing::ManualClock>::clone(&parts.clock),
-            Advance::default(),
-            stopping.clone(),
-        )
-    }
-
     fn draft(data: &Value) -> Draft {
         let data = Json::from_text(&data.to_string()).unwrap();
         let event = Arc::new(Event { data, ..event("task.created", Timestamp::from_seconds(0)) });
@@ -424,8 +408,7 @@ mod tests {
         let mut changes = filtered(json!({ "data.n": 1 }));
         let (stays, other) = (filtered(json!({ "data.n": 1 })), filtered(json!({ "data.n": 2 })));
         let parts = Parts::new(Rules::default(), &[changes.clone(), stays.clone(), other.clone()]).await;
-        let stopping = CancellationToken::new();
-        let (log, committer) = log(&parts, &stopping);
+        let (log, committer) = Log::new(&parts.shared, parts.deliverer.clone());
         let mut appended = pin!(log.append(draft(&json!({ "n": 1 }))));
         while committer.inbox.lock().await.drafts.is_empty() {
             assert!(poll!(appended.as_mut()).is_pending(), "nobody commits yet");
@@ -448,8 +431,7 @@ mod tests {
         let hard = filtered(json!({ "data.s": { "$regex": "[01]*1[01]{240}[b-y]" } }));
         let plain = subscription(Some("queue"));
         let parts = Parts::new(Rules::default(), &[hard.clone(), plain.clone()]).await;
-        let stopping = CancellationToken::new();
-        let (log, committer) = log(&parts, &stopping);
+        let (log, committer) = Log::new(&parts.shared, parts.deliverer.clone());
         tokio::select! {
             kept = log.append(draft(&json!({ "s": "01".repeat(20_000) }))) => assert!(kept.is_ok()),
             () = committer.run() => panic!("it was not told to stop"),

@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::limits::{NEWS_WAITING_MAX, STORE_RETRY_AFTER};
 use crate::log::{Draft, Log, NotKept, Owed};
 use crate::maintain::Backlog;
+use crate::shared::Shared;
 use store::StoreError;
 
 /// The source of events that tell of our own work.
@@ -209,13 +210,9 @@ pub(crate) struct Teller {
 }
 
 impl Teller {
-    pub(crate) fn new(
-        news: mpsc::Receiver<News>,
-        log: Log,
-        clock: Arc<dyn Clock>,
-        stopping: CancellationToken,
-    ) -> Self {
-        Self { news: Mutex::new(news), log, clock, stopping }
+    pub(crate) fn new(shared: &Shared, news: mpsc::Receiver<News>, log: Log) -> Self {
+        let Shared { clock, supervisor, .. } = shared.clone();
+        Self { news: Mutex::new(news), log, clock, stopping: supervisor.stopping() }
     }
 
     /// Tells what comes in until the program is told to stop.

@@ -4,11 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::NodeId;
 use domain::alert::Rules;
 use store::{Store, StoreError};
 
-use crate::chance;
 use crate::clock::Clock;
 use crate::connections::{Care, Connections};
 use crate::deliver::{Client, Deliverer, Failure, Guard, Settler, Transforms};
@@ -24,11 +22,12 @@ use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::matching::Matching;
 use crate::news::{Desk, Teller};
-use crate::realtime::{Advance, Conversations, Hub};
+use crate::realtime::Hub;
 use crate::recover::{Recovery, Runner};
 use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
 use crate::routes::RouteTable;
+use crate::shared::Shared;
 use crate::sources::Sources;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
@@ -126,122 +125,39 @@ impl Engine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<Self, NotStarted> {
-        let node = NodeId::new(clock.now(), &mut chance::rng());
-        let supervisor = Supervisor::new(Arc::clone(&clock));
-        let last = Supervisor::new(Arc::clone(&clock));
-        let client = Client::new(settings.guard)?;
-        let transforms = Transforms::new(settings.transforms);
-        let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await?);
+        let shared = Shared::load(store, vault, clock, &settings).await?;
+
+        // The log, and what is done about what it holds.
         let (desk, news) = Desk::new();
-        let observer = Observer::new(
-            settings.alerts,
-            Arc::clone(&store),
-            Arc::clone(&routes),
-            desk.clone(),
-            Arc::clone(&clock),
-        );
-        let (deliverer, settler) = Deliverer::new(
-            node,
-            Arc::clone(&store),
-            Arc::clone(&routes),
-            (client.clone(), transforms.clone()),
-            (desk, observer.clone()),
-            Arc::clone(&clock),
-            supervisor.clone(),
-            last.stopping(),
-        );
-        let matching = Matching::new(Arc::clone(&routes));
-        let advance = Advance::default();
-        let (log, committer) = Log::new(
-            Arc::clone(&store),
-            (Arc::clone(&routes), matching.clone()),
-            deliverer.clone(),
-            Arc::clone(&clock),
-            advance.clone(),
-            supervisor.stopping(),
-        );
-        let rescuer = Arc::new(Rescuer::new(Arc::clone(&store), deliverer.clone(), Arc::clone(&clock)));
-        let queues = Queues::new(
-            Arc::clone(&store),
-            Arc::clone(&routes),
-            deliverer.clone(),
-            Arc::clone(&rescuer),
-            Arc::clone(&clock),
-            supervisor.clone(),
-        );
-        let recovery = Recovery::new(
-            Arc::clone(&store),
-            (Arc::clone(&routes), matching.clone()),
-            deliverer.clone(),
-            Arc::clone(&clock),
-        );
-        store.beat(node).await?;
-        if !store.is_shared() {
-            rescuer.bury_all_others().await?;
-        }
+        let observer = Observer::new(&shared, settings.alerts, desk.clone());
+        let last = Supervisor::new(Arc::clone(&shared.clock));
+        let (deliverer, settler) = Deliverer::new(&shared, desk, observer.clone(), last.stopping());
+        let (log, committer) = Log::new(&shared, deliverer.clone());
+        let rescuer = Arc::new(Rescuer::new(&shared, deliverer.clone()));
+        let queues = Queues::new(&shared, deliverer.clone(), Arc::clone(&rescuer));
+        let recovery = Recovery::new(&shared, deliverer.clone());
+        rescuer.begin().await?;
 
-        let documents = Arc::new(Documents::new(client.clone(), Arc::clone(&clock)));
-        let sources = Sources::load(
-            Arc::clone(&store),
-            vault.clone(),
-            Arc::clone(&clock),
-            client.clone(),
-            Arc::clone(&documents),
-            log.clone(),
-        );
-        let sources = Arc::new(sources.await?);
+        // Where events come in.
+        let documents = Arc::new(Documents::new(shared.client.clone(), Arc::clone(&shared.clock)));
+        let sources = Arc::new(Sources::load(&shared, Arc::clone(&documents), log.clone()).await?);
+        let connections = Arc::new(Connections::new(&shared, log.clone(), settings.care));
+        let registrations =
+            Arc::new(Registrations::new(&shared, Arc::clone(&connections), settings.base_url));
+        let accounts = (Arc::clone(&connections), Arc::clone(&registrations));
+        let intake = Intake::new(&shared, log.clone(), documents, accounts);
+        let (rejections, recorder) = Rejections::new(&shared, settings.rejections_kept_for);
 
-        let unipile = settings.provider_settings.get("unipile").cloned().unwrap_or_default();
-        let inbox = Arc::new(Inbox::new(
-            (Arc::clone(&store), log.clone()),
-            Arc::clone(&clock),
-            client.clone(),
-            (Arc::clone(&routes), vault.clone()),
-            unipile,
-            advance.clone(),
-        ));
-        let conversations: Arc<dyn Conversations> = Arc::clone(&inbox) as Arc<dyn Conversations>;
-        let streams = (settings.heartbeat, conversations);
-        let hub = Hub::start(&store, &clock, log.clone(), streams, advance, &supervisor);
+        // Who reads along.
+        let inbox = Arc::new(Inbox::new(&shared, log.clone()));
+        let hub = Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.heartbeat);
 
-        let looks_by_itself = !settings.care.refresh_every.is_zero();
-        let connections = Arc::new(Connections::new(
-            Arc::clone(&store),
-            vault.clone(),
-            Arc::clone(&clock),
-            client.clone(),
-            log.clone(),
-            settings.provider_settings.clone(),
-            settings.care,
-        ));
-        let registrations = Arc::new(Registrations::new(
-            Arc::clone(&store),
-            vault.clone(),
-            Arc::clone(&clock),
-            Arc::clone(&connections),
-            settings.provider_settings.clone(),
-            settings.base_url,
-        ));
+        // What happens by itself.
+        let teller = Teller::new(&shared, news, log.clone());
+        let runner = Runner::new(recovery.clone(), shared.supervisor.stopping());
+        let sweeper = Sweeper::new(&shared, settings.ages);
 
-        let (rejections, recorder) = Rejections::new(
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            settings.rejections_kept_for,
-            supervisor.stopping(),
-        );
-        let teller = Teller::new(news, log.clone(), Arc::clone(&clock), supervisor.stopping());
-        let sweeper =
-            Sweeper::new(Arc::clone(&store), Arc::clone(&clock), settings.ages, supervisor.stopping());
-        let runner = Runner::new(recovery.clone(), supervisor.stopping());
-        let intake = Intake::new(
-            log.clone(),
-            Arc::clone(&store),
-            Arc::clone(&clock),
-            documents,
-            Arc::clone(&connections),
-            Arc::clone(&registrations),
-            settings.provider_settings,
-        );
+        let Shared { store, vault, clock, client, routes, matching, transforms, supervisor, .. } = shared;
         let engine = Self {
             intake,
             log,
@@ -267,11 +183,9 @@ impl Engine {
         };
         engine.keep_committing(committer);
         engine.keep_delivering(settler, runner);
+        engine.keep_connections();
         engine.keep_watching(settings.deactivate_after, observer, teller);
         engine.keep_house(recorder, sweeper);
-        if looks_by_itself {
-            engine.registrations.keep_alive(&engine.supervisor);
-        }
         Ok(engine)
     }
 
@@ -294,6 +208,16 @@ impl Engine {
             rescuer.step().await;
         });
         supervisor.keep_with("run jobs", Arc::new(runner), |runner| async move { runner.run().await });
+    }
+
+    /// Looks after users' accounts, unless nothing is to be asked for by itself.
+    fn keep_connections(&self) {
+        let Self { supervisor, connections, registrations, .. } = self;
+        if connections.look_by_themselves() {
+            connections.keep_fresh(supervisor);
+            connections.keep_polling(supervisor);
+            registrations.keep_alive(supervisor);
+        }
     }
 
     /// Looks at how it goes, and tells.
@@ -321,8 +245,6 @@ impl Engine {
             Arc::clone(&self.sources),
             refresh,
         );
-        self.connections.keep_fresh(supervisor);
-        self.connections.keep_polling(supervisor);
         self.inbox.keep(supervisor);
         supervisor.keep_with("record rejections", Arc::new(recorder), |recorder| async move {
             recorder.run().await;

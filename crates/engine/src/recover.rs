@@ -27,6 +27,7 @@ use crate::deliver::Deliverer;
 use crate::limits::{JOB_COUNT_STEP, JOBS_AT_ONCE_MAX, PAST_BYTES_MAX};
 use crate::matching::{Answer, Matching};
 use crate::routes::{Route, RouteTable};
+use crate::shared::Shared;
 
 /// Owes what has been in the log for a while.
 #[derive(Debug, Clone)]
@@ -89,12 +90,8 @@ pub enum NotCancelled {
 }
 
 impl Recovery {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        (routes, matching): (Arc<RouteTable>, Matching),
-        deliverer: Deliverer,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, deliverer: Deliverer) -> Self {
+        let Shared { store, routes, matching, clock, .. } = shared.clone();
         Self(Arc::new(Inner { store, routes, matching, deliverer, clock, begun: Notify::new() }))
     }
 

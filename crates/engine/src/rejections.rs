@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::limits::{
     REJECTIONS_FORGOTTEN_EVERY, REJECTIONS_KEPT_MAX, REJECTIONS_WAITING_MAX, REJECTIONS_WRITTEN_EVERY,
 };
+use crate::shared::Shared;
 
 /// The way into the list of what was refused.
 #[derive(Debug, Clone)]
@@ -25,12 +26,9 @@ pub struct Rejections {
 
 impl Rejections {
     /// A list and the task that writes it. What was refused more than `kept_for` ago is forgotten.
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        kept_for: Duration,
-        stopping: CancellationToken,
-    ) -> (Self, Recorder) {
+    pub(crate) fn new(shared: &Shared, kept_for: Duration) -> (Self, Recorder) {
+        let Shared { store, clock, supervisor, .. } = shared.clone();
+        let stopping = supervisor.stopping();
         let (waiting, inbox) = mpsc::channel(REJECTIONS_WAITING_MAX);
         let inbox = Mutex::new(inbox);
         (Self { waiting, dropped: Arc::default() }, Recorder { inbox, store, clock, kept_for, stopping })
@@ -117,6 +115,7 @@ mod tests {
     use super::*;
     use crate::chance;
     use crate::clock::SystemClock;
+    use crate::testing::shared;
 
     fn rejection(clock: &dyn Clock) -> Rejection {
         let now = clock.now();
@@ -136,13 +135,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_written_slowly_and_the_rest_is_counted() {
         let (store, clock) = (Arc::new(Model::new()), Arc::new(SystemClock::new()));
-        let stopping = CancellationToken::new();
-        let (rejections, recorder) = Rejections::new(
-            Arc::<Model>::clone(&store),
-            Arc::<SystemClock>::clone(&clock),
-            Duration::from_secs(3_600),
-            stopping.clone(),
-        );
+        let shared = shared(Arc::<Model>::clone(&store), Arc::<SystemClock>::clone(&clock)).await;
+        let (rejections, recorder) = Rejections::new(&shared, Duration::from_secs(3_600));
         for _ in 0..REJECTIONS_WAITING_MAX {
             rejections.keep(|| rejection(clock.as_ref()));
         }
@@ -158,7 +152,7 @@ mod tests {
         assert_eq!(written().await, REJECTIONS_WAITING_MAX);
 
         rejections.keep(|| rejection(clock.as_ref()));
-        stopping.cancel();
+        shared.supervisor.stop();
         recorder.run().await;
         assert_eq!(written().await, REJECTIONS_WAITING_MAX + 1, "what waits is written before the end");
     }

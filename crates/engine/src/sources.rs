@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::deliver::Client;
 use crate::documents::Documents;
 use crate::log::Log;
+use crate::shared::Shared;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use intake::{Received, Refused};
@@ -184,13 +185,11 @@ impl Sources {
     /// # Errors
     /// The store cannot be read.
     pub(crate) async fn load(
-        store: Arc<dyn Store>,
-        vault: Vault,
-        clock: Arc<dyn Clock>,
-        client: Client,
+        shared: &Shared,
         documents: Arc<Documents>,
         log: Log,
     ) -> Result<Self, StoreError> {
+        let Shared { store, vault, clock, client, .. } = shared.clone();
         let table = ArcSwap::from_pointee(Table::read(store.as_ref(), &vault).await?);
         Ok(Self { table, store, vault, clock, client, documents, log })
     }

@@ -1,5 +1,6 @@
 //! What tests of the engine share: a clock that they move, and the parts of an engine over a store in memory.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,8 +21,11 @@ use crate::clock::Clock;
 use crate::deliver::{Client, Deliverer, Guard, Settler, Transforms};
 use crate::keys::SigningKeys;
 use crate::maintain::Observer;
+use crate::matching::Matching;
 use crate::news::{Desk, News};
+use crate::realtime::Advance;
 use crate::routes::RouteTable;
+use crate::shared::Shared;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
 
@@ -54,7 +58,7 @@ impl Clock for ManualClock {
 pub(crate) struct Parts {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) store: Arc<Model>,
-    pub(crate) routes: Arc<RouteTable>,
+    pub(crate) shared: Shared,
     pub(crate) observer: Observer,
     pub(crate) deliverer: Deliverer,
     pub(crate) news: mpsc::Receiver<News>,
@@ -73,32 +77,34 @@ impl Parts {
 
     /// A node of its own over a store that may be another's too.
     pub(crate) async fn over(store: Arc<Model>, clock: Arc<ManualClock>, rules: Rules) -> Self {
-        let shared: Arc<dyn Store> = Arc::<Model>::clone(&store);
-        let time: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
-        let routes = Arc::new(RouteTable::load(Arc::clone(&shared), vault()).await.unwrap());
+        let shared = shared(Arc::<Model>::clone(&store), Arc::<ManualClock>::clone(&clock)).await;
         let (desk, news) = Desk::new();
-        let observer =
-            Observer::new(rules, Arc::clone(&shared), Arc::clone(&routes), desk.clone(), Arc::clone(&time));
-        let node = NodeId::new(time.now(), &mut chance::rng());
-        let supervisor = Supervisor::new(Arc::clone(&time));
-        let client = Client::new(Guard::default()).unwrap();
-        let transforms = Transforms::new(transform::Program::this_one(["never-run"]).unwrap());
-        let (deliverer, settler) = Deliverer::new(
-            node,
-            shared,
-            Arc::clone(&routes),
-            (client, transforms),
-            (desk, observer.clone()),
-            time,
-            supervisor,
-            CancellationToken::new(),
-        );
-        Self { clock, store, routes, observer, deliverer, news, settler }
+        let observer = Observer::new(&shared, rules, desk.clone());
+        let (deliverer, settler) = Deliverer::new(&shared, desk, observer.clone(), CancellationToken::new());
+        Self { clock, store, shared, observer, deliverer, news, settler }
     }
 
     /// What has been told since this was last asked, by type and data.
     pub(crate) fn told(&mut self) -> Vec<(&'static str, serde_json::Value)> {
         std::iter::from_fn(|| self.news.try_recv().ok()).map(|news| news.told()).collect()
+    }
+}
+
+/// What parts stand on, for whom the operator has set nothing.
+pub(crate) async fn shared(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Shared {
+    let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault()).await.unwrap());
+    Shared {
+        node: NodeId::new(clock.now(), &mut chance::rng()),
+        supervisor: Supervisor::new(Arc::clone(&clock)),
+        client: Client::new(Guard::default()).unwrap(),
+        transforms: Transforms::new(transform::Program::this_one(["never-run"]).unwrap()),
+        matching: Matching::new(Arc::clone(&routes)),
+        advance: Advance::default(),
+        provider_settings: HashMap::new(),
+        vault: vault(),
+        store,
+        clock,
+        routes,
     }
 }
 

@@ -1,12 +1,19 @@
 //! Every route, on one page.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use axum::routing::get;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use providers::Provider;
+use tower::Service as _;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,6 +25,7 @@ use crate::api::{
     statistics, subscriptions, trial,
 };
 use crate::app::App;
+use crate::connections::HangUp;
 use crate::custom::receive_custom;
 use crate::limit::tell_standing;
 use crate::pages;
@@ -25,16 +33,117 @@ use crate::problem::Problem;
 use crate::realtime;
 use crate::receive::{confirm, receive};
 
+/// Answers every request.
+///
+/// Those of providers are the many, and are told apart by their path alone: a router would box each of them several times.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    app: Arc<App>,
+    others: Router,
+}
+
+impl Entrance {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let others = routes().0.with_state(Arc::clone(&app));
+        Self { app, others }
+    }
+
+    /// Answers what has come from `peer`, over a connection that can be hung up.
+    pub(crate) async fn answer(
+        mut self,
+        peer: SocketAddr,
+        hang_up: HangUp,
+        mut request: Request<Incoming>,
+    ) -> Response {
+        if let Some((provider, user)) = provider_at(request.uri().path()) {
+            let user = user.map(str::to_owned);
+            return self.answer_provider(provider, user, peer, request.map(Body::new)).await;
+        }
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(hang_up);
+        self.others.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
+    }
+
+    async fn answer_provider(
+        self,
+        provider: &'static dyn Provider,
+        user: Option<String>,
+        peer: SocketAddr,
+        request: Request<Body>,
+    ) -> Response {
+        match *request.method() {
+            Method::POST => receive(&self.app, provider, user, peer, request).await,
+            Method::GET if provider.asks_first() => confirm(&self.app, provider, user, peer, request).await,
+            _ => {
+                let allowed = if provider.asks_first() { "GET,POST" } else { "POST" };
+                let refusal = no_method(request.method().clone(), request.uri().clone()).await;
+                ([(ALLOW, allowed)], refusal).into_response()
+            }
+        }
+    }
+}
+
+/// The provider that sends to `path`, and the user in it, as it stands there. There are two addresses for each:
+/// `/webhooks/…` is what senders were often told.
+fn provider_at(path: &str) -> Option<(&'static dyn Provider, Option<&str>)> {
+    let rest = path.strip_prefix("/api").unwrap_or(path).strip_prefix("/webhooks")?;
+    providers::ALL.iter().find_map(|provider| {
+        provider.paths().iter().find_map(|template| match template.strip_suffix("{user}") {
+            Some(before) => {
+                let user =
+                    rest.strip_prefix(before).filter(|user| !user.is_empty() && !user.contains('/'))?;
+                Some((*provider, Some(user)))
+            }
+            None => (rest == *template).then_some((*provider, None)),
+        })
+    })
+}
+
 /// All routes, and the document that describes them.
 pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
     let (api, document) = OpenApiRouter::with_openapi(pages::Api::openapi())
-        // Events
+        .merge(events())
+        .merge(subscriptions())
+        .merge(sources())
+        .merge(deliveries())
+        .merge(jobs())
+        .merge(connections())
+        .merge(inbox())
+        .merge(queues())
+        .merge(realtime())
+        .merge(access())
+        .merge(operation())
+        .split_for_parts();
+    let router = api
+        .route_layer(middleware::from_fn(tell_standing))
+        .merge(dashboard())
+        .route("/in/{token}", get(receive_custom).post(receive_custom))
+        .route("/docs", get(pages::reference))
+        .route("/docs/{asset}", get(pages::asset))
+        .route("/openapi.json", get(read_document))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method);
+    (router, pages::with_providers(document))
+}
+
+/// The document. It is megabytes until it is written, and few ask for it: it is made for the first of them.
+async fn read_document() -> Response {
+    static WRITTEN: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&routes().1).expect("it is plain data").into());
+    ([(CONTENT_TYPE, "application/json")], WRITTEN.clone()).into_response()
+}
+
+fn events() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(events::list_events, publish::publish_events))
         .routes(routes!(events::read_event))
         .routes(routes!(events::read_raw_event))
         .routes(routes!(recovery::resend_event))
         .routes(routes!(events::read_stats))
-        // Subscriptions
+}
+
+fn subscriptions() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
         .routes(routes!(receivers::list_receivers))
         .routes(routes!(
@@ -49,23 +158,35 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(recovery::replay_events))
         .routes(routes!(catalogue::list_event_types, catalogue::create_event_type))
         .routes(routes!(catalogue::delete_event_type))
-        // Sources
+}
+
+fn sources() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
         .routes(routes!(sources::rotate_source_url))
         .routes(routes!(sources::list_senders))
-        // Deliveries
+}
+
+fn deliveries() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))
         .routes(routes!(deliveries::retry_delivery))
         .routes(routes!(deliveries::cancel_delivery))
         .routes(routes!(recovery::change_deliveries))
         .routes(routes!(statistics::read_statistics))
-        // Jobs
+}
+
+fn jobs() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))
         .routes(routes!(jobs::cancel_job))
-        // Connections
+}
+
+fn connections() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(connections::list_connections, connections::create_connection))
         .routes(routes!(
             connections::read_connection,
@@ -78,7 +199,10 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
         .routes(routes!(oauth::finish_authorization))
-        // Inbox
+}
+
+fn inbox() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(conversations::list_conversations, conversations::create_conversation))
         .routes(routes!(conversations::read_conversation, conversations::change_conversation))
         .routes(routes!(conversations::mark_conversation))
@@ -87,65 +211,39 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .routes(routes!(emails::list_emails))
         .routes(routes!(emails::read_email))
         .routes(routes!(emails::fetch_emails))
-        // Queues
+}
+
+fn queues() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))
         .routes(routes!(queues::fail_event))
         .routes(routes!(queues::extend_lease))
-        // Realtime
+}
+
+fn realtime() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(realtime::open_socket))
         .routes(routes!(realtime::open_events))
         .routes(routes!(realtime::open_messages))
         .routes(routes!(realtime::send_frame))
-        // Access
+}
+
+fn access() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
         .routes(routes!(keys::create_token))
         .routes(routes!(sessions::begin_session, sessions::end_session))
-        // Operation
+}
+
+fn operation() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
         .routes(routes!(rejections::list_rejections))
         .routes(routes!(health::read_health))
         .routes(routes!(health::read_readiness))
         .routes(routes!(health::read_liveness))
         .routes(routes!(health::read_metrics))
-        .split_for_parts();
-    let document = pages::with_providers(document);
-    let openapi = document.clone();
-    let router = api
-        .route_layer(middleware::from_fn(tell_standing))
-        .merge(providers())
-        .merge(dashboard())
-        .route("/in/{token}", get(receive_custom).post(receive_custom))
-        .route("/docs", get(pages::reference))
-        .route("/docs/{asset}", get(pages::asset))
-        .route("/openapi.json", get(async move || Json(openapi.clone())))
-        .fallback(no_route)
-        .method_not_allowed_fallback(no_method);
-    (router, document)
-}
-
-/// The routes of the providers, at two addresses: `/webhooks/…` is what senders were often told.
-///
-/// They are written out rather than nested, and no layer lies around the router: both would rewrite or box every request
-/// again, and these requests are the many.
-fn providers() -> Router<Arc<App>> {
-    let mut router = Router::new();
-    for &provider in providers::ALL {
-        let handler =
-            async move |State(app): State<Arc<App>>, request: Request| receive(app, provider, request).await;
-        for path in provider.paths() {
-            for prefix in ["/api/webhooks", "/webhooks"] {
-                let mut route = post(handler);
-                if provider.asks_first() {
-                    route = route.get(async move |State(app): State<Arc<App>>, request: Request| {
-                        confirm(app, provider, request).await
-                    });
-                }
-                router = router.route(&format!("{prefix}{path}"), route);
-            }
-        }
-    }
-    router
 }
 
 /// The pages of the dashboard, which are all one document, and what they are made of.

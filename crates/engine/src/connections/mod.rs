@@ -31,6 +31,7 @@ use crate::deliver::{Client, NoAnswer};
 use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
 use crate::log::Log;
 use crate::registrations;
+use crate::shared::Shared;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
@@ -98,17 +99,15 @@ pub enum NotConnected {
 }
 
 impl Connections {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        vault: Vault,
-        clock: Arc<dyn Clock>,
-        client: Client,
-        log: Log,
-        settings: HashMap<&'static str, Settings>,
-        care: Care,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, log: Log, care: Care) -> Self {
+        let Shared { store, vault, clock, client, provider_settings: settings, .. } = shared.clone();
         let bells = CONNECTABLE.iter().map(|provider| (provider.name(), Notify::new())).collect();
         Self { store, vault, clock, client, log, settings, care, bells, registrations_bell: Arc::default() }
+    }
+
+    /// Whether anything is looked at that nobody asks for.
+    pub(crate) fn look_by_themselves(&self) -> bool {
+        !self.care.refresh_every.is_zero()
     }
 
     /// Connects an account. One that its user had connected before is authorised again, and keeps its id.

@@ -83,9 +83,6 @@ enum Step {
 impl Connections {
     /// Polls what falls due, for as long as `supervisor` lets it: a loop for each provider.
     pub(crate) fn keep_polling(self: &Arc<Self>, supervisor: &Supervisor) {
-        if self.care.refresh_every.is_zero() {
-            return;
-        }
         for &provider in POLLABLE {
             let (connections, stopping) = (Arc::clone(self), supervisor.stopping());
             supervisor.keep("poll", move || {

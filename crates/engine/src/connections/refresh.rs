@@ -41,9 +41,6 @@ struct Ready {
 impl Connections {
     /// Refreshes what falls due, for as long as `supervisor` lets it: a loop for each provider.
     pub(crate) fn keep_fresh(self: &Arc<Self>, supervisor: &Supervisor) {
-        if self.care.refresh_every.is_zero() {
-            return;
-        }
         for &provider in CONNECTABLE.iter().filter(|provider| provider.oauth().is_some()) {
             let (connections, stopping) = (Arc::clone(self), supervisor.stopping());
             supervisor.keep("refresh tokens", move || {

@@ -55,6 +55,7 @@ use crate::log::claim;
 use crate::maintain::Observer;
 use crate::news::{Desk, News, Why};
 use crate::routes::{Route, RouteTable};
+use crate::shared::Shared;
 use crate::supervise::Supervisor;
 
 /// Delivers what this node has claimed.
@@ -83,17 +84,13 @@ struct Inner {
 
 impl Deliverer {
     /// A deliverer and the task that writes what it settles.
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the engine that exists once")]
     pub(crate) fn new(
-        node: NodeId,
-        store: Arc<dyn Store>,
-        routes: Arc<RouteTable>,
-        (client, transforms): (Client, Transforms),
-        (desk, observer): (Desk, Observer),
-        clock: Arc<dyn Clock>,
-        supervisor: Supervisor,
+        shared: &Shared,
+        desk: Desk,
+        observer: Observer,
         settling_ends: CancellationToken,
     ) -> (Self, Settler) {
+        let Shared { node, store, routes, client, transforms, clock, supervisor, .. } = shared.clone();
         let (lanes, refill, bells) = (Arc::<Lanes>::default(), Arc::<Notify>::default(), Bells::default());
         let book = Arc::new(Book {
             store: Arc::clone(&store),

@@ -35,6 +35,7 @@ use crate::deliver::Client;
 use crate::log::{Draft, Log, NotKept, Owed};
 use crate::realtime::{Advance, Conversations};
 use crate::routes::RouteTable;
+use crate::shared::Shared;
 use crate::supervise::Supervisor;
 use crate::vault::Vault;
 
@@ -60,14 +61,9 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(
-        (store, log): (Arc<dyn Store>, Log),
-        clock: Arc<dyn Clock>,
-        client: Client,
-        (routes, vault): (Arc<RouteTable>, Vault),
-        settings: Settings,
-        advance: Advance,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, log: Log) -> Self {
+        let Shared { store, clock, client, routes, vault, advance, provider_settings, .. } = shared.clone();
+        let settings = provider_settings.get("unipile").cloned().unwrap_or_default();
         Self { store, log, clock, client, routes, vault, settings, advance, to_send: Notify::new() }
     }
 

@@ -7,8 +7,6 @@ use store::{Logged, Page, StoredMessage};
 
 use super::work::Work;
 use super::*;
-use crate::deliver::Guard;
-use crate::matching::Matching;
 use crate::testing::Parts;
 
 /// Two nodes over one store, and what writes their log.
@@ -21,31 +19,12 @@ struct Nodes {
 
 async fn nodes() -> Nodes {
     let parts = Parts::new(Rules::default(), &[]).await;
-    let store: Arc<dyn Store> = parts.store;
-    let clock: Arc<dyn Clock> = parts.clock;
-    let (vault, supervisor) = (Vault::new(&[7; 32]), Supervisor::new(Arc::clone(&clock)));
-    let routes = Arc::new(RouteTable::load(Arc::clone(&store), vault.clone()).await.unwrap());
-    let (log, committer) = Log::new(
-        Arc::clone(&store),
-        (Arc::clone(&routes), Matching::new(Arc::clone(&routes))),
-        parts.deliverer,
-        Arc::clone(&clock),
-        Advance::default(),
-        supervisor.stopping(),
-    );
-    supervisor.spawn(async move { committer.run().await });
-    let inbox = || {
-        Inbox::new(
-            (Arc::clone(&store), log.clone()),
-            Arc::clone(&clock),
-            Client::new(Guard::default()).unwrap(),
-            (Arc::clone(&routes), vault.clone()),
-            Settings::default(),
-            Advance::default(),
-        )
-    };
+    let (log, committer) = Log::new(&parts.shared, parts.deliverer);
+    parts.shared.supervisor.spawn(async move { committer.run().await });
+    // Neither hears of the other's events.
+    let inbox = || Inbox::new(&Shared { advance: Advance::default(), ..parts.shared.clone() }, log.clone());
     let (one, other) = (inbox(), inbox());
-    Nodes { store, one, other, _supervisor: supervisor }
+    Nodes { store: parts.store, one, other, _supervisor: parts.shared.supervisor }
 }
 
 impl Nodes {

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::limits::{ALERTS_LOOKED_AT_AT_LEAST_EVERY, ALERTS_LOOKED_AT_AT_MOST_EVERY};
 use crate::news::{Desk, News};
 use crate::routes::RouteTable;
+use crate::shared::Shared;
 
 /// Sees how deliveries end, and tells who should know.
 #[derive(Debug, Clone)]
@@ -37,13 +38,8 @@ struct Inner {
 }
 
 impl Observer {
-    pub(crate) fn new(
-        rules: Rules,
-        store: Arc<dyn Store>,
-        routes: Arc<RouteTable>,
-        desk: Desk,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, rules: Rules, desk: Desk) -> Self {
+        let Shared { store, routes, clock, .. } = shared.clone();
         let (meters, backlogs) = (Mutex::default(), Mutex::default());
         Self(Arc::new(Inner { rules, store, routes, desk, clock, meters, backlogs }))
     }

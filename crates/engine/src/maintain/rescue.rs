@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::deliver::Deliverer;
 use crate::lease::pulled_attempt;
 use crate::limits::{DEAD_AFTER, LAPSED_PER_SWEEP_MAX};
+use crate::shared::Shared;
 
 /// Watches other nodes, and says that this one lives.
 #[derive(Debug)]
@@ -29,9 +30,15 @@ pub(crate) struct Rescuer {
 }
 
 impl Rescuer {
-    pub(crate) fn new(store: Arc<dyn Store>, deliverer: Deliverer, clock: Arc<dyn Clock>) -> Self {
-        let node = deliverer.node();
+    pub(crate) fn new(shared: &Shared, deliverer: Deliverer) -> Self {
+        let Shared { node, store, clock, .. } = shared.clone();
         Self { node, store, deliverer, clock, beats: Mutex::default() }
+    }
+
+    /// Says that this node lives now. Where the data is ours alone it takes over from all that were here before.
+    pub(crate) async fn begin(&self) -> Result<(), StoreError> {
+        self.store.beat(self.node).await?;
+        if self.store.is_shared() { Ok(()) } else { self.bury_all_others().await }
     }
 
     /// Says that this node lives, and takes over from nodes that no longer do.
@@ -69,7 +76,7 @@ impl Rescuer {
     }
 
     /// Takes over from every other node at once: the data is ours alone, so whoever was here before is dead.
-    pub(crate) async fn bury_all_others(&self) -> Result<(), StoreError> {
+    async fn bury_all_others(&self) -> Result<(), StoreError> {
         for (node, beat) in self.store.nodes().await? {
             if node != self.node {
                 self.bury(node, beat).await?;
@@ -154,8 +161,7 @@ mod tests {
         let to = &subscription.subscription;
         let deadly = owe(&parts.store, to, "a.b", now, with_lapses(LAPSES_MAX - 1)).await;
         let other = owe(&parts.store, to, "a.b", now, with_lapses(0)).await;
-        let store: Arc<dyn Store> = Arc::<store::model::Model>::clone(&parts.store);
-        let rescuer = Rescuer::new(store, parts.deliverer.clone(), Arc::<_>::clone(&parts.clock) as _);
+        let rescuer = Rescuer::new(&parts.shared, parts.deliverer.clone());
         assert_eq!(rescuer.take_back(Some(dead)).await.unwrap(), 2);
         let told = parts.told();
         assert_eq!(told.len(), 1);

@@ -17,6 +17,7 @@ use crate::limits::{
     HOURS_KEPT_FOR, REMOVAL_PAUSES, REMOVAL_TAKES, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX,
     REMOVED_AT_ONCE_MIN, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
 };
+use crate::shared::Shared;
 
 /// How long things are kept.
 #[derive(Debug, Clone)]
@@ -59,14 +60,10 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
-        ages: Ages,
-        stopping: CancellationToken,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, ages: Ages) -> Self {
+        let Shared { store, clock, supervisor, .. } = shared.clone();
         let takes = if store.is_shared() { REMOVAL_TAKES_SHARED } else { REMOVAL_TAKES };
-        Self { store, clock, ages, pace: Mutex::new(Pace::new(takes)), stopping }
+        Self { store, clock, ages, pace: Mutex::new(Pace::new(takes)), stopping: supervisor.stopping() }
     }
 
     /// [`Ages::sweep_every`].

@@ -49,7 +49,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, REVOKED_LOOKED_AT_EVERY};
 use crate::log::Log;
-use crate::supervise::Supervisor;
+use crate::shared::Shared;
 
 /// All live streams of this node.
 #[derive(Debug)]
@@ -81,28 +81,27 @@ struct Place {
 impl Hub {
     /// A hub of no connections yet, and the tasks behind it. It is silent for `heartbeat` at the most.
     pub(crate) fn start(
-        store: &Arc<dyn Store>,
-        clock: &Arc<dyn Clock>,
+        shared: &Shared,
         log: Log,
-        (heartbeat, conversations): (Duration, Arc<dyn Conversations>),
-        advance: Advance,
-        supervisor: &Supervisor,
+        conversations: Arc<dyn Conversations>,
+        heartbeat: Duration,
     ) -> Arc<Self> {
+        let Shared { store, clock, advance, supervisor, .. } = shared.clone();
         let (rooms, figures) = (Arc::new(Rooms::default()), Arc::new(Figures::default()));
         let hub = Arc::new(Self {
-            store: Arc::clone(store),
-            clock: Arc::clone(clock),
             heartbeat,
             follower: Follower::new(
-                Arc::clone(store),
-                Arc::clone(clock),
+                Arc::clone(&store),
+                Arc::clone(&clock),
                 Arc::clone(&rooms),
                 advance,
                 Arc::clone(&figures),
                 supervisor.stopping(),
             ),
-            keys: Arc::new(Keys::new(Arc::clone(store))),
-            desk: Desk::new(log, Arc::clone(clock), Arc::clone(&rooms), conversations),
+            keys: Arc::new(Keys::new(Arc::clone(&store))),
+            desk: Desk::new(log, Arc::clone(&clock), Arc::clone(&rooms), conversations),
+            store,
+            clock,
             rooms,
             figures,
             backlog_reads: Semaphore::new(BACKLOG_READS_MAX),

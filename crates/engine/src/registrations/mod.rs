@@ -27,6 +27,7 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::limits::{REGISTERING_WAITED_FOR, REGISTRATION_LOOKED_AT_EVERY, REGISTRATIONS_READ_MAX};
+use crate::shared::Shared;
 use crate::vault::Vault;
 use secrets::Secrets;
 
@@ -86,14 +87,8 @@ pub enum NotRegistered {
 pub(crate) const ACCOUNTS: &str = "register accounts";
 
 impl Registrations {
-    pub(crate) fn new(
-        store: Arc<dyn Store>,
-        vault: Vault,
-        clock: Arc<dyn Clock>,
-        connections: Arc<Connections>,
-        settings: HashMap<&'static str, Settings>,
-        base_url: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(shared: &Shared, connections: Arc<Connections>, base_url: Option<String>) -> Self {
+        let Shared { store, vault, clock, provider_settings: settings, .. } = shared.clone();
         let bell = connections.registrations_bell();
         Self { store, vault, clock, connections, settings, base_url, bell, done: Notify::new() }
     }

@@ -58,6 +58,8 @@ pub(crate) struct ShownConnection {
     /// When the provider was last asked for what is new.
     #[schema(value_type = Option<String>)]
     last_sync_at: Option<Timestamp>,
+    /// Whether it can be asked now, at `/api/connections/{id}/sync`.
+    can_sync: bool,
     #[schema(value_type = String)]
     created_at: Timestamp,
 }
@@ -80,7 +82,8 @@ impl From<Settings> for ShownSettings {
     }
 }
 
-pub(super) fn show(stored: StoredConnection) -> ShownConnection {
+pub(super) fn show(app: &App, stored: StoredConnection) -> ShownConnection {
+    let can_sync = app.engine.connections.can_sync(&stored);
     let connection = stored.connection;
     ShownConnection {
         id: connection.id,
@@ -93,6 +96,7 @@ pub(super) fn show(stored: StoredConnection) -> ShownConnection {
         expires_at: connection.expires_at,
         settings: connection.settings.into(),
         last_sync_at: connection.last_sync_at,
+        can_sync,
         created_at: connection.created_at,
     }
 }
@@ -150,7 +154,7 @@ pub(crate) async fn create_connection(
     let (user_id, provider) = user.zip(provider).ok_or_else(Problem::internal)?;
     let new = NewConnection { user_id, provider, account_id: account_id.value(), tokens, granted, settings };
     let stored = app.engine.connections.connect(new).await?;
-    Ok((StatusCode::CREATED, Json(show(stored))))
+    Ok((StatusCode::CREATED, Json(show(&app, stored))))
 }
 
 /// The provider of that name.
@@ -239,14 +243,22 @@ pub(crate) async fn list_connections(
     let user = access.narrow(query.user_id)?;
     let page = page(query.limit, query.cursor.as_deref())?;
     let found = app.engine.store.connections(user.as_ref(), &page).await?;
-    Ok(Json(Listed::new(found, page.limit, |stored| stored.connection.id.to_string(), show)))
+    Ok(Json(Listed::new(
+        found,
+        page.limit,
+        |stored| stored.connection.id.to_string(),
+        |stored| show(&app, stored),
+    )))
 }
 
 /// Read a connection
 #[utoipa::path(get, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
     responses((status = 200, body = ShownConnection), (status = 404, body = Problem)))]
-pub(crate) async fn read_connection(OwnedConnection(stored): OwnedConnection) -> Json<ShownConnection> {
-    Json(show(stored))
+pub(crate) async fn read_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(stored): OwnedConnection,
+) -> Json<ShownConnection> {
+    Json(show(&app, stored))
 }
 
 /// What is to change about a connection.
@@ -274,7 +286,7 @@ pub(crate) async fn change_connection(
     let settings = take_settings(&mut fields, Some(provider), *settings);
     fields.finish()?;
     let is_there = app.engine.connections.treat(&mut stored, settings).await?;
-    is_there.then(|| Json(show(stored))).ok_or_else(|| Problem::not_found("connection"))
+    is_there.then(|| Json(show(&app, stored))).ok_or_else(|| Problem::not_found("connection"))
 }
 
 /// A poll that somebody wants now.

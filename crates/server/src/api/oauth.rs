@@ -147,7 +147,7 @@ pub(crate) async fn finish_authorization(
     match app.engine.connections.complete(provider, &answer).await {
         Ok(completed) => Ok(match completed.redirect {
             Some(page) => go_to(&with(&page, "connection_id", &completed.stored.connection.id.to_string())),
-            None => ([(CACHE_CONTROL, "no-store")], Json(show(completed.stored))).into_response(),
+            None => ([(CACHE_CONTROL, "no-store")], Json(show(&app, completed.stored))).into_response(),
         }),
         Err(not) => {
             tracing::info!(provider = provider.name(), why = %not.why, "an authorization made no connection");
