@@ -317,7 +317,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn drop_task(&self, task: &Task) -> Result<bool>;
 
     /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
-    /// no revision of the connection up.
+    /// no revision of the connection up. False also where that is gone.
     async fn finish_sync(
         &self,
         settled: (&Task, Timestamp, &str),

@@ -1,5 +1,7 @@
 //! What providers need to be told so that they push, over the API and at a start.
 
+use std::collections::HashMap;
+
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 
@@ -36,6 +38,15 @@ async fn listed_when(world: &World, query: &str, holds: impl Fn(&[Value]) -> boo
 
 fn are_active(list: &[Value], count: usize) -> bool {
     list.len() == count && list.iter().all(|one| one["state"] == "active")
+}
+
+/// What the hub signs with for a callback, by topic, once there are so many: it writes that down after it has heard that we
+/// confirm it.
+async fn at_the_hub(sandbox: &Sandbox, callback: &str, count: usize) -> HashMap<String, Option<String>> {
+    until("the hub knows what it is to", || async {
+        Some(sandbox.world().hub_subscriptions(callback)).filter(|known| known.len() == count)
+    })
+    .await
 }
 
 /// Connects an account of Alice's.
@@ -97,7 +108,7 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
     let list = listed_when(&world, "?user_id=alice&provider=youtube", |list| are_active(list, 1)).await;
     assert!(list[0]["expires_at"].is_string() && list[0]["target"] == "UC1", "{list:?}");
     let callback = list[0]["url"].as_str().unwrap();
-    let subscriptions = sandbox.world().hub_subscriptions(callback);
+    let subscriptions = at_the_hub(&sandbox, callback, 1).await;
     let secret = subscriptions.values().next().unwrap().clone().unwrap();
     let feed = r#"<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><entry><id>yt:video:V1</id><yt:videoId>V1</yt:videoId><yt:channelId>UC1</yt:channelId><title>The door</title></entry></feed>"#;
     let provider = providers::by_name("youtube").unwrap();
@@ -126,7 +137,7 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
     });
     let left = left.await;
     assert_eq!((left.len(), &left[0]["state"]), (1, &json!("removing")));
-    assert!(sandbox.world().hub_subscriptions(callback).is_empty());
+    at_the_hub(&sandbox, callback, 0).await;
 }
 
 async fn one_of_several_registrations_is_removed(engine: Engine) {
@@ -159,7 +170,7 @@ async fn one_of_several_registrations_is_removed(engine: Engine) {
     let own_path = format!("{path}/registrations/{}", own[0]["id"].as_str().unwrap());
     assert_eq!(admin.delete(&own_path).await.status, 204);
     listed_when(&world, "?provider=youtube", <[Value]>::is_empty).await;
-    assert!(sandbox.world().hub_subscriptions(own[0]["url"].as_str().unwrap()).is_empty());
+    at_the_hub(&sandbox, own[0]["url"].as_str().unwrap(), 0).await;
     admin.delete(&own_path).await.problem(404, "not_found");
     assert_eq!(connect(&world, &sandbox, "youtube", "UC1").await, youtube);
     assert_eq!(admin.get(&path).await.ok()["settings"]["push"], false);
@@ -179,7 +190,7 @@ async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {
     let url = source["url"].as_str().unwrap();
     let list = listed_when(&world, "?user_id=alice", |list| are_active(list, 1)).await;
     assert_eq!((&list[0]["url"], &list[0]["connection_id"]), (&json!(url), &Value::Null));
-    let secrets: Vec<_> = sandbox.world().hub_subscriptions(url).into_values().collect();
+    let secrets: Vec<_> = at_the_hub(&sandbox, url, 1).await.into_values().collect();
     assert_eq!(secrets, [Some("chosen-secret".to_owned())]);
     let id = source["id"].as_str().unwrap();
     assert_eq!(world.admin().get(&format!("/api/sources/{id}")).await.ok()["channel_id"], "UC9");
@@ -190,7 +201,7 @@ async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {
 
     assert_eq!(world.admin().delete(&format!("/api/sources/{id}")).await.status, 204);
     listed_when(&world, "?user_id=alice", <[Value]>::is_empty).await;
-    assert!(sandbox.world().hub_subscriptions(url).is_empty());
+    at_the_hub(&sandbox, url, 0).await;
 }
 
 #[tokio::test]

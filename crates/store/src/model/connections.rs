@@ -175,7 +175,7 @@ impl Data {
         (task, due_at, memory): (&Task, Timestamp, &str),
         (id, at): (ConnectionId, Timestamp),
     ) -> bool {
-        let is_settled = self.settle_task(task, due_at, memory);
+        let is_settled = self.connections.contains_key(&id) && self.settle_task(task, due_at, memory);
         if let Some(known) = self.connections.get_mut(&id).filter(|_| is_settled) {
             known.connection.last_sync_at = known.connection.last_sync_at.max(Some(at));
         }

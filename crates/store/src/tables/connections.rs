@@ -156,7 +156,7 @@ pub(crate) async fn treat(
 /// It counts no revision up: whoever has read the connection meanwhile, to refresh it, must not be overtaken by this.
 const NOTE_SYNC: Statement = Statement::new(
     "note_sync",
-    "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_sync_at < $2",
+    "UPDATE connections SET last_sync_at = CASE WHEN last_sync_at < $2 THEN $2 ELSE last_sync_at END WHERE id = $1",
 );
 
 pub(crate) async fn finish_sync(
@@ -165,7 +165,8 @@ pub(crate) async fn finish_sync(
     (id, at): (ConnectionId, Timestamp),
 ) -> Result<bool> {
     let note = (NOTE_SYNC, args![Value::id(id), at.as_micros()]);
-    sql.write_together(vec![settling(task, due_at, memory), note]).await
+    // The connection first and then its task, as whoever authorises it again: in two orders they would wait for each other.
+    sql.write_fenced(2, vec![note, settling(task, due_at, memory)]).await
 }
 
 const DELETE: Statement = Statement::new("delete_connection", "DELETE FROM connections WHERE id = $1");

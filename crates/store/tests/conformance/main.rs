@@ -236,6 +236,7 @@ conformance! {
             a_kind_that_rests_is_claimed_by_nobody
             a_rest_is_lengthened_and_never_cut_short
             a_rest_ends_with_its_cause
+            a_sync_ends_while_its_connection_is_authorized
             what_is_spent_stays_spent_until_it_expires
         }
         inbox {

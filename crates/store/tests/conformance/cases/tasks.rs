@@ -104,6 +104,24 @@ pub(crate) async fn of_eight_claimants_each_task_goes_to_one(store: &dyn Store) 
     assert_eq!(claimed.into_iter().map(|task| task.subject).collect::<BTreeSet<_>>(), tasks);
 }
 
+pub(crate) async fn a_sync_ends_while_its_connection_is_authorized(store: &dyn Store) {
+    let mut connection = Make::new().connection(at(0));
+    let id = connection.connection.id;
+    let due = |second| [Due { kind: KIND.to_owned(), at: Some(at(second)) }];
+    assert!(store.create_connection(&connection, &due(0)).await.unwrap());
+    for second in (0..2_000).step_by(50) {
+        let [task] = claim(store, 1, at(second)).await.try_into().unwrap();
+        let later = due(second + 50);
+        let (is_changed, ended) = futures::join!(
+            store.change_connection(&connection, &later),
+            store.finish_sync((&task, at(second + 50), ""), (id, at(second)))
+        );
+        assert!(is_changed.unwrap(), "neither waits for what the other holds");
+        ended.unwrap();
+        connection.revision += 1;
+    }
+}
+
 pub(crate) async fn what_is_spent_stays_spent_until_it_expires(store: &dyn Store) {
     assert!(store.spend(&[1; 32], at(60), at(0)).await.unwrap());
     assert!(!store.spend(&[1; 32], at(60), at(1)).await.unwrap());
