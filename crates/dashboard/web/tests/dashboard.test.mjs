@@ -126,6 +126,8 @@ describe("the dashboard", () => {
     assert.match(page.url(), /\/deliveries\/dlv_\w+\?status=failed$/);
     await page.keyboard.press("Escape");
     await page.waitForURL("**/deliveries?status=failed");
+    // So does the keyboard.
+    await page.waitForFunction(() => document.activeElement?.dataset.id?.startsWith("dlv_"));
   });
 
   it("makes a subscription, tries its filter on a real event, shows the secret once, and tests it", async () => {
