@@ -98,6 +98,13 @@ describe("the dashboard", () => {
     await delivery.getByText("thanks").waitFor();
     await delivery.getByText(/webhook-signature: v1,/).waitFor();
     assert.equal(subscriber.got.length, 1);
+    // Who follows need not let it in.
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await ping.waitFor();
+    await page.keyboard.press("f");
+    await page.waitForURL("**/events?follow=1");
+    const followed = await program.github("push", { ref: "refs/heads/next" });
+    await page.locator(`[data-id="${followed.event_id}"]`).waitFor();
   });
 
   it("retries a failed delivery by hand, with the key r", async () => {
