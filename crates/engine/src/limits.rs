@@ -34,8 +34,9 @@ pub const SETTLED_WAITING_MAX: usize = 4_096;
 /// Settled deliveries written at once.
 pub const SETTLED_PER_WRITE_MAX: usize = 512;
 
-/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics.
-pub const SETTLE_LINGERS: Duration = Duration::from_millis(10);
+/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics: one that others
+/// stand in line behind is written at once.
+pub const SETTLE_LINGERS: Duration = Duration::from_millis(20);
 
 /// News of our own work that waits to be written.
 pub const NEWS_WAITING_MAX: usize = 1_024;
@@ -85,8 +86,9 @@ pub const REMOVAL_TAKES: Duration = Duration::from_millis(1);
 /// The same on a store that several nodes share, where nobody waits for it and each batch is a way there and back.
 pub const REMOVAL_TAKES_SHARED: Duration = Duration::from_millis(20);
 
-/// The pause after a batch is so many times as long as it took.
-pub const REMOVAL_PAUSES: u32 = 2;
+/// The pause after a batch is so many times as long as it took: the removal may take a fifth of the time of whoever writes,
+/// and of the disk.
+pub const REMOVAL_PAUSES: u32 = 4;
 
 /// Rows that are removed at once, however long or quickly it goes.
 pub const REMOVED_AT_ONCE_MIN: u32 = 16;

@@ -23,7 +23,8 @@ use crate::config::{Config, Flags, Inbound, Secret};
 use crate::data::{self, Data};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::{connections, pages, router};
+use crate::router::Entrance;
+use crate::{connections, pages};
 
 /// Keys among which an admin key is looked for.
 const KEYS_LOOKED_AT: u32 = 1_000;
@@ -213,8 +214,7 @@ fn greet(address: SocketAddr, base_url: Option<&str>, new_admin_key: Option<&str
 
 /// Serves until it is told to stop.
 async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output = ()>) {
-    let (router, _) = router::routes();
-    let router = router.with_state(Arc::clone(app));
+    let entrance = Entrance::new(Arc::clone(app));
     let forgetting = Arc::clone(app);
     app.engine.supervisor.repeat("forget idle callers", FORGET_EVERY, move || {
         let app = Arc::clone(&forgetting);
@@ -226,7 +226,7 @@ async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output =
         app.engine.queues.close();
         app.engine.hub.close();
     };
-    if !connections::serve(listener, router, stop, REQUESTS_GRACE).await {
+    if !connections::serve(listener, entrance, stop, REQUESTS_GRACE).await {
         tracing::warn!("some requests did not end in time");
     }
     if tokio::time::timeout(REQUESTS_GRACE, app.engine.hub.closed()).await.is_err() {

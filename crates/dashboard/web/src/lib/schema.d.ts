@@ -2187,11 +2187,11 @@ export interface components {
             /** @description Until when the old key signs too. */
             overlap_ends_at: string;
         };
-        /** @description How an address is replaced. */
-        Rotation: {
+        /** @description How a key is replaced. */
+        SecretRotation: {
             /**
-             * Format: int32
-             * @description For how long the old address goes on working, 0 to 672.
+             * Format: double
+             * @description How long the old key signs too, 0 to 720.
              * @default 24
              */
             overlap_hours: number | null;
@@ -2974,6 +2974,15 @@ export interface components {
             type: string;
             /** @description In whose catalogue. A user's key may leave it out; with the admin key, left out or `null` means everyone's. */
             user_id?: string | null;
+        };
+        /** @description How an address is replaced. */
+        UrlRotation: {
+            /**
+             * Format: int32
+             * @description For how long the old address goes on working, 0 to 672.
+             * @default 24
+             */
+            overlap_hours: number | null;
         };
     };
     responses: never;
@@ -4596,7 +4605,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Rotation"];
+                "application/json": components["schemas"]["UrlRotation"];
             };
         };
         responses: {
@@ -5862,7 +5871,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Rotation"];
+                "application/json": components["schemas"]["SecretRotation"];
             };
         };
         responses: {
