@@ -285,6 +285,13 @@ describe("the dashboard", () => {
     assert.equal(await page.getByText(subscriber.url).count(), 0);
     await visit(page, "/portal/keys");
     await page.getByText("The admin key opens this page.").waitFor();
+    // In our own colours; those of a host are its own affair.
+    await page.goto(`/portal/events#token=${token}`);
+    for (const name of ["Events", "Deliveries", "Inbox", "Emails", "Subscriptions", "Connections"]) {
+      await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+      await page.getByRole("heading", { name, level: 1, exact: true }).waitFor();
+      await check(page, `portal, ${name}`);
+    }
     // Without its token it opens nothing, even beside the operator's own session.
     const operator = await opened();
     await operator.goto("/portal");
