@@ -86,8 +86,9 @@ pub const REMOVAL_TAKES: Duration = Duration::from_millis(1);
 /// The same on a store that several nodes share, where nobody waits for it and each batch is a way there and back.
 pub const REMOVAL_TAKES_SHARED: Duration = Duration::from_millis(20);
 
-/// The pause after a batch is so many times as long as it took.
-pub const REMOVAL_PAUSES: u32 = 2;
+/// The pause after a batch is so many times as long as it took: the removal may take a fifth of the time of whoever writes,
+/// and of the disk.
+pub const REMOVAL_PAUSES: u32 = 4;
 
 /// Rows that are removed at once, however long or quickly it goes.
 pub const REMOVED_AT_ONCE_MIN: u32 = 16;

@@ -177,6 +177,7 @@ async fn a_mailbox_that_composio_holds_is_asked_when_somebody_wants_it() {
         account_id: Some("ca_1".to_owned()),
         tokens: Tokens::default(),
         granted: Granted::default(),
+        settings: None,
     };
     let connection = node.connections.connect(new).await.unwrap();
     let sent: Vec<_> = (0..60).map(|_| composio.mail("ca_1", &IN)).collect();
@@ -211,6 +212,7 @@ async fn where_the_host_application_fetches_mail_it_is_asked_and_not_gmail() {
         account_id: Some(ALICE.to_owned()),
         tokens: Tokens::default(),
         granted: Granted::default(),
+        settings: None,
     };
     let id = node.connections.connect(new).await.unwrap().connection.id;
     let mut sent: Vec<_> = (0..60).map(|_| backend.mail(ALICE, &IN)).collect();

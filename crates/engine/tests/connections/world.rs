@@ -51,6 +51,14 @@ impl Clock for ManualClock {
     }
 }
 
+/// What the operator of a node has set otherwise.
+#[derive(Default)]
+struct Set<'s> {
+    client_secret: Option<&'s str>,
+    /// Whether the host application's server is asked for e-mails.
+    has_backend: bool,
+}
+
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Arc<dyn Store>,
@@ -84,21 +92,21 @@ impl World {
 
     /// A node that the world reaches there.
     pub(crate) async fn node_at(&self, base_url: Option<&str>) -> Engine {
-        self.node_with(base_url, None).await
+        self.node_with(base_url, &Set::default()).await
+    }
+
+    /// A node that shows this client secret wherever one is to be shown.
+    pub(crate) async fn node_under(&self, client_secret: &str) -> Engine {
+        let set = Set { client_secret: Some(client_secret), ..Set::default() };
+        self.node_with(Some(BASE_URL), &set).await
     }
 
     /// A node for which mailboxes are asked for at the host application's server.
     pub(crate) async fn node_with_backend(&self) -> Engine {
-        let url = self.sandbox.url("/backend/actions/fetch_emails");
-        self.node_with(Some(BASE_URL), Some(("gmail", providers::FETCH_EMAILS_URL, url))).await
+        self.node_with(Some(BASE_URL), &Set { has_backend: true, ..Set::default() }).await
     }
 
-    /// A node with one more setting of a provider.
-    async fn node_with(
-        &self,
-        base_url: Option<&str>,
-        more: Option<(&'static str, &'static str, String)>,
-    ) -> Engine {
+    async fn node_with(&self, base_url: Option<&str>, set: &Set<'_>) -> Engine {
         // Nothing that was told is forgotten before the test has looked.
         let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
@@ -106,13 +114,7 @@ impl World {
             heartbeat: Duration::from_secs(25),
             provider_settings: CONNECTABLE
                 .iter()
-                .map(|provider| {
-                    let more = more.clone().filter(|(name, ..)| *name == provider.name());
-                    let settings = self.provider_settings(provider.name());
-                    let settings =
-                        more.into_iter().fold(settings, |all, (_, key, text)| all.with(key, [text]));
-                    (provider.name(), settings)
-                })
+                .map(|provider| (provider.name(), self.provider_settings(provider.name(), set)))
                 .collect(),
             guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
             rejections_kept_for: kept,
@@ -132,16 +134,23 @@ impl World {
     }
 
     /// As the environment would set them.
-    fn provider_settings(&self, provider: &str) -> providers::Settings {
+    fn provider_settings(&self, provider: &str, set: &Set<'_>) -> providers::Settings {
         let mut environment = self.sandbox.environment();
         environment.extend(self.sandbox.inbound_environment());
+        let secrets = environment.iter_mut().filter(|(name, _)| name.ends_with("_CLIENT_SECRET"));
+        for ((_, text), secret) in secrets.zip(set.client_secret.into_iter().cycle()) {
+            secret.clone_into(text);
+        }
         let secret = |name: &str| (name.to_owned(), "hook-secret".to_owned());
         let secrets = ["GITHUB_WEBHOOK_SECRET", "UNIPILE_WEBHOOK_SECRET"].map(secret);
         let called = connectable(provider).unwrap().settings();
         let inbound = providers::by_name(provider).map(|provider| provider.settings());
         let registered = registrable(provider).map(|provider| provider.settings());
         let all = called.iter().chain(inbound.into_iter().flatten()).chain(registered.into_iter().flatten());
-        all.fold(providers::Settings::default(), |settings, setting| {
+        let backend = self.sandbox.url("/backend/actions/fetch_emails");
+        let backend = (provider == "gmail" && set.has_backend).then_some(backend);
+        let settings = providers::Settings::default().with(providers::FETCH_EMAILS_URL, backend);
+        all.fold(settings, |settings, setting| {
             let set = environment.iter().chain(&secrets).find(|(name, _)| name == setting.environment);
             let text = match (set, setting.kind) {
                 (Some((_, text)), _) => text.clone(),
@@ -188,6 +197,7 @@ impl World {
             account_id: Some(account.to_owned()),
             tokens: tokens.unwrap_or_default(),
             granted: Granted { expires_at, scopes: None },
+            settings: None,
         };
         node.connect(new).await.unwrap().connection.id
     }
@@ -210,6 +220,7 @@ impl World {
                 refresh_token: Some(Token::new(pair.refresh)),
             },
             granted: Granted { expires_at: Some(expires_at), scopes: None },
+            settings: None,
         };
         node.connect(new).await.unwrap().connection.id
     }

@@ -1,8 +1,9 @@
 //! Folding the write-ahead log back into the database file, beside the writing.
 //!
 //! Folding a long log takes tens of milliseconds, and everything that waits for a commit would wait for it. So another
-//! thread does it, on a connection of its own, while writing goes on. What was written meanwhile is left over; it is
-//! little, and the writer folds it itself, because only when nothing is left does the log begin again at its start.
+//! thread does it, on a connection of its own, while writing goes on. What was written meanwhile is left over, and it folds
+//! that too, until little is. The writer folds the rest itself, because only when nothing is left does the log begin again
+//! at its start. That waits for the disk twice, so it is not done often: not before the log is long.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,18 @@ use rusqlite::Connection;
 use super::{BUSY_TIMEOUT, classify};
 use crate::{Result, StoreError};
 
-/// Commits between foldings: some 16 MiB of log at load.
+/// Commits between two looks at how long the log is.
 const COMMITS: u32 = 128;
+
+/// Pages of a log that is folded, 4 KiB each: 32 MiB. The longer it is, the more often a page is in it that is written to the
+/// file once; but after a crash all of it is read, and it lies beside the data.
+const PAGES: i64 = 8_192;
+
+/// Pages that the writer may be left with: some milliseconds' worth of writing, and of a disk's time.
+const PAGES_LEFT: i64 = 128;
+
+/// Where writing is so quick that it never gets as short as that, the writer folds what there is.
+const ROUNDS_MAX: usize = 8;
 
 /// The writer's end.
 #[derive(Debug)]
@@ -49,21 +60,93 @@ impl Folding {
             let _busy = self.wake.try_send(());
         }
         if self.is_nearly_done.swap(false, Ordering::Relaxed) {
-            fold(connection);
+            told(fold(connection));
         }
     }
 }
 
 fn fold_when_woken(connection: &Connection, woken: &Receiver<()>, is_nearly_done: &AtomicBool) {
     while woken.recv().is_ok() {
-        fold(connection);
-        is_nearly_done.store(true, Ordering::Relaxed);
+        if told(length(connection)).is_some_and(|pages| pages >= PAGES) {
+            told(fold_nearly_all(connection));
+            is_nearly_done.store(true, Ordering::Relaxed);
+        }
     }
 }
 
-/// Folds what nobody reads any more. Whatever stands in its way, the log is whole, and the next time does it.
-fn fold(connection: &Connection) {
-    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the write-ahead log was not folded back; it is tried again");
+/// Folds what there is, what has come meanwhile, and so on until that is little.
+fn fold_nearly_all(connection: &Connection) -> rusqlite::Result<()> {
+    let mut folded = 0;
+    for _ in 0..ROUNDS_MAX {
+        let now = fold(connection)?;
+        if now - folded <= PAGES_LEFT {
+            break;
+        }
+        folded = now;
+    }
+    Ok(())
+}
+
+/// Folds what nobody reads any more; how many pages of the log are in the file now.
+fn fold(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(2))
+}
+
+/// How many pages the log has.
+fn length(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))
+}
+
+/// Whatever stands in its way, the log is whole, and the next time does it.
+fn told<T>(done: rusqlite::Result<T>) -> Option<T> {
+    done.inspect_err(
+        |error| tracing::warn!(%error, "the write-ahead log was not folded back; it is tried again"),
+    )
+    .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer whose log is `pages` long or more; the directory stays as long as it does.
+    fn writer(pages: i64) -> (tempfile::TempDir, Connection) {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = super::super::connect(&directory.path().join("waystation.db")).unwrap();
+        connection.execute_batch("CREATE TABLE filler (bytes BLOB)").unwrap();
+        while length(&connection).unwrap() < pages {
+            connection.execute("INSERT INTO filler VALUES (zeroblob(1000000))", []).unwrap();
+        }
+        (directory, connection)
+    }
+
+    fn path(directory: &tempfile::TempDir) -> std::path::PathBuf {
+        directory.path().join("waystation.db")
+    }
+
+    #[test]
+    fn a_long_log_begins_again_once_the_writer_has_folded_what_was_left() {
+        let (directory, connection) = writer(PAGES);
+        let mut folding = Folding::start(&path(&directory)).unwrap();
+        let add = || connection.execute("INSERT INTO filler VALUES (x'00')", []).unwrap();
+        // What the other thread has folded is finished by the first commit after it, and the next begins the log anew.
+        while length(&connection).unwrap() >= PAGES {
+            add();
+            folding.committed(&connection);
+        }
+        assert!(length(&connection).unwrap() < PAGES_LEFT * 2);
+    }
+
+    #[test]
+    fn a_short_log_is_left_alone() {
+        let (directory, connection) = writer(300);
+        let nearly_done = AtomicBool::new(false);
+        let (wake, woken) = sync_channel(1);
+        wake.send(()).unwrap();
+        drop(wake);
+        fold_when_woken(&Connection::open(path(&directory)).unwrap(), &woken, &nearly_done);
+        assert!(!nearly_done.load(Ordering::Relaxed));
+        let folded: i64 = connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(2)).unwrap();
+        assert_eq!(folded, 0);
     }
 }
