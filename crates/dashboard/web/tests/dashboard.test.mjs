@@ -98,6 +98,13 @@ describe("the dashboard", () => {
     await delivery.getByText("thanks").waitFor();
     await delivery.getByText(/webhook-signature: v1,/).waitFor();
     assert.equal(subscriber.got.length, 1);
+    // Who follows need not let it in.
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await ping.waitFor();
+    await page.keyboard.press("f");
+    await page.waitForURL("**/events?follow=1");
+    const followed = await program.github("push", { ref: "refs/heads/next" });
+    await page.locator(`[data-id="${followed.event_id}"]`).waitFor();
   });
 
   it("retries a failed delivery by hand, with the key r", async () => {
@@ -126,6 +133,8 @@ describe("the dashboard", () => {
     assert.match(page.url(), /\/deliveries\/dlv_\w+\?status=failed$/);
     await page.keyboard.press("Escape");
     await page.waitForURL("**/deliveries?status=failed");
+    // So does the keyboard.
+    await page.waitForFunction(() => document.activeElement?.dataset.id?.startsWith("dlv_"));
   });
 
   it("makes a subscription, tries its filter on a real event, shows the secret once, and tests it", async () => {
@@ -276,6 +285,13 @@ describe("the dashboard", () => {
     assert.equal(await page.getByText(subscriber.url).count(), 0);
     await visit(page, "/portal/keys");
     await page.getByText("The admin key opens this page.").waitFor();
+    // In our own colours; those of a host are its own affair.
+    await page.goto(`/portal/events#token=${token}`);
+    for (const name of ["Events", "Deliveries", "Inbox", "Emails", "Subscriptions", "Connections"]) {
+      await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+      await page.getByRole("heading", { name, level: 1, exact: true }).waitFor();
+      await check(page, `portal, ${name}`);
+    }
     // Without its token it opens nothing, even beside the operator's own session.
     const operator = await opened();
     await operator.goto("/portal");

@@ -74,15 +74,15 @@ pub(super) struct Serving {
 
 impl Serving {
     pub(super) async fn start(config: Config) -> Result<Self> {
+        // The port first: when it is taken, nothing else has happened.
+        let listener = listen(&config).await?;
+        Self::start_at(listener, config).await
+    }
+
+    /// The same, where the port is taken already.
+    pub(super) async fn start_at(listener: TcpListener, config: Config) -> Result<Self> {
         raise_file_limit();
         leave_no_core();
-        // The port first: when it is taken, nothing else has happened.
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
-                config.listen
-            )
-        })?;
         let data = data::open_alone(&config).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
@@ -99,6 +99,16 @@ impl Serving {
         tracing::info!("stopping: what is under way may finish");
         self.app.engine.stop().await;
     }
+}
+
+/// Takes the port that is configured.
+pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
+            config.listen
+        )
+    })
 }
 
 /// Opens as many files as the system allows: each connection is one, and shells hand on a low limit for the sake of
