@@ -188,8 +188,13 @@ fn jobs() -> OpenApiRouter<Arc<App>> {
 fn connections() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(connections::list_connections, connections::create_connection))
-        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(
+            connections::read_connection,
+            connections::change_connection,
+            connections::delete_connection
+        ))
         .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::delete_registration))
         .routes(routes!(registrations::list_registrations))
         .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))

@@ -87,7 +87,7 @@ impl Connections {
     /// Has a connection polled as soon as its provider lets us.
     pub(crate) async fn ring(&self, provider: &str, id: ConnectionId) -> Result<(), StoreError> {
         self.store.ring_task(&poll::kind(provider), &id.to_string(), self.clock.now()).await?;
-        self.bell.notify_waiters();
+        self.ring_for(provider);
         Ok(())
     }
 
