@@ -4,7 +4,7 @@
 //! elsewhere. How it is served is the server's affair; what a browser may do with it is said here ([`POLICY`]).
 //!
 //! The app itself is in `web/`, and `build/` builds it. To add a page: 1. its component in `web/src/pages`; 2. its line in
-//! `web/src/routes.ts`; 3. its address in [`ROUTES`]; 4. its visit in `web/tests`.
+//! `web/src/routes.ts` and in `web/src/pages/index.ts`; 3. its address in [`ROUTES`]; 4. its visit in `web/tests`.
 
 /// A file of the app.
 #[derive(Debug)]

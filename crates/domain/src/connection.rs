@@ -34,6 +34,8 @@ pub struct Connection {
     pub authorized_at: Timestamp,
     /// How the refreshing goes.
     pub refresh: Refresh,
+    /// What is otherwise than usual with it.
+    pub settings: Settings,
     /// When it was last asked for what is new.
     pub last_sync_at: Option<Timestamp>,
     /// When it was removed. It is nobody's any more, and stays until what was registered for it is gone.
@@ -42,6 +44,17 @@ pub struct Connection {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+/// What is otherwise than usual with a connection. What is `None` is as usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Settings {
+    /// How often its provider is asked for what is new, in seconds; 0: only when somebody asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll_seconds: Option<u32>,
+    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<bool>,
 }
 
 /// How a connection stands.

@@ -34,8 +34,9 @@ pub const SETTLED_WAITING_MAX: usize = 4_096;
 /// Settled deliveries written at once.
 pub const SETTLED_PER_WRITE_MAX: usize = 512;
 
-/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics.
-pub const SETTLE_LINGERS: Duration = Duration::from_millis(10);
+/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics: one that others
+/// stand in line behind is written at once.
+pub const SETTLE_LINGERS: Duration = Duration::from_millis(20);
 
 /// News of our own work that waits to be written.
 pub const NEWS_WAITING_MAX: usize = 1_024;

@@ -77,6 +77,13 @@ pub struct Grant {
 }
 
 impl Application {
+    /// What tells it from another, and from itself under another secret: a SHA-256, which gives neither away.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let Self { client_id, client_secret, token_url, .. } = self;
+        Sha256::digest([client_id.as_str(), client_secret.reveal(), token_url].join("\0")).into()
+    }
+
     /// The application that is set; `None` where none is.
     #[must_use]
     pub fn of(settings: &Settings) -> Option<Self> {

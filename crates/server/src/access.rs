@@ -266,7 +266,7 @@ impl FromRequestParts<Arc<App>> for Bearer {
 }
 
 /// The key or token in the header `Authorization`.
-fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(AUTHORIZATION)?;
     // A header that is there and names no bearer is a wrong bearer, whatever the browser holds.
     let bearer = header.to_str().ok().and_then(|value| value.split_once(' '));

@@ -9,9 +9,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use http::Request;
@@ -22,9 +19,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
 use crate::problem::Problem;
+use crate::router::Entrance;
 
 /// How long a connection may take from being ready for a request to the end of that request's headers.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -36,11 +33,11 @@ const HEAD_BYTES_MAX: usize = 64 * 1_024;
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves `router` until `stop` ends, and then until all requests are answered that were under way, but no longer than
+/// Serves `entrance` until `stop` ends, and then until all requests are answered that were under way, but no longer than
 /// `grace`; false if some were not.
 pub(crate) async fn serve(
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     stop: impl Future<Output = ()>,
     grace: Duration,
 ) -> bool {
@@ -49,7 +46,7 @@ pub(crate) async fn serve(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => serve_connection(stream, peer, router.clone(), &open),
+                Ok((stream, peer)) => serve_connection(stream, peer, entrance.clone(), &open),
                 Err(error) => pause_after(&error).await,
             },
             () = &mut stop => break,
@@ -88,12 +85,12 @@ async fn pause_after(error: &std::io::Error) {
     }
 }
 
-fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, open: &Open) {
+fn serve_connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, open: &Open) {
     // Answers are small, and each is written at once.
     let _slower = stream.set_nodelay(true);
     let hang_up = HangUp::default();
     let of_connection = (peer, hang_up.clone());
-    let service = service_fn(move |request| handle(router.clone(), of_connection.clone(), request));
+    let service = service_fn(move |request| handle(entrance.clone(), of_connection.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -120,15 +117,10 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, open: &
 }
 
 async fn handle(
-    mut router: Router,
+    entrance: Entrance,
     (peer, hang_up): (SocketAddr, HangUp),
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    request.extensions_mut().insert(hang_up);
-    match AssertUnwindSafe(router.call(request)).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_panic) => Ok(Problem::internal().into_response()),
-    }
+    let answer = AssertUnwindSafe(entrance.answer(peer, hang_up, request)).catch_unwind().await;
+    Ok(answer.unwrap_or_else(|_panic| Problem::internal().into_response()))
 }

@@ -1,10 +1,10 @@
 //! HTTP in at a custom source: `/in/{token}`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use engine::sources::{Received, Refused, Source};
 use http::header::CONTENT_TYPE;
@@ -43,10 +43,11 @@ const TOKEN_BYTES_MAX: usize = 128;
 pub(crate) async fn receive_custom(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let address = source_address(&app, &parts);
+    let address = source_address(&app, peer, &parts.headers);
     let source = Some(&token).filter(|token| token.len() <= TOKEN_BYTES_MAX);
     let source = source.and_then(|token| app.engine.sources.at(&digest(token)));
     let mut request = RawRequest {

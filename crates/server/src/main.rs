@@ -21,6 +21,7 @@ mod realtime;
 mod receive;
 mod reject;
 mod router;
+mod same_browser;
 mod session;
 mod sign_in;
 

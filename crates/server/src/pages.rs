@@ -110,6 +110,23 @@ fn page(html: &'static str) -> Response {
     ([(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
 }
 
+/// What a person reads, in a browser that has come from elsewhere, where there is nothing to go on to.
+pub(crate) fn refusal(problem: &Problem) -> Response {
+    let (status, title) = problem.status();
+    let [title, detail] = [title, problem.detail()].map(plain);
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1><p>{detail}</p></html>"
+    );
+    let headers =
+        [(CACHE_CONTROL, "no-store"), (REFERRER_POLICY, "no-referrer"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, [(CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
+}
+
+/// A text that is no markup, whatever it holds: some of it comes from providers.
+fn plain(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
 /// A page of the dashboard.
 pub(crate) async fn dashboard(headers: HeaderMap) -> Response {
     embedded(dashboard::page(), &headers)

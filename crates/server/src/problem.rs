@@ -81,6 +81,11 @@ impl Problem {
         self.code
     }
 
+    /// The status, and it in words.
+    pub(crate) fn status(&self) -> (StatusCode, &'static str) {
+        (StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), self.title)
+    }
+
     /// What is wrong, for people.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
@@ -167,7 +172,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let (status, _) = self.status();
         let retry_after = self.retry_after_seconds;
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
@@ -327,6 +332,7 @@ impl From<NotAuthorized> for Problem {
 impl From<WhyNot> for Problem {
     fn from(why: WhyNot) -> Self {
         match why {
+            WhyNot::OtherBrowser => Self::new(StatusCode::FORBIDDEN, "other_browser", why.to_string()),
             WhyNot::BadState => Self::new(StatusCode::BAD_REQUEST, "invalid_state", why.to_string()),
             WhyNot::Denied(_) => Self::new(StatusCode::FORBIDDEN, "access_denied", why.to_string()),
             WhyNot::NoTokens(_) => Self::new(StatusCode::BAD_GATEWAY, "no_tokens", why.to_string()),

@@ -1,13 +1,12 @@
 //! HTTP in: a provider's request, bounded, becomes a [`RawRequest`], and what became of it an answer.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Request};
+use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, RequestPartsExt as _};
 use bytes::Bytes;
 use domain::UserId;
 use engine::ingest::{Ingested, Refused};
@@ -15,6 +14,7 @@ use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use percent_encoding::percent_decode_str;
 use providers::{Provider, RawRequest, Refusal, Reply};
 use serde::Serialize;
 use store::KeptEvent;
@@ -47,14 +47,19 @@ impl From<KeptEvent> for Accepted {
 }
 
 /// Takes in a request on a provider's route.
-pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let address = source_address(&app, &parts);
-    let headers = std::mem::take(&mut parts.headers);
-    let mut request = RawRequest { headers, ..RawRequest::post(String::new(), Bytes::new()) };
+pub(crate) async fn receive(
+    app: &App,
+    provider: &'static dyn Provider,
+    user: Option<String>,
+    peer: SocketAddr,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let address = source_address(app, peer, &parts.headers);
+    let mut request = RawRequest { headers: parts.headers, ..RawRequest::post(String::new(), Bytes::new()) };
     let standing = app.limits.inbound(address, Door::Provider(provider.name()));
     let received = match standing.admits() {
-        Ok(()) => try_receive(&app, provider, address, &mut parts, body, &mut request).await,
+        Ok(()) => try_receive(app, provider, user, address, body, &mut request).await,
         Err(problem) => Err(problem),
     };
     let result = match &received {
@@ -82,12 +87,12 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
         Ok(Ingested::Reply(reply)) => answer(reply),
         Ok(Ingested::Ignored(reply, unreadable)) => {
             tracing::warn!(provider = provider.name(), %unreadable, "a genuine request was ignored");
-            reject::note(&app, &visit(), UNREADABLE, &unreadable.to_string());
+            reject::note(app, &visit(), UNREADABLE, &unreadable.to_string());
             answer(reply)
         }
         Err(problem) => {
             if problem.is_of_sender() {
-                reject::note(&app, &visit(), problem.code(), problem.detail());
+                reject::note(app, &visit(), problem.code(), problem.detail());
             }
             let final_refusal = provider.final_refusal().filter(|_| problem.is_final());
             let mut response = problem.into_response();
@@ -100,12 +105,18 @@ pub(crate) async fn receive(app: Arc<App>, provider: &'static dyn Provider, requ
 }
 
 /// Answers a provider that asks, before it sends anything, whether we want it.
-pub(crate) async fn confirm(app: Arc<App>, provider: &'static dyn Provider, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
-    let address = source_address(&app, &parts);
+pub(crate) async fn confirm(
+    app: &App,
+    provider: &'static dyn Provider,
+    user: Option<String>,
+    peer: SocketAddr,
+    request: Request,
+) -> Response {
+    let (parts, _) = request.into_parts();
+    let address = source_address(app, peer, &parts.headers);
     let asked = async {
         app.limits.inbound(address, Door::Provider(provider.name())).admits()?;
-        let user = user_of(&mut parts).await?;
+        let user = user_id(user)?;
         let query = parts.uri.query().unwrap_or_default();
         let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
         reply.ok_or_else(|| Problem::not_found("request to this hub"))
@@ -116,12 +127,12 @@ pub(crate) async fn confirm(app: Arc<App>, provider: &'static dyn Provider, requ
 async fn try_receive(
     app: &App,
     provider: &'static dyn Provider,
+    user: Option<String>,
     address: IpAddr,
-    parts: &mut http::request::Parts,
     body: Body,
     request: &mut RawRequest,
 ) -> Result<Ingested> {
-    let user = user_of(parts).await?;
+    let user = user_id(user)?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
     request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
@@ -137,19 +148,16 @@ async fn try_receive(
     Ok(ingested?)
 }
 
-/// The user in the address.
-async fn user_of(parts: &mut http::request::Parts) -> Result<Option<UserId>> {
-    let user = parts.extract::<Option<Path<String>>>().await.map_err(|_| Problem::not_found("route"))?;
-    user.map(|user| user.parse())
-        .transpose()
-        .map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))
+/// The user whom an address names.
+fn user_id(named: Option<String>) -> Result<Option<UserId>> {
+    let Some(named) = named else { return Ok(None) };
+    let user = percent_decode_str(&named).decode_utf8().map_err(|_| Problem::not_found("route"))?;
+    user.parse().map(Some).map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))
 }
 
 /// Who is calling: the peer, or whom our own proxies name.
-pub(crate) fn source_address(app: &App, parts: &http::request::Parts) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-    forwarded_for(&parts.headers, app.inbound.trusted_proxy_depth).unwrap_or(peer)
+pub(crate) fn source_address(app: &App, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+    forwarded_for(headers, app.inbound.trusted_proxy_depth).unwrap_or(peer.ip())
 }
 
 /// The address that the outermost of `depth` proxies saw. Whatever stands to the left of it was written by strangers.

@@ -1,12 +1,19 @@
 //! Every route, on one page.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 
-use axum::extract::{Request, State};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
-use http::{HeaderMap, Method, StatusCode, Uri};
+use axum::routing::get;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use providers::Provider;
+use tower::Service as _;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,12 +25,79 @@ use crate::api::{
     statistics, subscriptions, trial,
 };
 use crate::app::App;
+use crate::connections::HangUp;
 use crate::custom::receive_custom;
 use crate::limit::tell_standing;
 use crate::pages;
 use crate::problem::Problem;
 use crate::realtime;
 use crate::receive::{confirm, receive};
+
+/// Answers every request.
+///
+/// Those of providers are the many, and are told apart by their path alone: a router would box each of them several times.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrance {
+    app: Arc<App>,
+    others: Router,
+}
+
+impl Entrance {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let others = routes().0.with_state(Arc::clone(&app));
+        Self { app, others }
+    }
+
+    /// Answers what has come from `peer`, over a connection that can be hung up.
+    pub(crate) async fn answer(
+        mut self,
+        peer: SocketAddr,
+        hang_up: HangUp,
+        mut request: Request<Incoming>,
+    ) -> Response {
+        if let Some((provider, user)) = provider_at(request.uri().path()) {
+            let user = user.map(str::to_owned);
+            return self.answer_provider(provider, user, peer, request.map(Body::new)).await;
+        }
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(hang_up);
+        self.others.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
+    }
+
+    async fn answer_provider(
+        self,
+        provider: &'static dyn Provider,
+        user: Option<String>,
+        peer: SocketAddr,
+        request: Request<Body>,
+    ) -> Response {
+        match *request.method() {
+            Method::POST => receive(&self.app, provider, user, peer, request).await,
+            Method::GET if provider.asks_first() => confirm(&self.app, provider, user, peer, request).await,
+            _ => {
+                let allowed = if provider.asks_first() { "GET,POST" } else { "POST" };
+                let refusal = no_method(request.method().clone(), request.uri().clone()).await;
+                ([(ALLOW, allowed)], refusal).into_response()
+            }
+        }
+    }
+}
+
+/// The provider that sends to `path`, and the user in it, as it stands there. There are two addresses for each:
+/// `/webhooks/…` is what senders were often told.
+fn provider_at(path: &str) -> Option<(&'static dyn Provider, Option<&str>)> {
+    let rest = path.strip_prefix("/api").unwrap_or(path).strip_prefix("/webhooks")?;
+    providers::ALL.iter().find_map(|provider| {
+        provider.paths().iter().find_map(|template| match template.strip_suffix("{user}") {
+            Some(before) => {
+                let user =
+                    rest.strip_prefix(before).filter(|user| !user.is_empty() && !user.contains('/'))?;
+                Some((*provider, Some(user)))
+            }
+            None => (rest == *template).then_some((*provider, None)),
+        })
+    })
+}
 
 /// All routes, and the document that describes them.
 pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
@@ -40,19 +114,23 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .merge(access())
         .merge(operation())
         .split_for_parts();
-    let document = pages::with_providers(document);
-    let openapi = document.clone();
     let router = api
         .route_layer(middleware::from_fn(tell_standing))
-        .merge(providers())
         .merge(dashboard())
         .route("/in/{token}", get(receive_custom).post(receive_custom))
         .route("/docs", get(pages::reference))
         .route("/docs/{asset}", get(pages::asset))
-        .route("/openapi.json", get(async move || Json(openapi.clone())))
+        .route("/openapi.json", get(read_document))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method);
-    (router, document)
+    (router, pages::with_providers(document))
+}
+
+/// The document. It is megabytes until it is written, and few ask for it: it is made for the first of them.
+async fn read_document() -> Response {
+    static WRITTEN: LazyLock<Bytes> =
+        LazyLock::new(|| serde_json::to_vec(&routes().1).expect("it is plain data").into());
+    ([(CONTENT_TYPE, "application/json")], WRITTEN.clone()).into_response()
 }
 
 fn events() -> OpenApiRouter<Arc<App>> {
@@ -110,8 +188,13 @@ fn jobs() -> OpenApiRouter<Arc<App>> {
 fn connections() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
         .routes(routes!(connections::list_connections, connections::create_connection))
-        .routes(routes!(connections::read_connection, connections::delete_connection))
+        .routes(routes!(
+            connections::read_connection,
+            connections::change_connection,
+            connections::delete_connection
+        ))
         .routes(routes!(registrations::create_registration))
+        .routes(routes!(registrations::delete_registration))
         .routes(routes!(registrations::list_registrations))
         .routes(routes!(connections::sync_connection))
         .routes(routes!(oauth::start_authorization))
@@ -161,30 +244,6 @@ fn operation() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(health::read_readiness))
         .routes(routes!(health::read_liveness))
         .routes(routes!(health::read_metrics))
-}
-
-/// The routes of the providers, at two addresses: `/webhooks/…` is what senders were often told.
-///
-/// They are written out rather than nested, and no layer lies around the router: both would rewrite or box every request
-/// again, and these requests are the many.
-fn providers() -> Router<Arc<App>> {
-    let mut router = Router::new();
-    for &provider in providers::ALL {
-        let handler =
-            async move |State(app): State<Arc<App>>, request: Request| receive(app, provider, request).await;
-        for path in provider.paths() {
-            for prefix in ["/api/webhooks", "/webhooks"] {
-                let mut route = post(handler);
-                if provider.asks_first() {
-                    route = route.get(async move |State(app): State<Arc<App>>, request: Request| {
-                        confirm(app, provider, request).await
-                    });
-                }
-                router = router.route(&format!("{prefix}{path}"), route);
-            }
-        }
-    }
-    router
 }
 
 /// The pages of the dashboard, which are all one document, and what they are made of.

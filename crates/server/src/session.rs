@@ -58,9 +58,13 @@ pub(crate) fn open(vault: &Vault, cookie: &str, now: Timestamp) -> Option<(Held,
 
 /// The session that a browser sends with a request.
 pub(crate) fn cookie_of(headers: &HeaderMap) -> Option<&str> {
+    cookies(headers).filter(|(name, _)| *name == NAME).map(|(_, value)| value).next()
+}
+
+/// All cookies of a request, by their names.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == NAME).map(|(_, value)| value).next()
+    lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
 /// The header that has a browser keep `value` for `seconds`, or forget it where they are 0. No script can read it, and it

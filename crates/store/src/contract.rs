@@ -14,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
+use domain::connection::Settings;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
@@ -241,8 +242,17 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for it;
     /// false, with nothing changed, where it is not there or somebody else has changed it since. Its user, provider,
-    /// account and times of creation and of the last sync stay.
+    /// account, settings and times of creation and of the last sync stay.
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
+
+    /// Writes the settings of a connection, at a time, and moves what is due for it; false, with nothing changed, where
+    /// there is none. It counts no revision up: a refresh that is under way must not be overtaken by it.
+    async fn treat_connection(
+        &self,
+        id: ConnectionId,
+        settings: (&Settings, Timestamp),
+        due: &[Due],
+    ) -> Result<bool>;
 
     /// Forgets a connection with all its tasks; false where there is none.
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
@@ -280,7 +290,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool>;
 
     /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
-    /// case whoever has claimed them dies. No task is given to two claimants before its deadline.
+    /// case whoever has claimed them dies. No task is given to two claimants before its deadline, and none of a kind that
+    /// rests.
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -306,14 +317,22 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn drop_task(&self, task: &Task) -> Result<bool>;
 
     /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
-    /// no revision of the connection up.
+    /// no revision of the connection up. False also where that is gone.
     async fn finish_sync(
         &self,
         settled: (&Task, Timestamp, &str),
         synced: (ConnectionId, Timestamp),
     ) -> Result<bool>;
 
-    /// When the next task of a kind is due; `None` where there is none.
+    /// Has no task of a kind be claimed before `until`, by any node; what is claimed already stays so. True where that is
+    /// at least [`REST_LONGER_BY`] later than was known: with less nothing changes. `cause` is why it is so, for
+    /// [`Store::wake_tasks`].
+    async fn rest_tasks(&self, kind: &str, until: Timestamp, cause: &str) -> Result<bool>;
+
+    /// Ends the rest of a kind of tasks, unless its cause is this one, or is empty; whether it did.
+    async fn wake_tasks(&self, kind: &str, cause: &str) -> Result<bool>;
+
+    /// When the next task of a kind can be claimed; `None` where there is none.
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>>;
 
     /// Spends what may be used once, by its digest, and remembers that until `expires_at`; false where it is spent

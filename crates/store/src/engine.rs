@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
+use domain::connection::Settings;
 use domain::delivery::{Claim, Delivery};
 use domain::job::{self, Only};
 use domain::{
@@ -317,6 +318,15 @@ impl<E: Engine> Store for SqlStore<E> {
         connections::change(&self.0, connection, due).await
     }
 
+    async fn treat_connection(
+        &self,
+        id: ConnectionId,
+        settings: (&Settings, Timestamp),
+        due: &[Due],
+    ) -> Result<bool> {
+        connections::treat(&self.0, id, settings, due).await
+    }
+
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
         connections::delete(&self.0, id).await
     }
@@ -385,6 +395,14 @@ impl<E: Engine> Store for SqlStore<E> {
         synced: (ConnectionId, Timestamp),
     ) -> Result<bool> {
         connections::finish_sync(&self.0, settled, synced).await
+    }
+
+    async fn rest_tasks(&self, kind: &str, until: Timestamp, cause: &str) -> Result<bool> {
+        tasks::rest(&self.0, kind, until, cause).await
+    }
+
+    async fn wake_tasks(&self, kind: &str, cause: &str) -> Result<bool> {
+        tasks::wake(&self.0, kind, cause).await
     }
 
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {

@@ -23,6 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::attempt::Attempt;
 use domain::batch::Batch;
+use domain::connection::Settings;
 use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::{self, Only};
@@ -88,6 +89,8 @@ struct Data {
     registrations: BTreeMap<RegistrationId, StoredRegistration>,
     /// By kind and subject: when each is due.
     tasks: BTreeMap<(String, String), connections::Kept>,
+    /// By kind of tasks: until when they rest, and why.
+    rests: BTreeMap<String, (Timestamp, String)>,
     spent: BTreeMap<KeyDigest, Timestamp>,
     /// How far the inbox has followed the log.
     inbox_position: i64,
@@ -381,6 +384,15 @@ impl Store for Model {
         Ok(self.data("change_connection").change_connection(connection, due))
     }
 
+    async fn treat_connection(
+        &self,
+        id: ConnectionId,
+        settings: (&Settings, Timestamp),
+        due: &[Due],
+    ) -> Result<bool> {
+        Ok(self.data("treat_connection").treat_connection(id, settings, due))
+    }
+
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool> {
         Ok(self.data("delete_connection").delete_connection(id))
     }
@@ -449,6 +461,14 @@ impl Store for Model {
         synced: (ConnectionId, Timestamp),
     ) -> Result<bool> {
         Ok(self.data("finish_sync").finish_sync(settled, synced))
+    }
+
+    async fn rest_tasks(&self, kind: &str, until: Timestamp, cause: &str) -> Result<bool> {
+        Ok(self.data("rest_tasks").rest_tasks(kind, until, cause))
+    }
+
+    async fn wake_tasks(&self, kind: &str, cause: &str) -> Result<bool> {
+        Ok(self.data("wake_tasks").wake_tasks(kind, cause))
     }
 
     async fn next_task_at(&self, kind: &str) -> Result<Option<Timestamp>> {

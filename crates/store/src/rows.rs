@@ -51,7 +51,7 @@ pub(crate) const SOURCE: &str = "id, user_id, name, terms, is_active, sealed_key
      previous_until, created_at, updated_at, revision";
 
 pub(crate) const CONNECTION: &str = "id, user_id, provider, account_id, state, state_reason, scopes, expires_at, \
-     authorized_at, refresh, last_sync_at, removed_at, sealed_tokens, created_at, updated_at, revision";
+     authorized_at, refresh, settings, last_sync_at, removed_at, sealed_tokens, created_at, updated_at, revision";
 
 pub(crate) const REGISTRATION: &str = "id, user_id, provider, basis, target, url, place, events, config, external_id, \
      state, state_reason, progress, expires_at, due_at, created_at, updated_at, sealed_secrets, revision";
@@ -257,6 +257,7 @@ impl Row {
             expires_at: self.time_or_zero()?,
             authorized_at: self.time()?,
             refresh: from_json(&self.text()?)?,
+            settings: from_json(&self.text()?)?,
             last_sync_at: self.time_or_zero()?,
             removed_at: self.time_or_zero()?,
             created_at: Timestamp::from_micros(0),

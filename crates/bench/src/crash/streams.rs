@@ -1,46 +1,84 @@
-//! Clients that follow the log, break off at random moments, and go on from their cursors, while the program is killed and
-//! stopped under them. Each sees every event once, in order.
+//! Clients that follow the log and break off at random moments, while senders publish and nodes are killed and stopped
+//! under them. Each goes on from its cursor, on either transport and at any node, and writes down what it sees. In the end
+//! all ledgers are the same: each event once, in order, and no more and no fewer than were accepted and are stored.
+//!
+//! In reading order: this file has the storm and the verdict, [`publish`] the senders, [`follow`] the clients.
 
+mod follow;
+mod publish;
+
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::follow::{Follower, Ledger};
+use self::publish::Publisher;
 use super::world::Options;
 use crate::api::Api;
-use crate::program::{ADMIN_KEY, Launch};
+use crate::program::{Launch, Program};
 use crate::scratch::{Engine, Scratch};
-use crate::socket::{Follow, Transport};
+use crate::socket::Transport;
 
+/// Whose events are followed. Each of them comes with one of somebody else's, which nobody here may see.
 const USER: &str = "streams";
+const EVENT_TYPE: &str = "crash.tick";
 const FOLLOWERS: usize = 8;
-/// How many frames somebody reads before they break off.
-const FRAMES: std::ops::RangeInclusive<usize> = 1..=200;
 /// How long a node lives before it is killed or stopped.
 const ALIVE_MS: std::ops::RangeInclusive<u64> = 500..=3000;
-/// Between two events of the one who publishes.
-const PAUSE: Duration = Duration::from_millis(1);
-const AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// Of each node at least so many: a kill and a stop.
+const ENDS_PER_NODE_MIN: usize = 2;
 /// Far beyond what reading the rest takes.
-const READ_WITHIN: Duration = Duration::from_secs(120);
+const READ_WITHIN: Duration = Duration::from_secs(180);
 
-/// What the followers and the publisher share.
+/// What followers and senders share.
+#[derive(Debug)]
 struct Storm {
     nodes: Vec<SocketAddr>,
-    breaks: AtomicUsize,
-    breaks_wanted: usize,
-    published: AtomicU64,
     has_passed: AtomicBool,
+    /// Events of [`USER`] that were accepted so far.
+    accepted: AtomicUsize,
+    /// How many there are, once no more come.
+    total: OnceLock<usize>,
+    /// Up to where each follower has read.
+    read_to: [AtomicUsize; FOLLOWERS],
+    tally: Tally,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Tally {
+    socket_breaks: AtomicUsize,
+    events_breaks: AtomicUsize,
+    /// Resumed at another node than the one before.
+    moves: AtomicUsize,
+}
+
+/// A node, and how to start it again.
+struct Node {
+    launch: Launch,
+    program: Program,
 }
 
 pub(super) async fn run(options: &Options, scratch: &Scratch, seed: u64, breaks_wanted: usize) -> Result<()> {
+    let mut nodes = start_nodes(options, scratch).await?;
+    let weathered = weather(options, &mut nodes, seed, breaks_wanted).await;
+    let logs = || nodes.iter().map(|node| node.program.log_tail()).collect::<Vec<_>>().join("\n");
+    weathered.map_err(|error| error.context(logs()))?;
+    for node in &mut nodes {
+        node.program.stop().await?;
+    }
+    Ok(())
+}
+
+async fn start_nodes(options: &Options, scratch: &Scratch) -> Result<Vec<Node>> {
     let home = scratch.home(options.database).await?;
     // Only PostgreSQL has more than one node.
     let count = if options.database == Engine::Postgres { 2 } else { 1 };
@@ -48,101 +86,147 @@ pub(super) async fn run(options: &Options, scratch: &Scratch, seed: u64, breaks_
     for _ in 0..count {
         let launch = Launch::waystation(&options.binary, &home)?;
         let program = launch.start().await?;
-        nodes.push((launch, program));
+        nodes.push(Node { launch, program });
     }
-    let storm = Arc::new(Storm {
-        nodes: nodes.iter().map(|(launch, _)| launch.address).collect(),
-        breaks: AtomicUsize::new(0),
-        breaks_wanted,
-        published: AtomicU64::new(0),
-        has_passed: AtomicBool::new(false),
-    });
+    Ok(nodes)
+}
+
+async fn weather(options: &Options, nodes: &mut [Node], seed: u64, breaks_wanted: usize) -> Result<()> {
+    let began = Instant::now();
+    let storm = Arc::new(Storm::over(nodes));
     let mut rng = StdRng::seed_from_u64(seed);
-    let publishing = tokio::spawn(publish(Arc::clone(&storm)));
+    let mut senders = JoinSet::new();
+    for number in 0..options.clients {
+        senders.spawn(Publisher::new(Arc::clone(&storm), number).run());
+    }
     let mut followers = JoinSet::new();
     for number in 0..FOLLOWERS {
-        let transport = if number % 2 == 0 { Transport::Socket } else { Transport::Events };
-        followers.spawn(follow(Arc::clone(&storm), transport, rng.random()));
+        followers.spawn(Follower::new(Arc::clone(&storm), number, options.clients, rng.random()).run());
     }
+    let ends_min = ENDS_PER_NODE_MIN * nodes.len();
     let mut ends = 0;
-    while storm.breaks.load(Ordering::Relaxed) < breaks_wanted && followers.len() == FOLLOWERS {
+    while storm.tally.breaks() < breaks_wanted || ends < ends_min {
         sleep(Duration::from_millis(rng.random_range(ALIVE_MS))).await;
-        let (launch, program) = &mut nodes[ends % count];
-        if rng.random() {
-            program.kill().await?;
-        } else {
-            program.stop().await?;
-        }
-        *program = launch.start().await?;
+        end(nodes, ends).await?;
         ends += 1;
+        println!("{} breaks, {} events, {ends} ends of a node", storm.tally.breaks(), storm.accepted());
         if let Some(failed) = followers.try_join_next() {
             failed??;
         }
     }
     storm.has_passed.store(true, Ordering::Release);
-    let published = publishing.await??;
-    let all = async {
-        while let Some(followed) = followers.join_next().await {
-            followed??;
-        }
-        anyhow::Ok(())
-    };
-    timeout(READ_WITHIN, all).await.context("not everybody has read everything")??;
-    let breaks = storm.breaks.load(Ordering::Relaxed);
+    while let Some(sent) = senders.join_next().await {
+        sent??;
+    }
+    let total = *storm.total.get_or_init(|| storm.accepted());
+    let ledgers = gather(followers).await?;
+    judge(&storm, &ledgers).await?;
     println!(
-        "{FOLLOWERS} clients saw each of {published} events once, in order: {breaks} breaks, {ends} ends of a node"
+        "{FOLLOWERS} clients saw each of {total} events of {} senders once, in order: {}; {ends} nodes were killed or \
+         stopped and started again; {:.0} s",
+        options.clients,
+        storm.tally,
+        began.elapsed().as_secs_f64()
     );
     Ok(())
 }
 
-/// Publishes numbered events, each until it is accepted; how many.
-async fn publish(storm: Arc<Storm>) -> Result<u64> {
-    let mut number = 0;
-    while !storm.has_passed.load(Ordering::Acquire) {
-        let event =
-            json!({ "type": "bench.tick", "user_id": USER, "data": number, "id": number.to_string() });
-        let node = storm.nodes[number as usize % storm.nodes.len()];
-        while Api::new(node).publish(&event).await.is_err() {
-            sleep(AGAIN_AFTER).await;
-        }
-        number += 1;
-        storm.published.store(number, Ordering::Release);
-        sleep(PAUSE).await;
+/// Ends the node whose turn it is, each of them killed and stopped by turns, and starts it again.
+async fn end(nodes: &mut [Node], ends: usize) -> Result<()> {
+    let count = nodes.len();
+    let Node { launch, program } = &mut nodes[ends % count];
+    if (ends / count).is_multiple_of(2) {
+        program.kill().await?;
+    } else {
+        program.stop().await?;
     }
-    Ok(number)
+    *program = launch.start().await?;
+    Ok(())
 }
 
-/// Follows from the first event to the last, breaking off again and again until that has been done often enough.
-async fn follow(storm: Arc<Storm>, transport: Transport, seed: u64) -> Result<()> {
-    let mut rng = StdRng::seed_from_u64(seed);
-    let (mut cursor, mut next) = ("earliest".to_owned(), 0);
-    loop {
-        let node = storm.nodes[rng.random_range(0..storm.nodes.len())];
-        let Ok(mut stream) = Follow::open(transport, node, ADMIN_KEY, USER, &cursor).await else {
-            sleep(AGAIN_AFTER).await;
-            continue;
+async fn gather(mut followers: JoinSet<Result<Ledger>>) -> Result<Vec<Ledger>> {
+    let all = async {
+        let mut ledgers = Vec::new();
+        while let Some(followed) = followers.join_next().await {
+            ledgers.push(followed??);
+        }
+        anyhow::Ok(ledgers)
+    };
+    timeout(READ_WITHIN, all).await.context("not everybody has read everything")?
+}
+
+/// Every ledger against the first, and that against what is stored.
+async fn judge(storm: &Storm, ledgers: &[Ledger]) -> Result<()> {
+    let (first, others) = ledgers.split_first().context("nobody has followed")?;
+    for other in others {
+        let same = first.ids.iter().zip(&other.ids).take_while(|(one, other)| one == other).count();
+        let is_same = first.ids.len() == other.ids.len() && same == first.ids.len();
+        ensure!(is_same, "two ledgers agree on {same} of {} and {}", first.ids.len(), other.ids.len());
+    }
+    let seen: HashSet<&str> = first.ids.iter().map(|id| &**id).collect();
+    ensure!(seen.len() == first.ids.len(), "of {} events seen {} are distinct", first.ids.len(), seen.len());
+    let listed = Api::new(storm.nodes[0]).event_ids(USER, EVENT_TYPE).await?;
+    let stored: HashSet<&str> = listed.iter().map(String::as_str).collect();
+    if seen != stored {
+        let (lost, invented) = (stored.difference(&seen).count(), seen.difference(&stored).count());
+        bail!("{lost} events are stored and were not seen, {invented} were seen and are not stored");
+    }
+    storm.tally.covers(storm.nodes.len())
+}
+
+impl Storm {
+    fn over(nodes: &[Node]) -> Self {
+        Self {
+            nodes: nodes.iter().map(|node| node.launch.address).collect(),
+            has_passed: AtomicBool::new(false),
+            accepted: AtomicUsize::new(0),
+            total: OnceLock::new(),
+            read_to: Default::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    fn accepted(&self) -> usize {
+        self.accepted.load(Ordering::Acquire)
+    }
+
+    /// How many events the slowest follower has still to read.
+    fn behind(&self) -> usize {
+        let slowest = self.read_to.iter().map(|read_to| read_to.load(Ordering::Relaxed)).min();
+        self.accepted().saturating_sub(slowest.unwrap_or_default())
+    }
+}
+
+impl Tally {
+    fn broke_off(&self, transport: Transport) {
+        let breaks = match transport {
+            Transport::Socket => &self.socket_breaks,
+            Transport::Events => &self.events_breaks,
         };
-        for _ in 0..rng.random_range(FRAMES) {
-            let is_over = storm.has_passed.load(Ordering::Acquire);
-            if is_over && next == storm.published.load(Ordering::Acquire) {
-                return Ok(());
-            }
-            // Should the last events have been read already, nothing more comes until the storm is over.
-            let Ok(read) = timeout(Duration::from_secs(1), stream.frame()).await else { continue };
-            let Ok(frame) = read else { break };
-            ensure!(frame["t"] != "reset", "a cursor was not honoured: {frame}");
-            if frame["t"] == "event" {
-                let number = &frame["event"]["data"];
-                ensure!(number.as_u64() == Some(next), "{transport:?} saw {number} where {next} was due");
-                next += 1;
-            }
-            if let Some(read_to) = frame["cursor"].as_str() {
-                read_to.clone_into(&mut cursor);
-            }
-        }
-        let breaks = storm.breaks.fetch_add(1, Ordering::Relaxed) + 1;
-        if breaks.is_multiple_of(100) && breaks <= storm.breaks_wanted {
-            println!("{breaks} breaks, {} events", storm.published.load(Ordering::Relaxed));
-        }
+        breaks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn breaks(&self) -> usize {
+        self.socket_breaks.load(Ordering::Relaxed) + self.events_breaks.load(Ordering::Relaxed)
+    }
+
+    /// A storm that spared a transport, or a second node, has shown nothing of it.
+    fn covers(&self, nodes: usize) -> Result<()> {
+        ensure!(self.socket_breaks.load(Ordering::Relaxed) > 0, "no WebSocket broke off");
+        ensure!(self.events_breaks.load(Ordering::Relaxed) > 0, "no stream of server-sent events broke off");
+        ensure!(nodes == 1 || self.moves.load(Ordering::Relaxed) > 0, "nobody went on at another node");
+        Ok(())
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} breaks on WebSockets, {} on server-sent events, {} times on at another node",
+            self.socket_breaks.load(Ordering::Relaxed),
+            self.events_breaks.load(Ordering::Relaxed),
+            self.moves.load(Ordering::Relaxed)
+        )
     }
 }

@@ -1,6 +1,7 @@
 //! The benchmark: phases on one started program, each giving rows of the report.
 
 mod arrivals;
+mod connections;
 mod cost;
 mod deliver;
 mod endpoint;
@@ -74,6 +75,12 @@ pub struct Options {
     /// How many sockets are held
     #[arg(long, default_value_t = 19_000)]
     pub sockets: usize,
+    /// How many users' accounts are polled
+    #[arg(long, value_name = "ACCOUNTS", default_value_t = 10_000)]
+    pub polled: usize,
+    /// How often each of them is
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub poll_seconds: u64,
     /// Print JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -106,6 +113,8 @@ pub enum Part {
     Fanout,
     /// Live streams: held, fan-out, broadcast, resumed
     Sockets,
+    /// Users' accounts on their polling schedules
+    Connections,
     /// Memory, cold start, size of the binary
     Idle,
 }
@@ -192,6 +201,9 @@ async fn measure_site(site: &Site<'_>) -> Result<Vec<Row>> {
     }
     if wants(Part::Sockets) {
         rows.extend(sockets::measure(site).await?);
+    }
+    if wants(Part::Connections) {
+        rows.extend(connections::measure(site).await?);
     }
     if wants(Part::Idle) && !rows.is_empty() {
         footprint.push(footprint::memory_after_load(site).await?);

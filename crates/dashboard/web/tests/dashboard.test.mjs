@@ -93,11 +93,18 @@ describe("the dashboard", () => {
     await pane.getByText("success").waitFor();
     await pane.getByText("Raw body").click();
     await pane.getByRole("region", { name: "the raw body" }).getByText('{"ref":"refs/heads/main"').waitFor();
-    await pane.getByRole("link", { name: /^dlv_/ }).click();
+    await pane.getByRole("link", { name: "Builds" }).click();
     const delivery = page.getByRole("complementary", { name: "Delivery" });
     await delivery.getByText("thanks").waitFor();
     await delivery.getByText(/webhook-signature: v1,/).waitFor();
     assert.equal(subscriber.got.length, 1);
+    // Who follows need not let it in.
+    await page.getByRole("link", { name: "Events", exact: true }).click();
+    await ping.waitFor();
+    await page.keyboard.press("f");
+    await page.waitForURL("**/events?follow=1");
+    const followed = await program.github("push", { ref: "refs/heads/next" });
+    await page.locator(`[data-id="${followed.event_id}"]`).waitFor();
   });
 
   it("retries a failed delivery by hand, with the key r", async () => {
@@ -126,6 +133,8 @@ describe("the dashboard", () => {
     assert.match(page.url(), /\/deliveries\/dlv_\w+\?status=failed$/);
     await page.keyboard.press("Escape");
     await page.waitForURL("**/deliveries?status=failed");
+    // So does the keyboard.
+    await page.waitForFunction(() => document.activeElement?.dataset.id?.startsWith("dlv_"));
   });
 
   it("makes a subscription, tries its filter on a real event, shows the secret once, and tests it", async () => {
@@ -276,6 +285,13 @@ describe("the dashboard", () => {
     assert.equal(await page.getByText(subscriber.url).count(), 0);
     await visit(page, "/portal/keys");
     await page.getByText("The admin key opens this page.").waitFor();
+    // In our own colours; those of a host are its own affair.
+    await page.goto(`/portal/events#token=${token}`);
+    for (const name of ["Events", "Deliveries", "Inbox", "Emails", "Subscriptions", "Connections"]) {
+      await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+      await page.getByRole("heading", { name, level: 1, exact: true }).waitFor();
+      await check(page, `portal, ${name}`);
+    }
     // Without its token it opens nothing, even beside the operator's own session.
     const operator = await opened();
     await operator.goto("/portal");
@@ -321,30 +337,53 @@ describe("the dashboard", () => {
       "/subscriptions", `/subscriptions/${sample.subscriptions[3].id}`, "/subscriptions?new=1",
       "/emails", "/inbox", `/inbox/${await first("/api/conversations?user_id=alice")}`,
       "/connections", `/connections/${await first("/api/connections")}`, "/connections?new=1",
-      "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1",
+      "/queues", "/sources", `/sources/${await first("/api/sources")}`, "/sources?new=1", "/sources?guide=slack",
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",
     ];
-    for (const [scheme, width] of [["light", 1280], ["dark", 360]]) {
+    const open = (role, name) => (page) => page.getByRole(role, { name, exact: true }).first().click();
+    const connection = (await program.ask("GET", "/api/connections")).data.find(({ provider }) => provider == "github").id;
+    const panels = [
+      [`/subscriptions/${sample.subscriptions[3].id}`, open("button", "Edit"), "Edit the subscription"],
+      [`/subscriptions/${sample.subscriptions[3].id}`, open("button", "Rotate secret"), "Rotate the signing key"],
+      [`/subscriptions/${sample.subscriptions[3].id}`, open("button", "Replay…"), "Replay past events"],
+      [`/subscriptions/${sample.subscriptions[3].id}`, open("button", "Delete"), "Delete the subscription?"],
+      [`/events/${await first("/api/events?type=github.push")}`, open("button", "Resend…"), "Resend"],
+      ["/deliveries?status=failed", open("button", "Retry all…"), "Retry many deliveries"],
+      [`/sources/${await first("/api/sources")}`, open("button", "New address"), "A new address"],
+      [`/connections/${connection}`, open("button", "Register…"), "Register at github"],
+      [`/connections/${connection}`, open("button", "Remove"), "Remove the connection?"],
+      ["/keys", open("button", "Revoke"), "Revoke the key?"],
+      ["/events", (page) => page.keyboard.press("?"), "Keys of the keyboard"],
+    ];
+    // What a narrow window leaves out has other colours in the dark, and nothing else that is not looked at already.
+    for (const [scheme, width, rules] of [["light", 1280], ["dark", 360], ["dark", 1280, ["color-contrast"]]]) {
       const page = await opened({ scheme, width, height: 740, key: null });
       await page.goto("/");
       await page.getByRole("button", { name: "Sign in" }).waitFor();
-      await check(page, `sign-in ${scheme}`);
+      await check(page, `sign-in ${scheme}`, rules);
       await signIn(page);
       for (const path of places) {
         await visit(page, path);
         await page.getByRole(path.includes("?new") ? "dialog" : "main").waitFor();
         if (path.startsWith("/inbox/")) await page.getByRole("log").getByText("The door squeaks.").waitFor();
         else if (/\/\w+_\w+$/.test(path)) await page.locator("aside dl").first().waitFor();
-        await check(page, `${path} ${scheme} ${width}`);
+        await check(page, `${path} ${scheme} ${width}`, rules);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${path} is ${overflow} px too wide at ${width}`);
+      }
+      for (const [path, act, title] of panels) {
+        await visit(page, path);
+        await act(page);
+        await page.getByRole("dialog", { name: title }).waitFor();
+        await check(page, `${title} ${scheme} ${width}`, rules);
+        await page.keyboard.press("Escape");
       }
     }
   });
 
-  async function check(page, where) {
+  async function check(page, where, rules) {
     // As a script of the page's own world it would be refused, and rightly.
-    const faults = await page.evaluate(`${AXE}; axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 160)).join(" | ")))`);
+    const faults = await page.evaluate(`${AXE}; axe.run(${JSON.stringify(rules ? { runOnly: rules } : {})}).then(({ violations }) => violations.map(({ id, nodes }) => id + ": " + nodes.map(({ html }) => html.slice(0, 160)).join(" | ")))`);
     assert.deepEqual(faults, [], where);
   }
 });

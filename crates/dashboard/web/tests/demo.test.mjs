@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { Demo, launch, open } from "./world.mjs";
+import { Demo, launch, open, visit } from "./world.mjs";
 
 describe("the demo", () => {
   let demo;
@@ -54,6 +54,62 @@ describe("the demo", () => {
     await page.waitForURL("**/connections");
     assert.equal(await page.getByRole("row").filter({ hasText: "erin" }).count(), 0);
     assert.deepEqual(page.violations, []);
+  });
+  it("asks a provider for what is new where it can, and has it push what happens", async () => {
+    const connections = (await demo.ask("GET", "/api/connections?limit=200")).data;
+    const pane = page.getByRole("complementary", { name: "Connection" });
+    const of = async (provider) => {
+      const { id } = connections.find((one) => one.provider == provider);
+      await visit(page, `/connections/${id}`);
+      await pane.getByRole("heading", { name: new RegExp(`^${provider}: `) }).waitFor();
+    };
+    // Slack is never asked, and nobody asks with a grant that is lost.
+    for (const provider of ["slack", "spotify"]) {
+      await of(provider);
+      await pane.getByRole("button", { name: "Remove" }).waitFor();
+      assert.equal(await pane.getByRole("button", { name: "Sync now" }).count(), 0, provider);
+    }
+    await of("github");
+    await pane.getByRole("button", { name: "Register…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Register at github" });
+    await dialog.getByLabel("Repository").fill("no repository");
+    await dialog.getByRole("button", { name: "Register" }).click();
+    await dialog.getByText("must be a repository: owner/name").waitFor();
+    await dialog.getByLabel("Repository").fill("acme/storefront");
+    await dialog.getByRole("button", { name: "Register" }).click();
+    const registration = pane.getByRole("listitem").filter({ hasText: "acme/storefront" });
+    await registration.getByText("active").waitFor();
+    // GitHub wants to be left alone for a minute; Gmail does not.
+    await of("gmail");
+    await pane.getByRole("button", { name: "Sync now" }).click();
+    await page.waitForURL("**/jobs/job_*");
+    await page.getByRole("region", { name: "Sync of a connection" }).getByText("completed").waitFor();
+    assert.deepEqual(page.violations, []);
+  });
+  it("lets one user read and answer in the portal, and not another", async () => {
+    const { token } = await demo.ask("POST", "/api/tokens", { user_id: "alice" });
+    const theirs = (await demo.ask("GET", "/api/conversations?user_id=bob")).data[0];
+    const portal = await open(browser, demo, { key: null });
+    await portal.goto(`/portal#token=${token}`);
+    await portal.getByRole("link", { name: "Inbox", exact: true }).click();
+    const list = portal.getByRole("list", { name: "Conversations" });
+    await list.getByRole("link").filter({ hasText: "chat_alice_ivo" }).click();
+    await portal.waitForURL("**/portal/inbox/cnv_*");
+    assert.equal(await list.getByText("chat_bob").count(), 0);
+    const pane = portal.getByRole("complementary", { name: "Conversation" });
+    const said = pane.getByRole("log").locator(".message");
+    await said.first().waitFor();
+    await pane.getByLabel("Answer").fill("That suits me well.");
+    await portal.keyboard.press("Enter");
+    await said.filter({ hasText: "That suits me well." }).getByText(/(sent|delivered|read)$/).waitFor({ state: "attached" });
+    const before = await said.count();
+    await portal.waitForFunction((before) => document.querySelectorAll(".message").length > before, before);
+    await visit(portal, `/portal/inbox/${theirs.id}`);
+    await pane.getByRole("alert").waitFor();
+    assert.equal(await said.count(), 0);
+    assert.equal(await pane.getByLabel("Answer").count(), 0);
+    assert.deepEqual(portal.violations, []);
+    await portal.context().close();
   });
   it("reads a conversation as it goes on, and answers", async () => {
     await page.getByRole("link", { name: "Inbox", exact: true }).click();

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { createHmac, randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -69,15 +70,8 @@ export class Program {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  async ask(method, path, body) {
-    const answer = await fetch(this.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${ADMIN_KEY}` },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
-    return text && JSON.parse(text);
+  ask(method, path, body) {
+    return ask(this.url, ADMIN_KEY, method, path, body);
   }
 
   publish(type, data, user_id = "alice") {
@@ -120,6 +114,17 @@ export class Program {
   }
 }
 
+async function ask(url, key, method, path, body) {
+  const answer = await fetch(url + path, {
+    method,
+    headers: { Authorization: `Bearer ${key}` },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
+  return text && JSON.parse(text);
+}
+
 /** `waystation demo`, and the link that it prints. */
 export class Demo {
   static async start() {
@@ -135,15 +140,20 @@ export class Demo {
       demo.process.stdout.on("data", (text) => {
         said += text;
         const link = /(http:\S+?)(\/sign-in#\S+)/.exec(said);
-        if (link && said.includes("Ctrl-C")) found(link);
+        if (link && said.includes("Ctrl-C")) found(Object.assign(link, { key: /\bwsk_\w+/.exec(said)?.[0] }));
       });
       demo.process.on("exit", (code) => failed(new Error(`the demo ended with ${code}`)));
     });
     demo.url = link[1];
+    demo.key = link.key;
     demo.front = FRONT ? await serveFront(FRONT, demo.url) : undefined;
     demo.pages = demo.front?.url ?? demo.url;
     demo.link = demo.pages + link[2];
     return demo;
+  }
+
+  ask(method, path, body) {
+    return ask(this.url, this.key, method, path, body);
   }
 
   async stop() {
@@ -192,6 +202,17 @@ async function serveFront(directory, target) {
     response.writeHead(200, { "Content-Type": type, "Content-Security-Policy": policy }).end(file);
   };
   const server = createServer((request, response) => answer(request, response).catch(() => response.destroy()));
+  // Streams go through as they are, with the browser's own words on who asks.
+  server.on("upgrade", (request, socket, head) => {
+    const upstream = connect(Number(new URL(target).port), "127.0.0.1", () => {
+      const { rawHeaders } = request;
+      const lines = rawHeaders.flatMap((name, index) => (index % 2 ? [] : [`${name}: ${rawHeaders[index + 1]}`]));
+      upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+      upstream.write(head);
+      upstream.pipe(socket).pipe(upstream);
+    });
+    for (const end of [upstream, socket]) end.on("error", () => (upstream.destroy(), socket.destroy()));
+  });
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   return { url: `http://127.0.0.1:${server.address().port}`, stop: () => (server.close(), server.closeAllConnections()) };
 }
@@ -207,8 +228,8 @@ export function launch() {
 }
 
 /** A page whose every error and every violation of the policy is kept in `page.violations`. */
-export async function open(browser, program, { width = 1280, height = 800, scheme = "light", key = ADMIN_KEY } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, baseURL: program.pages });
+export async function open(browser, program, { width = 1280, height = 800, scheme = "light", key = ADMIN_KEY, state } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, baseURL: program.pages, storageState: state });
   const page = await context.newPage();
   page.violations = [];
   page.on("pageerror", (error) => page.violations.push(String(error)));

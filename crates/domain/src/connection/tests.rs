@@ -20,6 +20,7 @@ fn connection() -> Connection {
         expires_at: Some(at(3_600)),
         authorized_at: at(0),
         refresh: Refresh::default(),
+        settings: Settings::default(),
         last_sync_at: None,
         removed_at: None,
         created_at: at(0),

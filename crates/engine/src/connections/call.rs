@@ -55,7 +55,18 @@ impl Connections {
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
         read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
     ) -> Result<T, NotCalled> {
-        let opened = self.open(id).await?;
+        self.call_as(self.connection(id).await?, bytes_max, ask, read).await
+    }
+
+    /// The same for a connection that has just been read.
+    pub(super) async fn call_as<T>(
+        &self,
+        stored: StoredConnection,
+        bytes_max: usize,
+        ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
+        read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
+    ) -> Result<T, NotCalled> {
+        let opened = self.open(stored)?;
         let settings = self.settings(opened.provider.name());
         if let Some(token) = &opened.token {
             match self
@@ -82,9 +93,12 @@ impl Connections {
             .map_err(|none: NoAnswer| CallFailure::Passing { reason: none.to_string(), retry_after: None })
     }
 
-    /// The connection as it is now, with a token that has not expired.
-    async fn open(&self, id: ConnectionId) -> Result<Opened, NotCalled> {
-        let stored = self.store.connection(id).await?.ok_or(NotCalled::Gone)?;
+    async fn connection(&self, id: ConnectionId) -> Result<StoredConnection, NotCalled> {
+        self.store.connection(id).await?.ok_or(NotCalled::Gone)
+    }
+
+    /// A connection, with a token that has not expired.
+    fn open(&self, stored: StoredConnection) -> Result<Opened, NotCalled> {
         let provider = connectable(&stored.connection.provider).ok_or(NotCalled::NotInUse)?;
         if !stored.connection.state.is_in_use() {
             return Err(NotCalled::NotInUse);
@@ -105,9 +119,8 @@ impl Connections {
             self.store.change_connection(&stored, &due).await?;
             self.refresh_provider(provider).await?;
         }
-        let fresh =
-            self.open(stored.connection.id).await?.token.filter(|fresh| Some(fresh) != token.as_ref());
-        fresh.ok_or_else(|| {
+        let fresh = self.open(self.connection(stored.connection.id).await?)?.token;
+        fresh.filter(|fresh| Some(fresh) != token.as_ref()).ok_or_else(|| {
             let reason = "the access token is being refreshed".to_owned();
             NotCalled::Failed(CallFailure::Passing { reason, retry_after: None })
         })

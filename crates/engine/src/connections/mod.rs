@@ -13,15 +13,15 @@ mod sync;
 mod tokens;
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use domain::connection::{Granted, Refresh, State};
+use domain::connection::{self, Granted, Refresh, State};
 use domain::{Connection, ConnectionId, Timestamp, UserId};
 use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use providers::oauth::Application;
 use providers::register::registrable;
-use providers::{Connectable, Settings};
+use providers::{CONNECTABLE, Connectable, Settings};
 use store::{Due, Store, StoreError, StoredConnection};
 use tokio::sync::Notify;
 
@@ -35,7 +35,7 @@ use crate::shared::Shared;
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
-pub use oauth::{Answer, Completed, NotAuthorized, NotCompleted, WhyNot};
+pub use oauth::{Answer, Asking, BrowserDigest, Completed, NotAuthorized, NotCompleted, WhyNot};
 pub use sync::NotSynced;
 pub use tokens::Tokens;
 
@@ -61,14 +61,10 @@ pub struct Connections {
     /// By provider: what the operator has set.
     settings: HashMap<&'static str, Settings>,
     care: Care,
-    /// Rung when something may be due earlier than was known.
-    bell: Notify,
+    /// By provider: rung when something may be due earlier than was known.
+    bells: HashMap<&'static str, Notify>,
     /// Rung when something is to be registered, or not any more.
     registrations_bell: Arc<Notify>,
-    /// Applications that their providers do not know, and until when each rests.
-    resting: Mutex<HashMap<&'static str, Timestamp>>,
-    /// Providers that we have asked too often, and until when they are left alone.
-    polls_resting: Mutex<HashMap<&'static str, Timestamp>>,
 }
 
 /// An account that is to be connected.
@@ -84,6 +80,8 @@ pub struct NewConnection {
     pub tokens: Tokens,
     /// For what, and until when.
     pub granted: Granted,
+    /// What is otherwise than usual with it; `None`: what is known already.
+    pub settings: Option<connection::Settings>,
 }
 
 /// Why no connection was made.
@@ -103,21 +101,8 @@ pub enum NotConnected {
 impl Connections {
     pub(crate) fn new(shared: &Shared, log: Log, care: Care) -> Self {
         let Shared { store, vault, clock, client, provider_settings: settings, .. } = shared.clone();
-        let (bell, registrations_bell) = (Notify::new(), Arc::default());
-        let (resting, polls_resting) = (Mutex::default(), Mutex::default());
-        Self {
-            store,
-            vault,
-            clock,
-            client,
-            log,
-            settings,
-            care,
-            bell,
-            registrations_bell,
-            resting,
-            polls_resting,
-        }
+        let bells = CONNECTABLE.iter().map(|provider| (provider.name(), Notify::new())).collect();
+        Self { store, vault, clock, client, log, settings, care, bells, registrations_bell: Arc::default() }
     }
 
     /// Whether anything is looked at that nobody asks for.
@@ -143,8 +128,10 @@ impl Connections {
             };
             // Somebody else may have been quicker; then there is one now, or it has changed.
             if let Some(stored) = saved {
-                self.bell.notify_waiters();
-                self.registrations_bell.notify_waiters();
+                self.ring_for(new.provider.name());
+                if registrable(new.provider.name()).is_some() {
+                    self.registrations_bell.notify_waiters();
+                }
                 return Ok(stored);
             }
         }
@@ -168,6 +155,7 @@ impl Connections {
             expires_at: None,
             authorized_at: now,
             refresh: Refresh::default(),
+            settings: new.settings.unwrap_or_default(),
             last_sync_at: None,
             removed_at: None,
             created_at: now,
@@ -189,11 +177,41 @@ impl Connections {
         let tokens = new.tokens.clone().or_refresh_token_of(&known);
         let now = self.clock.now();
         stored.connection.authorized(new.granted.clone(), now);
+        stored.connection.settings = new.settings.unwrap_or(stored.connection.settings);
         stored.sealed_tokens = tokens.seal(&self.vault, stored.connection.id);
         let due = self.due(&stored.connection, &tokens, now);
-        let is_saved = self.store.change_connection(&stored, &due).await?;
+        if !self.store.change_connection(&stored, &due).await? {
+            return Ok(None);
+        }
         stored.revision += 1;
-        Ok(is_saved.then_some(stored))
+        if let Some(settings) = &new.settings {
+            self.store.treat_connection(stored.connection.id, (settings, now), &[]).await?;
+        }
+        Ok(Some(stored))
+    }
+
+    /// Treats a connection otherwise from now on; false where there is none. What is polled on another schedule is polled
+    /// now.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn treat(
+        &self,
+        stored: &mut StoredConnection,
+        settings: connection::Settings,
+    ) -> Result<bool, StoreError> {
+        let (now, connection) = (self.clock.now(), &mut stored.connection);
+        let former = std::mem::replace(&mut connection.settings, settings);
+        connection.updated_at = now;
+        let tokens = Tokens::open(&self.vault, stored).unwrap_or_default();
+        let is_other_schedule = former.poll_seconds != settings.poll_seconds;
+        let poll = self.poll_due(&stored.connection, &tokens).filter(|_| is_other_schedule);
+        let register = (former.push != settings.push).then(|| register_due(&stored.connection, now));
+        let due: Vec<_> = poll.into_iter().chain(register).collect();
+        let is_there = self.store.treat_connection(stored.connection.id, (&settings, now), &due).await?;
+        self.ring_for(&stored.connection.provider);
+        self.registrations_bell.notify_waiters();
+        Ok(is_there)
     }
 
     /// Removes a connection; false where there is none. What is registered for it is removed too, in its own time, and until
@@ -207,6 +225,13 @@ impl Connections {
         let is_removed = self.store.remove_connection(connection.id, &kept, self.clock.now()).await?;
         self.registrations_bell.notify_waiters();
         Ok(is_removed)
+    }
+
+    /// Has those look who look after accounts at `provider`, and nobody else: with thousands of accounts it rings often.
+    fn ring_for(&self, provider: &str) {
+        if let Some(bell) = self.bells.get(provider) {
+            bell.notify_waiters();
+        }
     }
 
     /// Rung when something is to be registered, or not any more.
@@ -248,7 +273,6 @@ impl Connections {
         Application::of(self.settings(provider))
     }
 
-    /// What is due for a connection that has just been authorised.
     /// What is due for an account that is authorised at `now`.
     fn due(&self, connection: &Connection, tokens: &Tokens, now: Timestamp) -> Vec<Due> {
         let always = [self.refresh_due(connection, tokens), register_due(connection, now)];

@@ -2,6 +2,9 @@
 //!
 //! What is to be remembered meanwhile travels in the `state` itself, sealed: it survives a restart, any node can read it,
 //! and nobody else can make or change one. The store only remembers which have come back, so that each counts once.
+//!
+//! A state may belong to one browser. Without that whoever may ask for themselves could send somebody else to the provider,
+//! who would grant their own account to them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,7 +35,26 @@ struct Asked {
     /// What the code is bound to.
     verifier: String,
     expires_at: i64,
+    /// The digest of what the browser holds that has to bring it back, in base64; `None`: any may.
+    #[serde(default)]
+    browser: Option<String>,
 }
+
+/// Who is asked, and what for.
+#[derive(Debug)]
+pub struct Asking {
+    /// Whose connection it is to be.
+    pub user: UserId,
+    /// Where the browser comes back to.
+    pub redirect_uri: String,
+    /// Where it goes on to.
+    pub redirect: Option<String>,
+    /// The digest of what the browser holds that has to come back; `None`: any may.
+    pub browser: Option<BrowserDigest>,
+}
+
+/// The SHA-256 of a secret that one browser holds.
+pub type BrowserDigest = [u8; 32];
 
 /// Why a user cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +89,9 @@ pub struct NotCompleted {
 /// Why a user's answer made no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum WhyNot {
+    /// Another browser than the one that was to has brought the state back.
+    #[error("this is not the browser in which the authorization was begun: begin again in this one")]
+    OtherBrowser,
     /// The state is not one of ours, has expired, or has come back before.
     #[error("the state is unknown, has expired or was used before: begin again")]
     BadState,
@@ -96,28 +121,29 @@ pub struct Answer<'a> {
     pub code: Option<&'a str>,
     /// The provider's word for a refusal.
     pub error: Option<&'a str>,
+    /// The digests of what it holds of ours.
+    pub holds: Vec<BrowserDigest>,
 }
 
 impl Connections {
-    /// Where `user` is asked to grant access. The browser comes back to `redirect_uri`, and goes on to `redirect`.
+    /// Where a user is asked to grant access.
     ///
     /// # Errors
     /// The user cannot be asked.
     pub fn authorize(
         &self,
         provider: &'static dyn Connectable,
-        user: &UserId,
-        redirect_uri: String,
-        redirect: Option<String>,
+        asking: Asking,
     ) -> Result<String, NotAuthorized> {
         let (oauth, application) = self.authorizing(provider)?;
         let asked = Asked {
             provider: provider.name().to_owned(),
-            user_id: user.as_str().to_owned(),
-            redirect_uri,
-            redirect,
+            user_id: asking.user.as_str().to_owned(),
+            redirect_uri: asking.redirect_uri,
+            redirect: asking.redirect,
             verifier: verifier(),
             expires_at: self.clock.now().plus(AUTHORIZATION_TIMEOUT).as_micros(),
+            browser: asking.browser.map(|digest| URL_SAFE_NO_PAD.encode(digest)),
         };
         let state = self.seal(&asked);
         let Asked { redirect_uri, verifier, .. } = &asked;
@@ -135,6 +161,10 @@ impl Connections {
         answer: &Answer<'_>,
     ) -> Result<Completed, NotCompleted> {
         let asked = self.spend(answer.state).await.map_err(|why| NotCompleted { why, redirect: None })?;
+        if !asked.is_brought_back_by(&answer.holds) {
+            // Where to go on was said by whoever has begun, who may be the one to be kept out.
+            return Err(NotCompleted { why: WhyNot::OtherBrowser, redirect: None });
+        }
         let redirect = asked.redirect.clone();
         match self.exchange(provider, &asked, answer).await {
             Ok(stored) => Ok(Completed { stored, redirect }),
@@ -168,6 +198,7 @@ impl Connections {
             account_id: None,
             tokens: Tokens { access_token: Some(grant.access_token), refresh_token: grant.refresh_token },
             granted: grant.granted,
+            settings: None,
         };
         Ok(self.connect(new).await?)
     }
@@ -195,6 +226,15 @@ impl Connections {
         let is_good =
             now < expires_at && self.store.spend(&Sha256::digest(&sealed).into(), expires_at, now).await?;
         is_good.then_some(asked).ok_or(WhyNot::BadState)
+    }
+}
+
+impl Asked {
+    /// Whether it may come back from a browser that holds these.
+    fn is_brought_back_by(&self, holds: &[BrowserDigest]) -> bool {
+        self.browser
+            .as_ref()
+            .is_none_or(|browser| holds.iter().any(|held| URL_SAFE_NO_PAD.encode(held) == *browser))
     }
 }
 

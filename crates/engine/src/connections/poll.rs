@@ -3,7 +3,7 @@
 //! Each connection of a provider that is asked has a task, which remembers its cursor. The cursor moves once the events
 //! before it are durable; a node that dies between has them asked for again, and they are known by their ids.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::event::DedupeKey;
@@ -49,6 +49,8 @@ pub(super) fn can_be_asked(connection: &Connection, tokens: &Tokens) -> bool {
 struct Poll {
     provider: &'static dyn Pollable,
     stored: StoredConnection,
+    /// Whether `stored` is as it was read just now.
+    is_fresh: bool,
     task: Task,
     memory: Memory,
 }
@@ -113,12 +115,15 @@ impl Connections {
     /// nothing to ask with.
     pub(super) fn poll_due(&self, connection: &Connection, tokens: &Tokens) -> Option<Due> {
         let provider = pollable(&connection.provider).filter(|_| can_be_asked(connection, tokens))?;
-        let at = if self.poll_every(provider).is_zero() { never() } else { self.clock.now() };
+        let at = if self.poll_every(provider, connection).is_zero() { never() } else { self.clock.now() };
         Some(Due { kind: kind(provider.name()), at: Some(at) })
     }
 
-    /// How often a provider is polled; zero: only when somebody asks for it.
-    fn poll_every(&self, provider: &dyn Pollable) -> Duration {
+    /// How often a connection is polled; zero: only when somebody asks for it.
+    fn poll_every(&self, provider: &dyn Pollable, connection: &Connection) -> Duration {
+        if let Some(seconds) = connection.settings.poll_seconds {
+            return Duration::from_secs(seconds.into());
+        }
         self.care.poll_every.get(provider.name()).copied().unwrap_or_else(|| provider.every())
     }
 
@@ -128,12 +133,13 @@ impl Connections {
         let Some(stored) = self.store.connection(id).await? else { return Ok(()) };
         let mut memory: Memory = serde_json::from_str(&task.memory).unwrap_or_default();
         memory.is_awaited |= task.rings > 0;
-        let mut poll = Poll { provider, stored, task, memory };
+        let mut poll = Poll { provider, stored, is_fresh: true, task, memory };
         if !poll.stored.connection.state.is_in_use() {
             return self.park(&mut poll).await;
         }
-        if let Some(until) = self.poll_rests_until(&poll) {
-            return self.settle(&poll, until).await;
+        let rests_until = Timestamp::from_micros(poll.memory.rests_until);
+        if rests_until > self.clock.now() {
+            return self.settle(&poll, rests_until).await;
         }
         if poll.memory.began_at == 0 {
             poll.memory.began_at = self.clock.now().as_micros();
@@ -148,6 +154,7 @@ impl Connections {
 
     /// Asks for one page, and keeps what it brings.
     async fn step(&self, poll: &mut Poll) -> Result<Step, StoreError> {
+        let is_fresh = std::mem::take(&mut poll.is_fresh);
         let Poll { provider, stored, memory, .. } = &*poll;
         let connection = &stored.connection;
         let walk = Walk {
@@ -158,7 +165,11 @@ impl Connections {
         let called = if has_tokens(&connection.provider) {
             let ask = |settings: &Settings, token: &Token| provider.ask(settings, token, &walk);
             let read = |answer: &ApiAnswer, now| provider.read(&walk, answer, now);
-            self.call_for(connection.id, API_ANSWER_BYTES_MAX, ask, read).await
+            if is_fresh {
+                self.call_as(stored.clone(), API_ANSWER_BYTES_MAX, ask, read).await
+            } else {
+                self.call_for(connection.id, API_ANSWER_BYTES_MAX, ask, read).await
+            }
         } else {
             self.ask_without_token(*provider, &walk).await.map_err(NotCalled::Failed)
         };
@@ -232,7 +243,11 @@ impl Connections {
         let is_owed_another = self.answer_syncs(poll, &Outcome::Done).await?;
         let Memory { began_at, found, is_awaited, .. } = &mut poll.memory;
         (*began_at, *found, *is_awaited) = (0, 0, is_owed_another);
-        let every = if is_owed_another { Duration::ZERO } else { spread(self.poll_every(poll.provider)) };
+        let every = if is_owed_another {
+            Duration::ZERO
+        } else {
+            spread(self.poll_every(poll.provider, &poll.stored.connection))
+        };
         let is_never = every.is_zero() && !is_owed_another;
         let due_at = if is_never { never() } else { now.plus(every.max(wait)) };
         let memory = poll.memory.text()?;
@@ -256,23 +271,28 @@ impl Connections {
             self.give_up(poll.stored.clone()).await?;
             return self.settle(poll, never()).await;
         }
-        let due_at = self.next_try_at(poll, failure, now);
+        let due_at = self.next_try_at(poll, failure, now).await?;
         if is_for_good || has_failed_often {
             self.tell_of_failure(&mut poll.stored, failure, now).await?;
         }
         self.settle(poll, due_at).await
     }
 
-    fn next_try_at(&self, poll: &mut Poll, failure: &CallFailure, now: Timestamp) -> Timestamp {
-        let every = self.poll_every(poll.provider);
+    async fn next_try_at(
+        &self,
+        poll: &mut Poll,
+        failure: &CallFailure,
+        now: Timestamp,
+    ) -> Result<Timestamp, StoreError> {
+        let every = self.poll_every(poll.provider, &poll.stored.connection);
         let usual = if every.is_zero() { POLL_RETRY_AFTER_MAX } else { every };
         let backoff = spread(backoff(poll.memory.failures).min(usual));
         let asked = |span: Duration| now.plus(span.min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX.into())));
-        match failure {
+        Ok(match failure {
             CallFailure::Refused(_) | CallFailure::Unreadable(_) => now.plus(spread(usual)),
             CallFailure::Exhausted { retry_after, .. } => {
                 let until = asked(*retry_after);
-                self.rest_polls(poll.provider.name(), until);
+                self.rest_polls(poll.provider.name(), until).await?;
                 until
             }
             CallFailure::Passing { retry_after: Some(span), .. } => {
@@ -280,7 +300,7 @@ impl Connections {
                 asked(*span).max(now.plus(backoff))
             }
             CallFailure::Passing { .. } | CallFailure::TokenRefused(_) => now.plus(backoff),
-        }
+        })
     }
 
     async fn tell_of_failure(
@@ -321,20 +341,12 @@ impl Connections {
         self.end_syncs(poll.stored.connection.id, began_at, poll.memory.found, outcome).await
     }
 
-    /// Until when nobody is to ask: this account, or anyone at that provider.
-    fn poll_rests_until(&self, poll: &Poll) -> Option<Timestamp> {
-        let resting = self.polls_resting.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_all = resting.get(poll.provider.name()).copied();
-        let until = of_all.max(Some(Timestamp::from_micros(poll.memory.rests_until)));
-        until.filter(|until| *until > self.clock.now())
-    }
-
-    fn rest_polls(&self, provider: &'static str, until: Timestamp) {
-        let mut resting = self.polls_resting.lock().unwrap_or_else(PoisonError::into_inner);
-        let former = resting.insert(provider, until);
-        if former.is_none_or(|former| former <= self.clock.now()) {
+    /// Has nobody asked at a provider for a while, by whatever node: what was used up belongs to the whole application.
+    async fn rest_polls(&self, provider: &str, until: Timestamp) -> Result<(), StoreError> {
+        if self.store.rest_tasks(&kind(provider), until, "").await? {
             tracing::warn!(provider, %until, "the provider was asked too often; its polls rest");
         }
+        Ok(())
     }
 }
 

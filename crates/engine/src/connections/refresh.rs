@@ -5,15 +5,18 @@
 //! old refresh token no longer once they have answered: if the answer is lost, the next to try knows that it was. What
 //! comes is written down before anybody uses it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::connection::{Next, RefreshFailure};
 use domain::{Connection, ConnectionId, Timestamp};
 use providers::api::Token;
 use providers::oauth::{Application, Grant, OAuth};
 use providers::{CONNECTABLE, Connectable, connectable};
 use store::{StoreError, StoredConnection, Task};
+use tokio_util::sync::CancellationToken;
 
 use super::{Connections, Tokens};
 use crate::chance;
@@ -43,6 +46,7 @@ impl Connections {
             supervisor.keep("refresh tokens", move || {
                 let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
                 async move {
+                    connections.wake(provider, &stopping).await;
                     let (name, every) = (provider.name(), connections.care.refresh_every);
                     let look = || connections.refresh_provider(provider);
                     connections.keep_looking(name, every, &stopping, look).await;
@@ -74,9 +78,6 @@ impl Connections {
     }
 
     async fn refresh(&self, provider: &'static dyn Connectable, task: &Task) -> Result<(), StoreError> {
-        if let Some(until) = self.rests_until(provider.name()) {
-            return self.store.settle_task(task, until, "").await.map(drop);
-        }
         let Some(mut ready) = self.load(provider, task).await? else { return Ok(()) };
         let Some(refresh_token) = ready.tokens.refresh_token.clone() else {
             ready.stored.connection.ran_out(self.clock.now());
@@ -184,7 +185,7 @@ impl Connections {
     ) -> Result<(), StoreError> {
         let now = self.clock.now();
         if matches!(failure, RefreshFailure::Application(_)) {
-            self.rest(provider.name(), failure, now.plus(APPLICATION_RESTS));
+            self.rest(provider.name(), failure, now.plus(APPLICATION_RESTS)).await?;
         }
         let next = stored.connection.refresh_failed(failure, was_lost, now, &mut chance::rng());
         match next {
@@ -209,20 +210,51 @@ impl Connections {
         self.store.change_connection(&stored, &[due]).await.map(drop)
     }
 
-    fn rests_until(&self, provider: &str) -> Option<Timestamp> {
-        let resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
-        resting.get(provider).copied().filter(|until| *until > self.clock.now())
-    }
-
-    fn rest(&self, provider: &'static str, failure: &RefreshFailure, until: Timestamp) {
-        let former = self.resting.lock().unwrap_or_else(PoisonError::into_inner).insert(provider, until);
-        if former.is_none_or(|former| former <= self.clock.now()) {
+    /// Has nothing of a provider refreshed for a while, on whatever node: it does not know the application.
+    async fn rest(
+        &self,
+        provider: &str,
+        failure: &RefreshFailure,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.store.rest_tasks(&kind(provider), until, &self.application_as_it_is(provider)).await? {
             tracing::error!(
                 provider,
                 %failure,
                 "the provider does not know this application; its tokens are not refreshed until the configuration changes"
             );
         }
+        Ok(())
+    }
+
+    /// What happens at a start: where an application was put right since, its refreshes rest no longer.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn wake_applications(&self) -> Result<(), StoreError> {
+        for &provider in CONNECTABLE {
+            self.store
+                .wake_tasks(&kind(provider.name()), &self.application_as_it_is(provider.name()))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn wake(&self, provider: &dyn Connectable, stopping: &CancellationToken) {
+        let (kind, application) = (kind(provider.name()), self.application_as_it_is(provider.name()));
+        while let Err(error) = self.store.wake_tasks(&kind, &application).await {
+            tracing::warn!(%error, provider = provider.name(), "it cannot be seen yet whether its refreshes rest");
+            tokio::select! {
+                () = stopping.cancelled() => return,
+                () = self.clock.sleep(STORE_RETRY_AFTER) => {}
+            }
+        }
+    }
+
+    /// What its refreshes rest for while it stays so.
+    fn application_as_it_is(&self, provider: &str) -> String {
+        let fingerprint = self.application(provider).map(|application| application.fingerprint());
+        fingerprint.map_or_else(|| "none is set".to_owned(), |digest| URL_SAFE_NO_PAD.encode(digest))
     }
 }
 

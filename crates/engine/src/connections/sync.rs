@@ -42,19 +42,8 @@ impl Connections {
     /// # Errors
     /// Why nobody is asked.
     pub async fn sync(&self, stored: &StoredConnection) -> Result<JobId, NotSynced> {
+        self.check_synced(stored)?;
         let connection = &stored.connection;
-        let provider = pollable(&connection.provider);
-        let provider = provider.ok_or_else(|| NotSynced::NotPolled(connection.provider.clone()))?;
-        if !provider.is_ready(self.settings(provider.name())) {
-            return Err(NotSynced::NotSet(provider.name()));
-        }
-        if !connection.state.is_in_use() {
-            return Err(NotSynced::NotInUse(connection.state.as_str()));
-        }
-        let tokens = self.tokens_of(stored).unwrap_or_default();
-        if !poll::can_be_asked(connection, &tokens) {
-            return Err(NotSynced::NoTokens);
-        }
         if let Some(known) = self.syncs_of(connection.id).await?.into_iter().next() {
             return Ok(known.job.id);
         }
@@ -65,6 +54,26 @@ impl Connections {
         self.store.create_job(&StoredJob { job, node: None, cursor: [0; 16], revision: 1 }).await?;
         self.ring(&connection.provider, connection.id).await?;
         Ok(id)
+    }
+
+    /// Whether [`Self::sync`] would ask the provider, as things stand.
+    #[must_use]
+    pub fn can_sync(&self, stored: &StoredConnection) -> bool {
+        self.check_synced(stored).is_ok()
+    }
+
+    fn check_synced(&self, stored: &StoredConnection) -> Result<(), NotSynced> {
+        let connection = &stored.connection;
+        let provider = pollable(&connection.provider);
+        let provider = provider.ok_or_else(|| NotSynced::NotPolled(connection.provider.clone()))?;
+        if !provider.is_ready(self.settings(provider.name())) {
+            return Err(NotSynced::NotSet(provider.name()));
+        }
+        if !connection.state.is_in_use() {
+            return Err(NotSynced::NotInUse(connection.state.as_str()));
+        }
+        let tokens = self.tokens_of(stored).unwrap_or_default();
+        if poll::can_be_asked(connection, &tokens) { Ok(()) } else { Err(NotSynced::NoTokens) }
     }
 
     /// Has an account polled for whoever has connected it.
@@ -78,7 +87,7 @@ impl Connections {
     /// Has a connection polled as soon as its provider lets us.
     pub(crate) async fn ring(&self, provider: &str, id: ConnectionId) -> Result<(), StoreError> {
         self.store.ring_task(&poll::kind(provider), &id.to_string(), self.clock.now()).await?;
-        self.bell.notify_waiters();
+        self.ring_for(provider);
         Ok(())
     }
 

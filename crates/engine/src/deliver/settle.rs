@@ -45,7 +45,8 @@ impl Settler {
         tokio::select! {
             biased;
             _ = settled.recv_many(changes, SETTLED_PER_WRITE_MAX) => {
-                if changes.len() < SETTLED_PER_WRITE_MAX {
+                let is_waited_for = changes.iter().any(|change| change.to.lets_next_go());
+                if changes.len() < SETTLED_PER_WRITE_MAX && !is_waited_for {
                     self.book.clock.sleep(SETTLE_LINGERS).await;
                 }
             }

@@ -14,9 +14,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use domain::connection;
 use domain::event::Json;
 use domain::registration::{Basis, Progress, State};
-use domain::{Registration, RegistrationId, UserId};
+use domain::{Connection, Registration, RegistrationId, UserId};
 use providers::Settings;
 use providers::register::{REGISTRABLE, Registrable, registrable};
 use store::{Page, RegistrationFilter, Store, StoreError, StoredConnection, StoredRegistration};
@@ -216,6 +217,34 @@ impl Registrations {
         }
     }
 
+    /// Something that is registered for an account is to be gone. Where it belongs to the account itself nothing sets it up
+    /// again until somebody wants that.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn unwant(
+        &self,
+        of: &mut StoredConnection,
+        mut stored: StoredRegistration,
+    ) -> Result<(), StoreError> {
+        if own_target(&of.connection).as_ref() == Some(&stored.registration.target) {
+            let settings = connection::Settings { push: Some(false), ..of.connection.settings };
+            self.connections.treat(of, settings).await?;
+        }
+        loop {
+            let now = self.clock.now();
+            stored.registration.unwanted(now);
+            if self.store.change_registration(&stored, Some(now)).await? {
+                self.bell.notify_waiters();
+                return Ok(());
+            }
+            match self.store.registration(stored.registration.id).await? {
+                Some(current) => stored = current,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// What belongs to a source is to be gone, and so will the source be.
     ///
     /// # Errors
@@ -268,7 +297,8 @@ impl Registrations {
                 self.store.change_registration(&stored, Some(now)).await?;
             }
         }
-        let target = provider.of_account(&connection.account_id).filter(|target| !targets.contains(target));
+        let is_wanted = connection.settings.push != Some(false);
+        let target = own_target(connection).filter(|target| is_wanted && !targets.contains(target));
         let Some(target) = target else { return Ok(()) };
         let new = NewRegistration {
             provider,
@@ -309,6 +339,11 @@ impl Registrations {
         static NOTHING: LazyLock<Settings> = LazyLock::new(Settings::default);
         self.settings.get(provider).unwrap_or(&NOTHING)
     }
+}
+
+/// What is set up by itself for an account.
+fn own_target(connection: &Connection) -> Option<String> {
+    registrable(&connection.provider)?.of_account(&connection.account_id)
 }
 
 /// How long an account's task rests: by then a setting that was missing may be there.

@@ -73,6 +73,7 @@ async fn a_refusal_finds_out_that_the_grant_is_dead() {
         account_id: None,
         tokens: Tokens { access_token: Some(Token::new(token)), refresh_token: None },
         granted: Granted::default(),
+        settings: None,
     };
     let id = node.connections.connect(new).await.unwrap().connection.id;
     assert_eq!(who(&node, id).await.unwrap(), "for ever");

@@ -177,6 +177,7 @@ async fn a_mailbox_that_composio_holds_is_asked_when_somebody_wants_it() {
         account_id: Some("ca_1".to_owned()),
         tokens: Tokens::default(),
         granted: Granted::default(),
+        settings: None,
     };
     let connection = node.connections.connect(new).await.unwrap();
     let sent: Vec<_> = (0..60).map(|_| composio.mail("ca_1", &IN)).collect();

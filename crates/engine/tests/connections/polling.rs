@@ -252,6 +252,24 @@ async fn what_a_channel_publishes_and_likes_is_told_once_and_a_quota_is_left_alo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_rate_that_is_used_up_rests_the_polls_of_every_node() {
+    let (world, node, _) = world().await;
+    let spotify = world.sandbox.world();
+    spotify.fail_next_api_call("spotify", 429);
+    look(&node).await;
+    assert_eq!(spotify.api_calls("spotify"), 1);
+    world.connect(&node.connections, "spotify", "bob", in_an_hour(&world)).await;
+    world.pass(29);
+    for node in [&node, &world.node().await] {
+        look(node).await;
+    }
+    assert_eq!(spotify.api_calls("spotify"), 1, "half a minute was asked for");
+    world.pass(2);
+    look(&world.node().await).await;
+    assert_eq!(spotify.api_calls("spotify"), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_changes_around_a_discord_user_is_told_each_time_it_does() {
     let world = World::start().await;
     let node = world.node().await;

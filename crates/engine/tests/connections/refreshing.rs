@@ -145,6 +145,33 @@ async fn an_unknown_application_stops_its_refreshes_and_costs_no_user_their_gran
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_application_rests_on_every_node_until_it_is_put_right() {
+    let world = World::start().await;
+    let node = world.node_under("a wrong secret").await;
+    for account in ["alice", "bob"] {
+        world.connect(&node.connections, "spotify", account, in_an_hour(&world)).await;
+    }
+    world.pass(HOUR - 600);
+    node.connections.refresh_all().await.unwrap();
+    let calls = world.sandbox.world().token_calls("spotify");
+    let soon = world.now().plus(Duration::from_secs(900));
+    world.connect(&node.connections, "spotify", "carol", soon).await;
+    world.pass(590);
+
+    // The same node as it starts again, and another.
+    for node in [&node, &world.node_under("a wrong secret").await] {
+        node.connections.wake_applications().await.unwrap();
+        node.connections.refresh_all().await.unwrap();
+    }
+    assert_eq!(world.sandbox.world().token_calls("spotify"), calls, "it rests for ten minutes");
+
+    let right = world.node().await;
+    right.connections.wake_applications().await.unwrap();
+    right.connections.refresh_all().await.unwrap();
+    assert!(world.sandbox.world().refreshes("spotify").contains_key("carol"), "it does not wait for that");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_busy_provider_is_left_alone_for_as_long_as_it_asks() {
     let world = World::start().await;
     let node = world.node().await;
@@ -178,6 +205,7 @@ async fn without_a_refresh_token_it_ends_when_the_token_does() {
         account_id: Some("octo".to_owned()),
         tokens: engine::connections::Tokens::default(),
         granted: domain::connection::Granted { expires_at: Some(in_an_hour(&world)), scopes: None },
+        settings: None,
     };
     let id = node.connections.connect(new).await.unwrap().connection.id;
     world.pass(HOUR - 600);

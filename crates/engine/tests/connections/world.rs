@@ -84,6 +84,15 @@ impl World {
 
     /// A node that the world reaches there.
     pub(crate) async fn node_at(&self, base_url: Option<&str>) -> Engine {
+        self.node_with(base_url, None).await
+    }
+
+    /// A node that shows this client secret wherever one is to be shown.
+    pub(crate) async fn node_under(&self, client_secret: &str) -> Engine {
+        self.node_with(Some(BASE_URL), Some(client_secret)).await
+    }
+
+    async fn node_with(&self, base_url: Option<&str>, client_secret: Option<&str>) -> Engine {
         // Nothing that was told is forgotten before the test has looked.
         let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
@@ -91,7 +100,7 @@ impl World {
             heartbeat: Duration::from_secs(25),
             provider_settings: CONNECTABLE
                 .iter()
-                .map(|provider| (provider.name(), self.provider_settings(provider.name())))
+                .map(|provider| (provider.name(), self.provider_settings(provider.name(), client_secret)))
                 .collect(),
             guard: Guard::new(vec!["127.0.0.0/8".parse().unwrap()]),
             rejections_kept_for: kept,
@@ -111,8 +120,12 @@ impl World {
     }
 
     /// As the environment would set them.
-    fn provider_settings(&self, provider: &str) -> providers::Settings {
-        let environment = self.sandbox.environment();
+    fn provider_settings(&self, provider: &str, client_secret: Option<&str>) -> providers::Settings {
+        let mut environment = self.sandbox.environment();
+        let secrets = environment.iter_mut().filter(|(name, _)| name.ends_with("_CLIENT_SECRET"));
+        for ((_, text), secret) in secrets.zip(client_secret.into_iter().cycle()) {
+            secret.clone_into(text);
+        }
         let secret = |name: &str| (name.to_owned(), "hook-secret".to_owned());
         let secrets = ["GITHUB_WEBHOOK_SECRET", "UNIPILE_WEBHOOK_SECRET", "DISCORD_PUBLIC_KEY"].map(secret);
         let called = connectable(provider).unwrap().settings();
@@ -166,6 +179,7 @@ impl World {
             account_id: Some(account.to_owned()),
             tokens: tokens.unwrap_or_default(),
             granted: Granted { expires_at, scopes: None },
+            settings: None,
         };
         node.connect(new).await.unwrap().connection.id
     }
@@ -188,6 +202,7 @@ impl World {
                 refresh_token: Some(Token::new(pair.refresh)),
             },
             granted: Granted { expires_at: Some(expires_at), scopes: None },
+            settings: None,
         };
         node.connect(new).await.unwrap().connection.id
     }

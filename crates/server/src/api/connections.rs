@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use domain::connection::{Granted, State as Standing};
+use domain::connection::{Granted, Settings, State as Standing};
 use domain::limits::{ACCOUNT_ID_BYTES_MAX, SCOPES_MAX};
-use domain::{ConnectionId, JobId, Timestamp, UserId};
+use domain::{Connection, ConnectionId, JobId, Timestamp, UserId};
 use engine::connections::{NewConnection, Tokens};
 use engine::limits::TOKEN_BYTES_MAX;
 use http::StatusCode;
 use providers::api::Token;
-use providers::{CONNECTABLE, Connectable, connectable};
+use providers::{CONNECTABLE, Connectable, connectable, pollable};
 use serde::{Deserialize, Serialize};
 use store::StoredConnection;
 use utoipa::{IntoParams, ToSchema};
@@ -29,6 +29,9 @@ const SCOPE_BYTES_MAX: usize = 256;
 
 /// The longest life of a token that is believed, in seconds: ten years.
 const EXPIRES_IN_MAX: u32 = 10 * 366 * 86_400;
+
+/// The longest time between two polls, in seconds: 30 days.
+const POLL_SECONDS_MAX: u32 = 30 * 86_400;
 
 /// A connection.
 #[derive(Debug, Serialize, ToSchema)]
@@ -51,14 +54,36 @@ pub(crate) struct ShownConnection {
     /// When the access token expires.
     #[schema(value_type = Option<String>)]
     expires_at: Option<Timestamp>,
+    settings: ShownSettings,
     /// When the provider was last asked for what is new.
     #[schema(value_type = Option<String>)]
     last_sync_at: Option<Timestamp>,
+    /// Whether it can be asked now, at `/api/connections/{id}/sync`.
+    can_sync: bool,
     #[schema(value_type = String)]
     created_at: Timestamp,
 }
 
-pub(super) fn show(stored: StoredConnection) -> ShownConnection {
+/// What is otherwise than usual with a connection; what is not said is as usual.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ShownSettings {
+    /// How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only when
+    /// somebody asks for it.
+    #[schema(minimum = 0, maximum = 2_592_000)]
+    poll_seconds: Option<u32>,
+    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for;
+    /// it usually is.
+    push: Option<bool>,
+}
+
+impl From<Settings> for ShownSettings {
+    fn from(Settings { poll_seconds, push }: Settings) -> Self {
+        Self { poll_seconds, push }
+    }
+}
+
+pub(super) fn show(app: &App, stored: StoredConnection) -> ShownConnection {
+    let can_sync = app.engine.connections.can_sync(&stored);
     let connection = stored.connection;
     ShownConnection {
         id: connection.id,
@@ -69,7 +94,9 @@ pub(super) fn show(stored: StoredConnection) -> ShownConnection {
         state_reason: connection.state_reason,
         scopes: connection.scopes,
         expires_at: connection.expires_at,
+        settings: connection.settings.into(),
         last_sync_at: connection.last_sync_at,
+        can_sync,
         created_at: connection.created_at,
     }
 }
@@ -91,6 +118,8 @@ pub(crate) struct ConnectionBody {
     /// When the access token expires.
     expires_at: Option<String>,
     scopes: Option<Vec<String>>,
+    /// What is to be otherwise than usual. Left out, what it was before stays.
+    settings: Option<ShownSettings>,
 }
 
 /// Connect an account
@@ -116,14 +145,16 @@ pub(crate) async fn create_connection(
         refresh_token: take_token(&mut fields, "refresh_token"),
     };
     let granted = take_granted(&mut fields, app.engine.clock.now());
+    let settings = take_settings(&mut fields, provider.map(Connectable::name), Settings::default());
+    let settings = Some(settings).filter(|settings| *settings != Settings::default());
     if user.is_none() && !fields.has_problems() {
         fields.refuse("user_id", "is needed: whose connection is it?");
     }
     fields.finish()?;
     let (user_id, provider) = user.zip(provider).ok_or_else(Problem::internal)?;
-    let new = NewConnection { user_id, provider, account_id: account_id.value(), tokens, granted };
+    let new = NewConnection { user_id, provider, account_id: account_id.value(), tokens, granted, settings };
     let stored = app.engine.connections.connect(new).await?;
-    Ok((StatusCode::CREATED, Json(show(stored))))
+    Ok((StatusCode::CREATED, Json(show(&app, stored))))
 }
 
 /// The provider of that name.
@@ -168,6 +199,24 @@ fn take_granted(fields: &mut Fields, now: Timestamp) -> Granted {
     Granted { expires_at, scopes: scopes.value() }
 }
 
+/// What a body makes of the settings of an account at `provider`, if that is known.
+fn take_settings(fields: &mut Fields, provider: Option<&str>, mut settings: Settings) -> Settings {
+    fields.take_object("settings", |fields| {
+        let poll_seconds = fields.take("poll_seconds", "a whole number of seconds", |seconds: u32| {
+            if provider.is_some_and(|provider| pollable(provider).is_none()) {
+                return Err("is of no use: this provider is not asked for what is new".to_owned());
+            }
+            let is_good = seconds <= POLL_SECONDS_MAX;
+            is_good.then_some(Some(seconds)).ok_or(format!("must be at most {POLL_SECONDS_MAX}"))
+        });
+        poll_seconds.change(&mut settings.poll_seconds, None);
+        fields
+            .take("push", "true or false", |push: bool| Ok::<_, String>(Some(push)))
+            .change(&mut settings.push, None);
+    });
+    settings
+}
+
 /// Which connections.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -194,14 +243,50 @@ pub(crate) async fn list_connections(
     let user = access.narrow(query.user_id)?;
     let page = page(query.limit, query.cursor.as_deref())?;
     let found = app.engine.store.connections(user.as_ref(), &page).await?;
-    Ok(Json(Listed::new(found, page.limit, |stored| stored.connection.id.to_string(), show)))
+    Ok(Json(Listed::new(
+        found,
+        page.limit,
+        |stored| stored.connection.id.to_string(),
+        |stored| show(&app, stored),
+    )))
 }
 
 /// Read a connection
 #[utoipa::path(get, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
     responses((status = 200, body = ShownConnection), (status = 404, body = Problem)))]
-pub(crate) async fn read_connection(OwnedConnection(stored): OwnedConnection) -> Json<ShownConnection> {
-    Json(show(stored))
+pub(crate) async fn read_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(stored): OwnedConnection,
+) -> Json<ShownConnection> {
+    Json(show(&app, stored))
+}
+
+/// What is to change about a connection.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
+pub(crate) struct ConnectionChange {
+    /// What is said here changes; `null` is as usual.
+    settings: Option<ShownSettings>,
+}
+
+/// Change a connection
+///
+/// A connection that is asked on another schedule from now on is asked now.
+#[utoipa::path(patch, path = "/api/connections/{id}", tag = "Connections", params(("id" = String, Path)),
+    request_body = ConnectionChange,
+    responses((status = 200, body = ShownConnection), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub(crate) async fn change_connection(
+    State(app): State<Arc<App>>,
+    OwnedConnection(mut stored): OwnedConnection,
+    request: Request,
+) -> Result<Json<ShownConnection>> {
+    let (parts, body) = request.into_parts();
+    let mut fields = Fields::read(&parts.headers, body).await?;
+    let Connection { provider, settings, .. } = &stored.connection;
+    let settings = take_settings(&mut fields, Some(provider), *settings);
+    fields.finish()?;
+    let is_there = app.engine.connections.treat(&mut stored, settings).await?;
+    is_there.then(|| Json(show(&app, stored))).ok_or_else(|| Problem::not_found("connection"))
 }
 
 /// A poll that somebody wants now.

@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use domain::UserId;
 use domain::limits::URL_BYTES_MAX;
-use engine::connections::{Answer, WhyNot};
-use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use engine::connections::{Answer, Asking, WhyNot};
+use http::header::{ACCEPT, CACHE_CONTROL, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
 use providers::Connectable;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,9 @@ use super::connections::{ShownConnection, known, show};
 use super::list::{Params, parsed};
 use crate::access::Bearer;
 use crate::app::App;
+use crate::pages;
 use crate::problem::{FieldProblem, Problem, Result};
+use crate::same_browser::{self, Mark};
 
 /// Whom to ask, and where to go then.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -43,6 +45,11 @@ pub(crate) struct Authorization {
 /// Ask a user for a connection
 ///
 /// Answers with a redirect to the provider, or with its URL for whoever accepts JSON alone.
+///
+/// Asked under a user's key or token, or in the dashboard's session, the answer sets a cookie, and only a browser that
+/// brings it back can finish: nobody else can be sent to the provider in its place. Under the admin key, where an
+/// application's own server asks, there is no such cookie: hand the URL to that user's browser alone, and see that the
+/// `connection_id` which comes back is of the user who is signed in there.
 #[utoipa::path(get, path = "/api/oauth/{provider}/start", tag = "Connections",
     params(("provider" = String, Path), StartQuery),
     responses((status = 200, body = Authorization), (status = 302), (status = 404, body = Problem),
@@ -58,11 +65,19 @@ pub(crate) async fn start_authorization(
     let user = access.narrow(query.user_id)?.ok_or_else(|| wrong("user_id", "is needed: who is asked?"))?;
     let redirect = query.redirect.filter(|url| !url.is_empty()).map(check_redirect).transpose()?;
     let redirect_uri = format!("{}/api/oauth/{}/callback", app.base_url(&headers), provider.name());
-    let url = app.engine.connections.authorize(provider, &user, redirect_uri, redirect)?;
-    if wants_json(&headers) {
-        return Ok(([(CACHE_CONTROL, "no-store")], Json(Authorization { url })).into_response());
-    }
-    Ok(go_to(&url))
+    let is_bound = same_browser::is_asking(&access, &headers, &redirect_uri);
+    let mark = is_bound.then(Mark::new);
+    let cookie = mark.as_ref().map(|mark| mark.cookie(&redirect_uri)).transpose()?;
+    let browser = mark.map(|mark| mark.digest());
+    let asking = Asking { user, redirect_uri, redirect, browser };
+    let url = app.engine.connections.authorize(provider, asking)?;
+    let mut answer = if wants_json(&headers) {
+        ([(CACHE_CONTROL, "no-store")], Json(Authorization { url })).into_response()
+    } else {
+        go_to(&url)
+    };
+    answer.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    Ok(answer)
 }
 
 fn provider(name: &str) -> Result<&'static dyn Connectable> {
@@ -81,8 +96,16 @@ fn check_redirect(text: String) -> Result<String> {
 }
 
 fn wants_json(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    accept.contains("application/json") && !accept.contains("text/html")
+    accept(headers).contains("application/json") && !shows_pages(headers)
+}
+
+/// Whether it is a browser that shows what is answered.
+fn shows_pages(headers: &HeaderMap) -> bool {
+    accept(headers).contains("text/html")
+}
+
+fn accept(headers: &HeaderMap) -> &str {
+    headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default()
 }
 
 /// The query is secret where it holds a state or a code, so nobody is told where the browser came from.
@@ -103,26 +126,34 @@ pub(crate) struct CallbackQuery {
 
 /// Take a user's answer
 ///
-/// Where the provider sends the browser back to. The state counts once.
+/// Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from that.
 #[utoipa::path(get, path = "/api/oauth/{provider}/callback", tag = "Connections",
     params(("provider" = String, Path), CallbackQuery), security(()),
-    responses((status = 200, body = ShownConnection), (status = 302), (status = 400, body = Problem)))]
+    responses((status = 200, body = ShownConnection), (status = 302), (status = 400, body = Problem),
+        (status = 403, body = Problem)))]
 pub(crate) async fn finish_authorization(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Params(query): Params<CallbackQuery>,
+    headers: HeaderMap,
 ) -> Result<Response> {
     let provider = provider(&name)?;
-    let answer = Answer { state: &query.state, code: query.code.as_deref(), error: query.error.as_deref() };
+    let answer = Answer {
+        state: &query.state,
+        code: query.code.as_deref(),
+        error: query.error.as_deref(),
+        holds: same_browser::marks_of(&headers).collect(),
+    };
     match app.engine.connections.complete(provider, &answer).await {
         Ok(completed) => Ok(match completed.redirect {
             Some(page) => go_to(&with(&page, "connection_id", &completed.stored.connection.id.to_string())),
-            None => ([(CACHE_CONTROL, "no-store")], Json(show(completed.stored))).into_response(),
+            None => ([(CACHE_CONTROL, "no-store")], Json(show(&app, completed.stored))).into_response(),
         }),
         Err(not) => {
             tracing::info!(provider = provider.name(), why = %not.why, "an authorization made no connection");
             match not.redirect {
                 Some(page) => Ok(go_to(&with(&page, "error", error_of(not.why)))),
+                None if shows_pages(&headers) => Ok(pages::refusal(&not.why.into())),
                 None => Err(not.why.into()),
             }
         }

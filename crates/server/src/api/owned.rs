@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Path};
 use domain::delivery::Delivery;
+use domain::registration::Basis;
 use http::request::Parts;
 use store::{
-    Logged, StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredSource,
-    StoredSubscription,
+    Logged, StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredRegistration,
+    StoredSource, StoredSubscription,
 };
 
 use crate::access::Bearer;
@@ -40,6 +41,10 @@ pub(crate) struct OwnedJob(pub(crate) StoredJob);
 /// A connection of the bearer's.
 #[derive(Debug)]
 pub(crate) struct OwnedConnection(pub(crate) StoredConnection);
+
+/// A registration of one of the bearer's connections, with that.
+#[derive(Debug)]
+pub(crate) struct OwnedRegistration(pub(crate) StoredConnection, pub(crate) StoredRegistration);
 
 /// A conversation of the bearer's.
 #[derive(Debug)]
@@ -131,6 +136,26 @@ impl FromRequestParts<Arc<App>> for OwnedConnection {
         let stored = stored.ok_or_else(|| Problem::not_found("connection"))?;
         access.check(Some(&stored.connection.user_id))?;
         Ok(Self(stored))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OwnedRegistration {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
+        let Bearer(access) = Bearer::from_request_parts(parts, app).await?;
+        let none = || Problem::not_found("registration");
+        let path = Path::<(String, String)>::from_request_parts(parts, app).await;
+        let Path((connection, registration)) = path.map_err(|_| none())?;
+        let (Ok(connection), Ok(registration)) = (connection.parse(), registration.parse()) else {
+            return Err(none());
+        };
+        let stored = app.engine.store.connection(connection).await?;
+        let stored = stored.filter(|stored| stored.connection.removed_at.is_none()).ok_or_else(none)?;
+        access.check(Some(&stored.connection.user_id))?;
+        let found = app.engine.store.registration(registration).await?;
+        let is_of_it = |found: &StoredRegistration| found.registration.basis == Basis::Connection(connection);
+        Ok(Self(stored, found.filter(is_of_it).ok_or_else(none)?))
     }
 }
 

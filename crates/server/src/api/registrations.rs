@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::fields::Fields;
 use super::list::{Listed, Params, page, parsed};
-use super::owned::OwnedConnection;
+use super::owned::{OwnedConnection, OwnedRegistration};
 use crate::access::Bearer;
 use crate::app::App;
 use crate::problem::{Problem, Result};
@@ -169,6 +169,21 @@ pub(crate) async fn create_registration(
     let wanted = app.engine.registrations.want(new).await?;
     let settled = app.engine.registrations.settled(wanted).await?;
     Ok((StatusCode::CREATED, Json(show(settled))))
+}
+
+/// Remove a registration
+///
+/// It is removed at the provider, if need be later; until then it is listed as `removing`. What belongs to the account
+/// itself, such as the watch of a mailbox, is not set up again unless `settings.push` of the connection says `true`.
+#[utoipa::path(delete, path = "/api/connections/{id}/registrations/{registration}", tag = "Connections",
+    params(("id" = String, Path), ("registration" = String, Path)),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub(crate) async fn delete_registration(
+    State(app): State<Arc<App>>,
+    OwnedRegistration(mut connection, stored): OwnedRegistration,
+) -> Result<StatusCode> {
+    app.engine.registrations.unwant(&mut connection, stored).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn check_events(events: Vec<String>) -> Result<Vec<String>, String> {

@@ -25,7 +25,7 @@ const OVERLAP_HOURS_MAX: f64 = 720.0;
 /// How a key is replaced.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
-pub(crate) struct Rotation {
+pub(crate) struct SecretRotation {
     /// How long the old key signs too, 0 to 720.
     #[schema(default = 24)]
     overlap_hours: Option<f64>,
@@ -46,7 +46,7 @@ pub(crate) struct RotatedSubscription {
 /// Until the overlap ends `webhook-signature` holds a signature under the new key and one under the old, in this order;
 /// `X-Webhook-Signature` is made with the new secret at once.
 #[utoipa::path(post, path = "/api/webhooks/{id}/rotate-secret", tag = "Subscriptions",
-    params(("id" = String, Path)), request_body = Rotation,
+    params(("id" = String, Path)), request_body = SecretRotation,
     responses((status = 200, body = RotatedSubscription), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub(crate) async fn rotate_secret(
     State(app): State<Arc<App>>,

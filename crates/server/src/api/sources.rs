@@ -309,7 +309,7 @@ pub(crate) async fn delete_source(
 /// How an address is replaced.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
-pub(crate) struct Rotation {
+pub(crate) struct UrlRotation {
     /// For how long the old address goes on working, 0 to 672.
     #[schema(default = 24)]
     overlap_hours: Option<u16>,
@@ -317,7 +317,7 @@ pub(crate) struct Rotation {
 
 /// Give a source a new address
 #[utoipa::path(post, path = "/api/sources/{id}/rotate-url", tag = "Sources", params(("id" = String, Path)),
-    request_body = Rotation, responses((status = 200, body = NewSource), (status = 404, body = Problem)))]
+    request_body = UrlRotation, responses((status = 200, body = NewSource), (status = 404, body = Problem)))]
 pub(crate) async fn rotate_source_url(
     State(app): State<Arc<App>>,
     OwnedSource(mut stored): OwnedSource,

@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use self::players::Players;
 use self::scene::Secrets;
-use super::serve::{Serving, stop_signal};
+use super::serve::{Serving, listen, stop_signal};
 use super::server::Server;
 use crate::access::digest;
-use crate::config::{Config, Flags, environment};
+use crate::config::{BaseUrl, Config, Flags, environment};
 use crate::sign_in::GOOD_FOR;
 
 /// The one variable that counts: a demo takes no part in a set-up that is there.
@@ -51,7 +51,12 @@ pub(super) async fn run(args: &Args) -> Result<()> {
     let receivers = Receivers::start().await.context("cannot start the receivers")?;
 
     let secrets = Secrets::make();
-    let serving = Serving::start(config(args, &directory, &providers, &secrets)?).await?;
+    let mut config = config(args, &directory, &providers, &secrets)?;
+    let listener = listen(&config).await?;
+    let address = listener.local_addr()?;
+    // Where the stand-ins are told to push to. What listens to other machines goes by names that only they know.
+    config.base_url = address.ip().is_loopback().then(|| BaseUrl::at(address));
+    let serving = Serving::start_at(listener, config).await?;
     let url = format!("http://{}", serving.address);
     step(&format!("the server at {url}"));
 

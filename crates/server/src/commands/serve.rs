@@ -23,7 +23,8 @@ use crate::config::{Config, Flags, Inbound, Secret};
 use crate::data::{self, Data};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
-use crate::{connections, pages, router};
+use crate::router::Entrance;
+use crate::{connections, pages};
 
 /// Keys among which an admin key is looked for.
 const KEYS_LOOKED_AT: u32 = 1_000;
@@ -73,15 +74,15 @@ pub(super) struct Serving {
 
 impl Serving {
     pub(super) async fn start(config: Config) -> Result<Self> {
+        // The port first: when it is taken, nothing else has happened.
+        let listener = listen(&config).await?;
+        Self::start_at(listener, config).await
+    }
+
+    /// The same, where the port is taken already.
+    pub(super) async fn start_at(listener: TcpListener, config: Config) -> Result<Self> {
         raise_file_limit();
         leave_no_core();
-        // The port first: when it is taken, nothing else has happened.
-        let listener = TcpListener::bind(config.listen).await.with_context(|| {
-            format!(
-                "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
-                config.listen
-            )
-        })?;
         let data = data::open_alone(&config).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let new_admin_key = new_admin_key(&config, data.store.as_ref(), clock.as_ref()).await?;
@@ -98,6 +99,16 @@ impl Serving {
         tracing::info!("stopping: what is under way may finish");
         self.app.engine.stop().await;
     }
+}
+
+/// Takes the port that is configured.
+pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
+            config.listen
+        )
+    })
 }
 
 /// Opens as many files as the system allows: each connection is one, and shells hand on a low limit for the sake of
@@ -203,8 +214,7 @@ fn greet(address: SocketAddr, base_url: Option<&str>, new_admin_key: Option<&str
 
 /// Serves until it is told to stop.
 async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output = ()>) {
-    let (router, _) = router::routes();
-    let router = router.with_state(Arc::clone(app));
+    let entrance = Entrance::new(Arc::clone(app));
     let forgetting = Arc::clone(app);
     app.engine.supervisor.repeat("forget idle callers", FORGET_EVERY, move || {
         let app = Arc::clone(&forgetting);
@@ -216,7 +226,7 @@ async fn serve(listener: TcpListener, app: &Arc<App>, stop: impl Future<Output =
         app.engine.queues.close();
         app.engine.hub.close();
     };
-    if !connections::serve(listener, router, stop, REQUESTS_GRACE).await {
+    if !connections::serve(listener, entrance, stop, REQUESTS_GRACE).await {
         tracing::warn!("some requests did not end in time");
     }
     if tokio::time::timeout(REQUESTS_GRACE, app.engine.hub.closed()).await.is_err() {

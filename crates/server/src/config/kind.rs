@@ -135,6 +135,13 @@ fn network(text: &str) -> Option<IpNet> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
 
+impl BaseUrl {
+    /// That of a server which is reached where it listens.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        Self(format!("http://{address}"))
+    }
+}
+
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

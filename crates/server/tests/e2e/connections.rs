@@ -13,6 +13,7 @@ use crate::support::{on_each_database, until};
 
 on_each_database! {
     a_user_grants_access_and_the_tokens_stay_fresh
+    an_account_is_asked_as_often_as_its_settings_say
     a_dead_grant_is_told_once
 }
 
@@ -140,6 +141,33 @@ fn files(directory: &Path) -> Vec<u8> {
     databases.flat_map(|path| std::fs::read(path).unwrap()).collect()
 }
 
+async fn an_account_is_asked_as_often_as_its_settings_say(engine: Engine) {
+    let sandbox = sandbox().await;
+    let world = world(engine, &sandbox).await;
+    let pair = sandbox.world().grant("spotify", "alice");
+    let body = json!({
+        "user_id": "alice", "provider": "spotify", "account_id": "alice", "expires_in": 3_600,
+        "access_token": pair.access, "refresh_token": pair.refresh, "settings": { "poll_seconds": 1 },
+    });
+    let made = world.admin().post("/api/connections", &body).await.ok();
+    assert_eq!(made["settings"], json!({ "poll_seconds": 1, "push": null }));
+    let asked = || sandbox.world().api_calls("spotify");
+    until("it was asked again", || async { (asked() >= 3).then_some(()) }).await;
+
+    let path = format!("/api/connections/{}", made["id"].as_str().unwrap());
+    let changed =
+        world.admin().patch(&path, &json!({ "settings": { "poll_seconds": 0, "push": false } })).await.ok();
+    assert_eq!(changed["settings"], json!({ "poll_seconds": 0, "push": false }));
+    let mut again = body;
+    again.as_object_mut().unwrap().remove("settings");
+    let again = world.admin().post("/api/connections", &again).await.ok();
+    assert_eq!(again["settings"], changed["settings"], "what is not said stays");
+    let cleared = world.admin().patch(&path, &json!({ "settings": { "push": null } })).await.ok();
+    assert_eq!(cleared["settings"], json!({ "poll_seconds": 0, "push": null }));
+    world.admin().patch(&path, &json!({ "account_id": "x" })).await.problem(422, "invalid");
+    assert_eq!(world.admin().get(&path).await.ok()["settings"], cleared["settings"]);
+}
+
 async fn a_dead_grant_is_told_once(engine: Engine) {
     let sandbox = sandbox().await;
     let mut world = world(engine, &sandbox).await;
@@ -209,6 +237,53 @@ async fn a_state_counts_once_and_only_if_it_is_ours() {
 }
 
 #[tokio::test]
+async fn only_the_browser_that_began_can_finish() {
+    let sandbox = sandbox().await;
+    let world = world(Engine::Sqlite, &sandbox).await;
+    let key = world.admin().post("/api/keys", &json!({ "name": "mallory", "user_id": "mallory" })).await.ok();
+    let mallory = world.program.bearer(key["key"].as_str().unwrap());
+    let start = "/api/oauth/github/start?redirect=http://evil.test/";
+    let begin = || async {
+        let started = mallory.get(start).await;
+        let cookie = started.header("set-cookie").unwrap().to_owned();
+        (back(&visit(started.header("location").unwrap()).await), cookie)
+    };
+
+    // Somebody else is sent to the provider, and back: nothing is connected, and nobody goes on to a page of Mallory's.
+    let (callback, cookie) = begin().await;
+    assert!(
+        cookie.ends_with("; Path=/api/oauth/github/callback; Max-Age=1800; HttpOnly; SameSite=Lax"),
+        "{cookie}"
+    );
+    let anyone = world.program.anyone();
+    let victim = || Request::new("GET", &callback).header("accept", "text/html,*/*;q=0.8");
+    let refused = anyone.send(victim()).await;
+    assert_eq!((refused.status, refused.header("location")), (403, None));
+    assert!(
+        String::from_utf8_lossy(&refused.body).contains("<p>this is not the browser in which"),
+        "{refused:?}"
+    );
+    let pair = cookie.split(';').next().unwrap();
+    let spent = anyone.send(victim().header("cookie", pair)).await;
+    assert_eq!(spent.status, 400, "it is used up: {spent:?}");
+    let (callback, _) = begin().await;
+    anyone.send(Request::new("GET", &callback).header("cookie", pair)).await.problem(403, "other_browser");
+    assert!(world.admin().list("/api/connections").await.is_empty());
+
+    // Two that are under way in one browser do not get in each other's way.
+    let ((first, one), (second, other)) = (begin().await, begin().await);
+    let pairs = [one, other].map(|cookie| cookie.split(';').next().unwrap().to_owned()).join("; ");
+    for callback in [second, first] {
+        let done = anyone.send(Request::new("GET", &callback).header("cookie", &pairs)).await;
+        assert!(
+            done.header("location").unwrap().starts_with("http://evil.test/?connection_id=con_"),
+            "{done:?}"
+        );
+    }
+    assert!(world.admin().get("/api/oauth/github/start?user_id=alice").await.header("set-cookie").is_none());
+}
+
+#[tokio::test]
 async fn a_user_connects_and_sees_their_own_accounts_only() {
     let world = World::start(Engine::Sqlite).await;
     let admin = world.admin();
@@ -241,6 +316,12 @@ async fn a_user_connects_and_sees_their_own_accounts_only() {
             "expires_in",
         ),
         (json!({ "user_id": "alice", "provider": "github", "account_id": "x", "bogus": 1 }), "bogus"),
+        (json!({ "provider": "github", "settings": { "poll_seconds": -1 } }), "settings.poll_seconds"),
+        (json!({ "provider": "github", "settings": { "poll_seconds": 2_592_001 } }), "settings.poll_seconds"),
+        (json!({ "provider": "unipile", "settings": { "poll_seconds": 60 } }), "settings.poll_seconds"),
+        (json!({ "provider": "github", "settings": { "push": "no" } }), "settings.push"),
+        (json!({ "provider": "github", "settings": { "bogus": 1 } }), "settings.bogus"),
+        (json!({ "provider": "github", "settings": [] }), "settings"),
     ] {
         let detail = admin.post("/api/connections", &body).await.problem(422, "invalid");
         assert!(detail.contains(field), "{body}: {detail}");

@@ -61,6 +61,8 @@ async fn what_was_played_is_asked_for_by_itself_and_when_somebody_wants_it(engin
     sandbox.world().play("alice", "spotify:track:before");
     let world = world(engine, &sandbox, &Issuer::start().await).await;
     let id = connect(&world, &sandbox, "spotify", "alice").await;
+    let path = format!("/api/connections/{id}");
+    assert_eq!(world.admin().get(&path).await.ok()["can_sync"], true);
     assert_eq!(events(&world, "spotify.track.played").await.len(), 0);
 
     sandbox.world().play_at("alice", "spotify:track:1", now_seconds() + 60);
@@ -74,6 +76,7 @@ async fn what_was_played_is_asked_for_by_itself_and_when_somebody_wants_it(engin
     assert_eq!(sync(&world, &id).await["state"], "failed");
     let refused = world.admin().post(&format!("/api/connections/{id}/sync"), &json!({})).await;
     refused.problem(409, "needs_reauth");
+    assert_eq!(world.admin().get(&path).await.ok()["can_sync"], false);
     assert_eq!(world.admin().list("/api/events?type=connection.needs_reauth").await.len(), 1);
 }
 

@@ -1,5 +1,7 @@
 //! What providers need to be told so that they push, over the API and at a start.
 
+use std::collections::HashMap;
+
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 
@@ -11,6 +13,7 @@ use crate::support::{on_each_database, until};
 
 on_each_database! {
     what_is_registered_is_shown_pushes_and_goes_with_its_connection
+    one_of_several_registrations_is_removed
     a_channel_may_be_a_source_of_its_own
 }
 
@@ -35,6 +38,15 @@ async fn listed_when(world: &World, query: &str, holds: impl Fn(&[Value]) -> boo
 
 fn are_active(list: &[Value], count: usize) -> bool {
     list.len() == count && list.iter().all(|one| one["state"] == "active")
+}
+
+/// What the hub signs with for a callback, by topic, once there are so many: it writes that down after it has heard that we
+/// confirm it.
+async fn at_the_hub(sandbox: &Sandbox, callback: &str, count: usize) -> HashMap<String, Option<String>> {
+    until("the hub knows what it is to", || async {
+        Some(sandbox.world().hub_subscriptions(callback)).filter(|known| known.len() == count)
+    })
+    .await
 }
 
 /// Connects an account of Alice's.
@@ -96,7 +108,7 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
     let list = listed_when(&world, "?user_id=alice&provider=youtube", |list| are_active(list, 1)).await;
     assert!(list[0]["expires_at"].is_string() && list[0]["target"] == "UC1", "{list:?}");
     let callback = list[0]["url"].as_str().unwrap();
-    let subscriptions = sandbox.world().hub_subscriptions(callback);
+    let subscriptions = at_the_hub(&sandbox, callback, 1).await;
     let secret = subscriptions.values().next().unwrap().clone().unwrap();
     let feed = r#"<feed xmlns:yt="http://www.youtube.com/xml/schemas/2015" xmlns="http://www.w3.org/2005/Atom"><entry><id>yt:video:V1</id><yt:videoId>V1</yt:videoId><yt:channelId>UC1</yt:channelId><title>The door</title></entry></feed>"#;
     let provider = providers::by_name("youtube").unwrap();
@@ -125,7 +137,46 @@ async fn what_is_registered_is_shown_pushes_and_goes_with_its_connection(engine:
     });
     let left = left.await;
     assert_eq!((left.len(), &left[0]["state"]), (1, &json!("removing")));
-    assert!(sandbox.world().hub_subscriptions(callback).is_empty());
+    at_the_hub(&sandbox, callback, 0).await;
+}
+
+async fn one_of_several_registrations_is_removed(engine: Engine) {
+    let sandbox = Sandbox::start(now_seconds).await;
+    let world = world(engine, &sandbox).await;
+    let (admin, pushing) = (world.admin(), sandbox.world().pushing());
+    pushing.reach(BASE_URL, world.program.address);
+    let github = connect(&world, &sandbox, "github", "octo").await;
+    let route = format!("/api/connections/{github}/registrations");
+    let [kept, removed] = ["acme/shop", "acme/site"].map(async |target| {
+        let made = admin.post(&route, &json!({ "target": target })).await.ok();
+        format!("{route}/{}", made["id"].as_str().unwrap())
+    });
+    let (kept, removed) = (kept.await, removed.await);
+    let key = admin.post("/api/keys", &json!({ "name": "bob", "user_id": "bob" })).await.ok();
+    world.program.bearer(key["key"].as_str().unwrap()).delete(&removed).await.problem(403, "forbidden");
+
+    assert_eq!(admin.delete(&removed).await.status, 204);
+    let left = listed_when(&world, "?provider=github", |list| list.len() == 1).await;
+    assert_eq!((&left[0]["target"], &left[0]["state"]), (&json!("acme/shop"), &json!("active")));
+    assert_eq!((pushing.hooks("acme/shop").len(), pushing.hooks("acme/site").len()), (1, 0));
+    admin.delete(&removed).await.problem(404, "not_found");
+
+    // What belongs to an account itself stays away until it is wanted again.
+    let youtube = connect(&world, &sandbox, "youtube", "UC1").await;
+    let own = listed_when(&world, "?provider=youtube", |list| are_active(list, 1)).await;
+    let path = format!("/api/connections/{youtube}");
+    let other = format!("{path}/registrations/{}", kept.rsplit('/').next().unwrap());
+    admin.delete(&other).await.problem(404, "not_found");
+    let own_path = format!("{path}/registrations/{}", own[0]["id"].as_str().unwrap());
+    assert_eq!(admin.delete(&own_path).await.status, 204);
+    listed_when(&world, "?provider=youtube", <[Value]>::is_empty).await;
+    at_the_hub(&sandbox, own[0]["url"].as_str().unwrap(), 0).await;
+    admin.delete(&own_path).await.problem(404, "not_found");
+    assert_eq!(connect(&world, &sandbox, "youtube", "UC1").await, youtube);
+    assert_eq!(admin.get(&path).await.ok()["settings"]["push"], false);
+    admin.patch(&path, &json!({ "settings": { "push": null } })).await.ok();
+    let again = listed_when(&world, "?provider=youtube", |list| are_active(list, 1)).await;
+    assert_ne!(again[0]["id"], own[0]["id"]);
 }
 
 async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {
@@ -139,7 +190,7 @@ async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {
     let url = source["url"].as_str().unwrap();
     let list = listed_when(&world, "?user_id=alice", |list| are_active(list, 1)).await;
     assert_eq!((&list[0]["url"], &list[0]["connection_id"]), (&json!(url), &Value::Null));
-    let secrets: Vec<_> = sandbox.world().hub_subscriptions(url).into_values().collect();
+    let secrets: Vec<_> = at_the_hub(&sandbox, url, 1).await.into_values().collect();
     assert_eq!(secrets, [Some("chosen-secret".to_owned())]);
     let id = source["id"].as_str().unwrap();
     assert_eq!(world.admin().get(&format!("/api/sources/{id}")).await.ok()["channel_id"], "UC9");
@@ -150,7 +201,7 @@ async fn a_channel_may_be_a_source_of_its_own(engine: Engine) {
 
     assert_eq!(world.admin().delete(&format!("/api/sources/{id}")).await.status, 204);
     listed_when(&world, "?user_id=alice", <[Value]>::is_empty).await;
-    assert!(sandbox.world().hub_subscriptions(url).is_empty());
+    at_the_hub(&sandbox, url, 0).await;
 }
 
 #[tokio::test]

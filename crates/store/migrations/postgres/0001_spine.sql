@@ -230,6 +230,7 @@ CREATE TABLE connections (
     expires_at    BIGINT NOT NULL,
     authorized_at BIGINT NOT NULL,
     refresh       TEXT COLLATE "C" NOT NULL,
+    settings      TEXT COLLATE "C" NOT NULL,
     last_sync_at  BIGINT NOT NULL,
     -- It stays until what was registered for it is gone.
     removed_at    BIGINT NOT NULL,
@@ -283,6 +284,13 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_due ON tasks (kind, due_at);
 CREATE INDEX tasks_subject ON tasks (subject);
+
+-- Kinds of tasks of which none is claimed until then, and what they rest for.
+CREATE TABLE rests (
+    kind  TEXT COLLATE "C" PRIMARY KEY,
+    until BIGINT NOT NULL,
+    cause TEXT COLLATE "C" NOT NULL
+);
 
 -- What may be used once and was, until it would not be good any more.
 CREATE TABLE spent (

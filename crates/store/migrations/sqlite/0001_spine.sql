@@ -234,6 +234,7 @@ CREATE TABLE connections (
     expires_at    INTEGER NOT NULL,
     authorized_at INTEGER NOT NULL,
     refresh       TEXT NOT NULL,
+    settings      TEXT NOT NULL,
     last_sync_at  INTEGER NOT NULL,
     -- It stays until what was registered for it is gone.
     removed_at    INTEGER NOT NULL,
@@ -287,6 +288,13 @@ CREATE TABLE tasks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tasks_due ON tasks (kind, due_at);
 CREATE INDEX tasks_subject ON tasks (subject);
+
+-- Kinds of tasks of which none is claimed until then, and what they rest for.
+CREATE TABLE rests (
+    kind  TEXT PRIMARY KEY,
+    until INTEGER NOT NULL,
+    cause TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- What may be used once and was, until it would not be good any more.
 CREATE TABLE spent (

@@ -1,6 +1,7 @@
 -- Other nodes claim at the same time: what one of them has locked is skipped, not waited for.
 WITH due AS (
     SELECT kind, subject FROM tasks WHERE kind = $1 AND due_at <= $3
+      AND NOT EXISTS (SELECT 1 FROM rests WHERE kind = $1 AND until > $3)
     ORDER BY due_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 )

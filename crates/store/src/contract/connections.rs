@@ -1,5 +1,7 @@
 //! Accounts, what is set up for them at providers, and what is due.
 
+use std::time::Duration;
+
 use domain::registration::Basis;
 use domain::{Connection, Registration, Timestamp, UserId};
 
@@ -44,6 +46,9 @@ pub fn registration_task(provider: &str) -> String {
 
 /// What [`registration_task`] begins with.
 pub(crate) const REGISTRATION_TASK: &str = "registration ";
+
+/// By how much a rest must last longer than was known to be news.
+pub const REST_LONGER_BY: Duration = Duration::from_secs(1);
 
 /// When something is due for a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Connections, what is due for them, and what may be used once.
 
+use domain::connection::Settings;
 use domain::{ConnectionId, Timestamp, UserId};
 
 use super::{Data, paged};
-use crate::{Due, KeyDigest, Page, StoredConnection, Task};
+use crate::{Due, KeyDigest, Page, REST_LONGER_BY, StoredConnection, Task};
 
 /// A task, with what nobody else sees of it.
 #[derive(Debug)]
@@ -64,8 +65,22 @@ impl Data {
         known.connection.provider = fixed.provider;
         known.connection.account_id = fixed.account_id;
         known.connection.created_at = fixed.created_at;
+        known.connection.settings = fixed.settings;
         known.connection.last_sync_at = fixed.last_sync_at;
         known.connection.removed_at = fixed.removed_at;
+        self.move_tasks(&id.to_string(), due);
+        true
+    }
+
+    pub(super) fn treat_connection(
+        &mut self,
+        id: ConnectionId,
+        (settings, at): (&Settings, Timestamp),
+        due: &[Due],
+    ) -> bool {
+        let known = self.connections.get_mut(&id).filter(|known| known.connection.removed_at.is_none());
+        let Some(known) = known else { return false };
+        (known.connection.settings, known.connection.updated_at) = (*settings, at);
         self.move_tasks(&id.to_string(), due);
         true
     }
@@ -100,6 +115,9 @@ impl Data {
         now: Timestamp,
         deadline: Timestamp,
     ) -> Vec<Task> {
+        if self.rests.get(kind).is_some_and(|(until, _)| *until > now) {
+            return Vec::new();
+        }
         let is_due = |kept: &&mut Kept| kept.task.kind == kind && kept.due_at <= now;
         let mut due: Vec<_> = self.tasks.values_mut().filter(is_due).collect();
         due.sort_by_key(|kept| kept.due_at);
@@ -157,7 +175,7 @@ impl Data {
         (task, due_at, memory): (&Task, Timestamp, &str),
         (id, at): (ConnectionId, Timestamp),
     ) -> bool {
-        let is_settled = self.settle_task(task, due_at, memory);
+        let is_settled = self.connections.contains_key(&id) && self.settle_task(task, due_at, memory);
         if let Some(known) = self.connections.get_mut(&id).filter(|_| is_settled) {
             known.connection.last_sync_at = known.connection.last_sync_at.max(Some(at));
         }
@@ -165,7 +183,22 @@ impl Data {
     }
 
     pub(super) fn next_task_at(&self, kind: &str) -> Option<Timestamp> {
-        self.tasks.values().filter(|kept| kept.task.kind == kind).map(|kept| kept.due_at).min()
+        let due_at = self.tasks.values().filter(|kept| kept.task.kind == kind).map(|kept| kept.due_at).min();
+        due_at.map(|due_at| self.rests.get(kind).map_or(due_at, |(until, _)| due_at.max(*until)))
+    }
+
+    pub(super) fn rest_tasks(&mut self, kind: &str, until: Timestamp, cause: &str) -> bool {
+        let known = self.rests.get(kind);
+        let is_news = known.is_none_or(|(known, _)| known.plus(REST_LONGER_BY) <= until);
+        if is_news {
+            self.rests.insert(kind.to_owned(), (until, cause.to_owned()));
+        }
+        is_news
+    }
+
+    pub(super) fn wake_tasks(&mut self, kind: &str, cause: &str) -> bool {
+        let is_other = self.rests.get(kind).is_some_and(|(_, known)| known != cause && !known.is_empty());
+        is_other && self.rests.remove(kind).is_some()
     }
 
     pub(super) fn spend(&mut self, digest: &KeyDigest, expires_at: Timestamp, now: Timestamp) -> bool {

@@ -1,6 +1,7 @@
 //! Connections, and what is due for them: both in one transaction, so that none is ever forgotten.
 
 use const_format::formatcp;
+use domain::connection::Settings;
 use domain::{ConnectionId, Timestamp, UserId};
 
 use super::registrations;
@@ -15,6 +16,7 @@ pub(crate) const STATEMENTS: &[&Statement] = &[
     &ONE,
     &TO_ACCOUNT,
     &CHANGE,
+    &TREAT,
     &NOTE_SYNC,
     &DELETE,
     &DELETE_TASKS,
@@ -28,7 +30,7 @@ const CREATE: Statement = Statement::new(
     "create_connection",
     formatcp!(
         "INSERT INTO connections ({CONNECTION})
-         VALUES ($1, $10, $11, $12, $2, $3, $4, $5, $6, $7, $15, $16, $8, $13, $9, $14)
+         VALUES ($1, $10, $11, $12, $2, $3, $4, $5, $6, $7, $17, $15, $16, $8, $13, $9, $14)
          ON CONFLICT (provider, account_id, user_id) WHERE removed_at = 0 DO NOTHING"
     ),
 );
@@ -44,6 +46,7 @@ pub(crate) async fn create(sql: &impl Sql, stored: &StoredConnection, due: &[Due
         stored.revision,
         micros(connection.last_sync_at),
         micros(connection.removed_at),
+        json(&connection.settings)?,
     ]);
     sql.write_together(with_tasks((CREATE, args), stored, due)).await
 }
@@ -132,10 +135,28 @@ pub(crate) async fn change(sql: &impl Sql, stored: &StoredConnection, due: &[Due
     sql.write_together(with_tasks((CHANGE, args), stored, due)).await
 }
 
+/// Like [`NOTE_SYNC`] it counts no revision up.
+const TREAT: Statement = Statement::new(
+    "treat_connection",
+    "UPDATE connections SET settings = $2, updated_at = $3 WHERE id = $1 AND removed_at = 0",
+);
+
+pub(crate) async fn treat(
+    sql: &impl Sql,
+    id: ConnectionId,
+    (settings, at): (&Settings, Timestamp),
+    due: &[Due],
+) -> Result<bool> {
+    let subject = id.to_string();
+    let treat = (TREAT, args![Value::id(id), json(settings)?, at.as_micros()]);
+    sql.write_together(std::iter::once(treat).chain(due.iter().map(|due| move_task(&subject, due))).collect())
+        .await
+}
+
 /// It counts no revision up: whoever has read the connection meanwhile, to refresh it, must not be overtaken by this.
 const NOTE_SYNC: Statement = Statement::new(
     "note_sync",
-    "UPDATE connections SET last_sync_at = $2 WHERE id = $1 AND last_sync_at < $2",
+    "UPDATE connections SET last_sync_at = CASE WHEN last_sync_at < $2 THEN $2 ELSE last_sync_at END WHERE id = $1",
 );
 
 pub(crate) async fn finish_sync(
@@ -144,7 +165,8 @@ pub(crate) async fn finish_sync(
     (id, at): (ConnectionId, Timestamp),
 ) -> Result<bool> {
     let note = (NOTE_SYNC, args![Value::id(id), at.as_micros()]);
-    sql.write_together(vec![settling(task, due_at, memory), note]).await
+    // The connection first and then its task, as whoever authorises it again: in two orders they would wait for each other.
+    sql.write_fenced(2, vec![note, settling(task, due_at, memory)]).await
 }
 
 const DELETE: Statement = Statement::new("delete_connection", "DELETE FROM connections WHERE id = $1");

@@ -4,11 +4,11 @@ use const_format::formatcp;
 use domain::Timestamp;
 
 use crate::sql::{Sql, Statement, Value, args};
-use crate::{Due, KeyDigest, Result, StoreError, Task};
+use crate::{Due, KeyDigest, REST_LONGER_BY, Result, StoreError, Task};
 
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&Statement] =
-    &[&MOVE, &REMOVE, &SETTLE, &KEEP, &DROP, &RING, &CALL_FOR, &NEXT_AT, &SPEND, &FORGET_SPENT];
+    &[&MOVE, &REMOVE, &SETTLE, &KEEP, &DROP, &RING, &CALL_FOR, &NEXT_AT, &REST, &WAKE, &SPEND, &FORGET_SPENT];
 
 /// A new due time takes the task away from whoever has claimed it.
 const MOVE: Statement = Statement::new(
@@ -103,13 +103,41 @@ pub(super) fn call_for(kind: &str, subject: &str, at: Timestamp) -> (Statement, 
 }
 
 /// Zero where there is none: a minimum of nothing is null, which has no type of its own.
-const NEXT_AT: Statement =
-    Statement::new("next_task_at", "SELECT coalesce(min(due_at), 0) FROM tasks WHERE kind = $1");
+const NEXT_AT: Statement = Statement::new(
+    "next_task_at",
+    "SELECT coalesce(min(due_at), 0), (SELECT coalesce(max(until), 0) FROM rests WHERE kind = $1)
+     FROM tasks WHERE kind = $1",
+);
 
 pub(crate) async fn next_at(sql: &impl Sql, kind: &str) -> Result<Option<Timestamp>> {
     let row = sql.read_one(&NEXT_AT, args![kind]).await?;
     let mut row = row.ok_or_else(|| StoreError::Corrupt("a minimum without a row".to_owned()))?;
-    Ok(Some(row.int()?).filter(|&micros| micros != 0).map(Timestamp::from_micros))
+    let (due_at, rests_until) = (row.int()?, row.int()?);
+    Ok(Some(due_at)
+        .filter(|&micros| micros != 0)
+        .map(|due_at| Timestamp::from_micros(due_at.max(rests_until))))
+}
+
+/// Many find the reason at once; but for the first they have nothing to add.
+const REST: Statement = Statement::new(
+    "rest_tasks",
+    formatcp!(
+        "INSERT INTO rests (kind, until, cause) VALUES ($1, $2, $3)
+         ON CONFLICT (kind) DO UPDATE SET until = excluded.until, cause = excluded.cause
+         WHERE rests.until + {LONGER_MICROS} <= excluded.until"
+    ),
+);
+const LONGER_MICROS: i64 = REST_LONGER_BY.as_micros() as i64;
+
+pub(crate) async fn rest(sql: &impl Sql, kind: &str, until: Timestamp, cause: &str) -> Result<bool> {
+    Ok(sql.write(&REST, args![kind, until.as_micros(), cause]).await? > 0)
+}
+
+const WAKE: Statement =
+    Statement::new("wake_tasks", "DELETE FROM rests WHERE kind = $1 AND cause <> $2 AND cause <> ''");
+
+pub(crate) async fn wake(sql: &impl Sql, kind: &str, cause: &str) -> Result<bool> {
+    Ok(sql.write(&WAKE, args![kind, cause]).await? > 0)
 }
 
 const SPEND: Statement = Statement::new(

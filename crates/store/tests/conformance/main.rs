@@ -206,6 +206,7 @@ conformance! {
             a_connection_comes_back_as_it_was_written
             an_account_is_connected_once_by_each_user
             a_connection_is_changed_on_top_of_what_was_seen
+            settings_are_written_beside_whatever_changes_a_connection
             a_removed_connection_takes_its_tasks_along
             connections_are_listed_from_the_newest
             whoever_has_an_account_is_found_by_it
@@ -232,6 +233,10 @@ conformance! {
             a_ring_outlives_a_claimant_who_dies
             a_claim_can_be_kept_for_longer
             a_finished_sync_is_noted_and_overtakes_nobody
+            a_kind_that_rests_is_claimed_by_nobody
+            a_rest_is_lengthened_and_never_cut_short
+            a_rest_ends_with_its_cause
+            a_sync_ends_while_its_connection_is_authorized
             what_is_spent_stays_spent_until_it_expires
         }
         inbox {

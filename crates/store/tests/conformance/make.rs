@@ -148,6 +148,7 @@ impl Make {
             expires_at: None,
             authorized_at: created_at,
             refresh: Refresh::default(),
+            settings: connection::Settings::default(),
             last_sync_at: None,
             removed_at: None,
             created_at,

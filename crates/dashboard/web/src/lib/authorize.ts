@@ -19,10 +19,20 @@ export const WATCHED: Record<string, [what: string, example: string]> = {
 /** Goes to the provider's page. In the portal that is another window: providers let nobody frame theirs. */
 export async function authorize(provider: string, user_id: string): Promise<void> {
   const redirect = `${location.origin}${prefix}/connections`;
+  // Opened before anything is waited for: a window that follows no click is blocked.
+  const page = isPortal ? open("about:blank", "_blank") : undefined;
+  if (page === null) throw new Error("The browser lets no window open here.");
   const { url } = await ask(api.GET("/api/oauth/{provider}/start", {
     params: { path: { provider }, query: { redirect, ...(user_id && { user_id }) } },
     headers: { Accept: "application/json" },
-  }));
-  if (isPortal) open(url, "_blank", "noopener");
-  else location.assign(url);
+    // The answer's cookie has to come back with the user. In a frame of another site's the browser would not keep it, so the
+    // window asks.
+    ...(page && { fetch: (request: Request) => page.fetch(request) }),
+  })).catch((error: unknown) => {
+    page?.close();
+    throw error;
+  });
+  if (!page) return location.assign(url);
+  page.opener = null;
+  page.location.assign(url);
 }

@@ -78,12 +78,14 @@ export class Feed<T extends { id: string }> {
     if (!this.items.length && this.fresh.length) this.admit();
   }
 
-  /** Lets in what is new. */
-  admit(): void {
-    if (this.hasGap) return void this.begin();
-    this.items = [...this.fresh, ...this.items];
-    this.fresh.forEach(({ id }) => this.#known.add(id));
-    this.fresh = [];
+  /** Lets in what is new: all of it, or as many as `some`, the oldest first. With more than `most` items the list begins anew. */
+  admit(some = Infinity, most = Infinity): void {
+    if (this.hasGap || this.items.length > most) return void this.begin();
+    const rest = Math.max(0, this.fresh.length - some);
+    const admitted = this.fresh.slice(rest);
+    this.items = [...admitted, ...this.items];
+    admitted.forEach(({ id }) => this.#known.add(id));
+    this.fresh = this.fresh.slice(0, rest);
   }
 
   /** Puts an item in the place of what it was. */

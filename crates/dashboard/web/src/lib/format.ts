@@ -3,6 +3,7 @@
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
 const exactly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const number = new Intl.NumberFormat("en");
+const share = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -33,7 +34,7 @@ export function duration(milliseconds: number): string {
 export const count = (value: number) => number.format(value);
 export const brief = (value: number) => (value < 10_000 ? count(value) : compact.format(value));
 export const percent = (part: number, whole: number) =>
-  whole ? `${((100 * part) / whole).toFixed(part == whole || !part ? 0 : 1)}\u00a0%` : "–";
+  whole ? `${share.format((100 * part) / whole)}\u00a0%` : "–";
 
 /** An id with its middle left out: its end tells it from its neighbours. */
 export const short = (id: string) => (id.length > 16 ? `${id.slice(0, 4)}…${id.slice(-8)}` : id);

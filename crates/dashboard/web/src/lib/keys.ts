@@ -9,9 +9,10 @@ export const KEYS: [string, string][] = [
   ["Enter", "open"],
   ["Esc", "close"],
   ["r", "retry the open delivery"],
-  ["c", "copy the address of what is open"],
-  ["n", "new, where something can be made"],
+  ["c", "copy the address"],
+  ["n", "make a new one"],
   ["l", "let in what is new"],
+  ["f", "follow what is new"],
   ["g, then a letter", "go to a page"],
   ["?", "these keys"],
 ];
@@ -37,7 +38,7 @@ export function onKey(event: KeyboardEvent, showKeys: () => void): void {
     goesTo = true;
   } else if (event.key == "?") {
     showKeys();
-  } else if (event.key == "r" || event.key == "n" || event.key == "l") {
+  } else if (event.key == "r" || event.key == "n" || event.key == "l" || event.key == "f") {
     click(event.key);
   } else if (event.key == "c") {
     void navigator.clipboard?.writeText(location.href);

@@ -61,7 +61,11 @@ export interface paths {
         delete: operations["delete_connection"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Change a connection
+         * @description A connection that is asked on another schedule from now on is asked now.
+         */
+        patch: operations["change_connection"];
         trace?: never;
     };
     "/api/connections/{id}/registrations": {
@@ -80,6 +84,27 @@ export interface paths {
          */
         post: operations["create_registration"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/connections/{id}/registrations/{registration}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a registration
+         * @description It is removed at the provider, if need be later; until then it is listed as `removing`. What belongs to the account
+         *     itself, such as the watch of a mailbox, is not set up again unless `settings.push` of the connection says `true`.
+         */
+        delete: operations["delete_registration"];
         options?: never;
         head?: never;
         patch?: never;
@@ -507,7 +532,7 @@ export interface paths {
         };
         /**
          * Take a user's answer
-         * @description Where the provider sends the browser back to. The state counts once.
+         * @description Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from that.
          */
         get: operations["finish_authorization"];
         put?: never;
@@ -528,6 +553,11 @@ export interface paths {
         /**
          * Ask a user for a connection
          * @description Answers with a redirect to the provider, or with its URL for whoever accepts JSON alone.
+         *
+         *     Asked under a user's key or token, or in the dashboard's session, the answer sets a cookie, and only a browser that
+         *     brings it back can finish: nobody else can be sent to the provider in its place. Under the admin key, where an
+         *     application's own server asks, there is no such cookie: hand the URL to that user's browser alone, and see that the
+         *     `connection_id` which comes back is of the user who is signed in there.
          */
         get: operations["start_authorization"];
         put?: never;
@@ -1431,8 +1461,13 @@ export interface components {
             provider: string;
             refresh_token?: string | null;
             scopes?: string[] | null;
+            settings?: components["schemas"]["ShownSettings"] | null;
             /** @description Whose. A user's key may leave it out. */
             user_id?: string | null;
+        };
+        /** @description What is to change about a connection. */
+        ConnectionChange: {
+            settings?: components["schemas"]["ShownSettings"] | null;
         };
         /** @description A conversation to make. */
         ConversationBody: {
@@ -1588,6 +1623,8 @@ export interface components {
                  * @example octocat
                  */
                 account_id: string;
+                /** @description Whether it can be asked now, at `/api/connections/{id}/sync`. */
+                can_sync: boolean;
                 created_at: string;
                 /** @description When the access token expires. */
                 expires_at?: string | null;
@@ -1598,6 +1635,7 @@ export interface components {
                 /** @example github */
                 provider: string;
                 scopes: string[];
+                settings: components["schemas"]["ShownSettings"];
                 /**
                  * @description `pending`, `active`, `degraded`, `needs_reauth` or `disabled`.
                  * @example active
@@ -2185,11 +2223,11 @@ export interface components {
             /** @description Until when the old key signs too. */
             overlap_ends_at: string;
         };
-        /** @description How an address is replaced. */
-        Rotation: {
+        /** @description How a key is replaced. */
+        SecretRotation: {
             /**
-             * Format: int32
-             * @description For how long the old address goes on working, 0 to 672.
+             * Format: double
+             * @description How long the old key signs too, 0 to 720.
              * @default 24
              */
             overlap_hours: number | null;
@@ -2290,6 +2328,8 @@ export interface components {
              * @example octocat
              */
             account_id: string;
+            /** @description Whether it can be asked now, at `/api/connections/{id}/sync`. */
+            can_sync: boolean;
             created_at: string;
             /** @description When the access token expires. */
             expires_at?: string | null;
@@ -2300,6 +2340,7 @@ export interface components {
             /** @example github */
             provider: string;
             scopes: string[];
+            settings: components["schemas"]["ShownSettings"];
             /**
              * @description `pending`, `active`, `degraded`, `needs_reauth` or `disabled`.
              * @example active
@@ -2648,6 +2689,20 @@ export interface components {
             /** @description Whose things it opens; `null`: everything. */
             user_id?: string | null;
         };
+        /** @description What is otherwise than usual with a connection; what is not said is as usual. */
+        ShownSettings: {
+            /**
+             * Format: int32
+             * @description How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only when
+             *     somebody asks for it.
+             */
+            poll_seconds?: number | null;
+            /**
+             * @description Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for;
+             *     it usually is.
+             */
+            push?: boolean | null;
+        };
         /** @description A custom source. */
         ShownSource: {
             /** @description Where requests may come from; from anywhere where it is empty. */
@@ -2971,6 +3026,15 @@ export interface components {
             /** @description In whose catalogue. A user's key may leave it out; with the admin key, left out or `null` means everyone's. */
             user_id?: string | null;
         };
+        /** @description How an address is replaced. */
+        UrlRotation: {
+            /**
+             * Format: int32
+             * @description For how long the old address goes on working, 0 to 672.
+             * @default 24
+             */
+            overlap_hours: number | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -3140,6 +3204,47 @@ export interface operations {
             };
         };
     };
+    change_connection: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConnectionChange"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShownConnection"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_registration: {
         parameters: {
             query?: never;
@@ -3180,6 +3285,34 @@ export interface operations {
                 };
             };
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                registration: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -4138,6 +4271,14 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     start_authorization: {
@@ -4592,7 +4733,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Rotation"];
+                "application/json": components["schemas"]["UrlRotation"];
             };
         };
         responses: {
@@ -5858,7 +5999,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Rotation"];
+                "application/json": components["schemas"]["SecretRotation"];
             };
         };
         responses: {

@@ -192,6 +192,10 @@ fn subscriptions(receivers: &Receivers) -> Vec<Value> {
             "event_types": ["*"], "paused": true,
         }),
         json!({
+            "description": "Alice's own hook", "url": url(Habit::Good), "user_id": "alice",
+            "event_types": ["github.*", "stripe.*", "message.new"],
+        }),
+        json!({
             "description": "Night shift's alarm", "url": url(Habit::Good), "template": "teams",
             "event_types": ["alert.*", "delivery.*", "connection.*"],
         }),

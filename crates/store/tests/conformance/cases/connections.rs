@@ -1,6 +1,6 @@
 //! Connections: one for each user and account, written whole, and never without what is due for them.
 
-use domain::connection::{Refresh, State};
+use domain::connection::{Refresh, Settings, State};
 use store::{Due, Page, Store, StoredConnection};
 
 use super::tasks::{KIND, claim};
@@ -24,6 +24,7 @@ pub(crate) async fn a_connection_comes_back_as_it_was_written(store: &dyn Store)
     connection.scopes = vec!["repo".to_owned(), "read:user".to_owned()];
     connection.expires_at = Some(at(3_600));
     connection.refresh = Refresh { failures: 3, begun_at: Some(at(7)) };
+    connection.settings = Settings { poll_seconds: Some(60), push: Some(false) };
     connection.last_sync_at = Some(at(9));
     assert!(store.create_connection(&stored, &[]).await.unwrap());
     assert_eq!(store.connection(stored.connection.id).await.unwrap(), Some(stored));
@@ -56,6 +57,23 @@ pub(crate) async fn a_connection_is_changed_on_top_of_what_was_seen(store: &dyn 
     let expected = StoredConnection { revision: stored.revision + 1, ..changed };
     assert_eq!(store.connection(stored.connection.id).await.unwrap(), Some(expected));
     assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(100)), "what came too late moved nothing");
+}
+
+pub(crate) async fn settings_are_written_beside_whatever_changes_a_connection(store: &dyn Store) {
+    let [stored] = created(store, 1).await.try_into().unwrap();
+    let id = stored.connection.id;
+    let settings = Settings { poll_seconds: Some(0), push: None };
+    let due = [Due { kind: KIND.to_owned(), at: Some(at(7)) }];
+    assert!(store.treat_connection(id, (&settings, at(5)), &due).await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(7)));
+    let mut changed = stored.clone();
+    changed.connection.state = State::Degraded;
+    assert!(store.change_connection(&changed, &[]).await.unwrap(), "it has overtaken nobody");
+    let now = store.connection(id).await.unwrap().unwrap();
+    assert_eq!((now.connection.settings, now.connection.state), (settings, State::Degraded));
+    assert!(store.delete_connection(id).await.unwrap());
+    assert!(!store.treat_connection(id, (&settings, at(5)), &due).await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), None);
 }
 
 pub(crate) async fn a_removed_connection_takes_its_tasks_along(store: &dyn Store) {

@@ -104,6 +104,24 @@ pub(crate) async fn of_eight_claimants_each_task_goes_to_one(store: &dyn Store) 
     assert_eq!(claimed.into_iter().map(|task| task.subject).collect::<BTreeSet<_>>(), tasks);
 }
 
+pub(crate) async fn a_sync_ends_while_its_connection_is_authorized(store: &dyn Store) {
+    let mut connection = Make::new().connection(at(0));
+    let id = connection.connection.id;
+    let due = |second| [Due { kind: KIND.to_owned(), at: Some(at(second)) }];
+    assert!(store.create_connection(&connection, &due(0)).await.unwrap());
+    for second in (0..2_000).step_by(50) {
+        let [task] = claim(store, 1, at(second)).await.try_into().unwrap();
+        let later = due(second + 50);
+        let (is_changed, ended) = futures::join!(
+            store.change_connection(&connection, &later),
+            store.finish_sync((&task, at(second + 50), ""), (id, at(second)))
+        );
+        assert!(is_changed.unwrap(), "neither waits for what the other holds");
+        ended.unwrap();
+        connection.revision += 1;
+    }
+}
+
 pub(crate) async fn what_is_spent_stays_spent_until_it_expires(store: &dyn Store) {
     assert!(store.spend(&[1; 32], at(60), at(0)).await.unwrap());
     assert!(!store.spend(&[1; 32], at(60), at(1)).await.unwrap());
@@ -179,4 +197,40 @@ pub(crate) async fn a_task_is_dropped_by_its_claimant_unless_somebody_rings(stor
     assert!(store.drop_task(&third).await.unwrap());
     assert!(!store.drop_task(&third).await.unwrap());
     assert_eq!(store.next_task_at(KIND).await.unwrap(), None);
+}
+
+pub(crate) async fn a_kind_that_rests_is_claimed_by_nobody(store: &dyn Store) {
+    due(store, 2).await;
+    let [first] = claim(store, 1, at(1)).await.try_into().unwrap();
+    assert!(store.rest_tasks(KIND, at(100), "").await.unwrap());
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(100)));
+    assert!(store.settle_task(&first, at(3), "").await.unwrap(), "what was claimed stays so");
+    assert_eq!(store.claim_tasks("poll", 10, at(99), at(999)).await.unwrap().len(), 2, "each kind by itself");
+    assert_eq!(claim(store, 10, at(100)).await.len(), 2);
+    assert_eq!(store.next_task_at("nothing").await.unwrap(), None);
+}
+
+pub(crate) async fn a_rest_is_lengthened_and_never_cut_short(store: &dyn Store) {
+    due(store, 1).await;
+    assert!(store.rest_tasks(KIND, at(100), "").await.unwrap());
+    assert!(!store.rest_tasks(KIND, at(50), "").await.unwrap());
+    let no_news = at(100).plus(std::time::Duration::from_millis(999));
+    assert!(!store.rest_tasks(KIND, no_news, "").await.unwrap(), "it rests until then already");
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert!(store.rest_tasks(KIND, at(200), "").await.unwrap());
+    assert_eq!(claim(store, 10, at(199)).await, []);
+    assert_eq!(claim(store, 10, at(200)).await.len(), 1);
+}
+
+pub(crate) async fn a_rest_ends_with_its_cause(store: &dyn Store) {
+    due(store, 1).await;
+    assert!(!store.wake_tasks(KIND, "new secret").await.unwrap(), "it does not rest");
+    assert!(store.rest_tasks(KIND, at(100), "old secret").await.unwrap());
+    assert!(!store.wake_tasks(KIND, "old secret").await.unwrap());
+    assert_eq!(claim(store, 10, at(99)).await, []);
+    assert!(store.wake_tasks(KIND, "new secret").await.unwrap());
+    assert_eq!(claim(store, 10, at(1)).await.len(), 1);
+    assert!(store.rest_tasks(KIND, at(300), "").await.unwrap());
+    assert!(!store.wake_tasks(KIND, "new secret").await.unwrap(), "that has no cause that could end");
 }
