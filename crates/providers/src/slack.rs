@@ -58,9 +58,8 @@ impl Provider for Slack {
         known: &Known<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Slack-Signature"))?;
-        let timestamp =
-            request.header(TIMESTAMP).ok_or(Refusal::MissingHeader("X-Slack-Request-Timestamp"))?;
+        let signature = request.needed(SIGNATURE)?;
+        let timestamp = request.needed(TIMESTAMP)?;
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
         if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
