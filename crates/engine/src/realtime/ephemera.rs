@@ -160,27 +160,44 @@ impl Drop for Seat {
 }
 
 impl Rooms {
-    /// Takes a place in the room of what `scope` shows. It is the user's own, or somebody's who looks on.
-    pub(crate) fn enter(self: &Arc<Self>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
-        let room =
-            scope.user().map_or_else(|| Arc::clone(&self.everyone), |user| self.enter_user(user, is_own));
+    /// Takes a place in the room of what `scope` shows. It is the user's own, of whom so many may be there, or somebody's who
+    /// looks on. `None` where the user has that many.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        scope: &Scope,
+        own_max: Option<usize>,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Seat> {
+        let room = match scope.user() {
+            None => Arc::clone(&self.everyone),
+            Some(user) => self.enter_user(user, own_max)?,
+        };
         let marks = room.marks.subscribe();
         let heard = marks.borrow().whispers;
-        Seat {
+        Some(Seat {
             rooms: Arc::clone(self),
             room,
             user: scope.user().cloned(),
-            is_own,
+            is_own: own_max.is_some(),
             clock: Arc::clone(clock),
             marks,
             heard,
-        }
+        })
     }
 
-    fn enter_user(&self, user: &UserId, is_own: bool) -> Arc<Room> {
+    /// Whether a user has so many connections of their own.
+    pub(crate) fn is_full(&self, user: &UserId, own_max: usize) -> bool {
+        lock(&self.users).get(user).is_some_and(|occupied| occupied.own >= own_max)
+    }
+
+    fn enter_user(&self, user: &UserId, own_max: Option<usize>) -> Option<Arc<Room>> {
+        let is_own = own_max.is_some();
         let (room, has_come) = {
             let mut users = lock(&self.users);
             let occupied = users.entry(user.clone()).or_default();
+            if own_max.is_some_and(|own_max| occupied.own >= own_max) {
+                return None;
+            }
             let has_come = is_own && occupied.own == 0 && occupied.left_at.take().is_none();
             *(if is_own { &mut occupied.own } else { &mut occupied.others }) += 1;
             (Arc::clone(&occupied.room), has_come)
@@ -188,7 +205,7 @@ impl Rooms {
         if has_come {
             self.whisper(&presence(user, "online"));
         }
-        room
+        Some(room)
     }
 
     fn leave(&self, user: Option<&UserId>, was_own: bool, now: Duration) {
@@ -326,6 +343,10 @@ mod tests {
         Grant::of(access).scope(None, types).unwrap()
     }
 
+    fn enter(rooms: &Arc<Rooms>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
+        rooms.enter(scope, is_own.then_some(2), clock).unwrap()
+    }
+
     fn typing(state: &str) -> Whisper {
         Whisper { kind: TYPING, from: user("alice"), data: json!(state), by: Some(1) }
     }
@@ -341,8 +362,8 @@ mod tests {
     #[test]
     fn of_much_typing_the_first_and_the_last_are_told() {
         let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
-        let mut alice = rooms.enter(&scope(Access::User(user("alice")), &[]), true, &clock);
-        let mut bob = rooms.enter(&scope(Access::User(user("bob")), &[]), true, &clock);
+        let mut alice = enter(&rooms, &scope(Access::User(user("alice")), &[]), true, &clock);
+        let mut bob = enter(&rooms, &scope(Access::User(user("bob")), &[]), true, &clock);
         let _came = alice.whispers();
         rooms.type_in("c", typing("1"), at(0));
         rooms.type_in("c", typing("2"), at(300));
@@ -377,16 +398,27 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_so_many_places_and_no_more() {
+        let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
+        let (alices, bobs) = (scope(Access::User(user("alice")), &[]), scope(Access::User(user("bob")), &[]));
+        let mut seats = [(); 2].map(|()| Some(enter(&rooms, &alices, true, &clock)));
+        assert!(rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_none());
+        let _others = [enter(&rooms, &bobs, true, &clock), enter(&rooms, &alices, false, &clock)];
+        seats[0] = None;
+        assert!(!rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_some());
+    }
+
+    #[test]
     fn a_user_who_comes_back_soon_has_not_gone() {
         let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
-        let mut admin = rooms.enter(&scope(Access::Admin, &["presence"]), false, &clock);
+        let mut admin = enter(&rooms, &scope(Access::Admin, &["presence"]), false, &clock);
         let alices = scope(Access::User(user("alice")), &[]);
-        let seats = [(); 2].map(|()| rooms.enter(&alices, true, &clock));
+        let seats = [(); 2].map(|()| enter(&rooms, &alices, true, &clock));
         assert_eq!(data(&mut admin), [json!({ "state": "online" })]);
         let left = clock.elapsed();
         drop(seats);
         rooms.tell_due(left + PRESENCE_LINGERS / 2);
-        drop(rooms.enter(&alices, true, &clock));
+        drop(enter(&rooms, &alices, true, &clock));
         assert!(data(&mut admin).is_empty());
         rooms.tell_due(clock.elapsed() + PRESENCE_LINGERS);
         assert_eq!(data(&mut admin), [json!({ "state": "offline" })]);

@@ -9,6 +9,7 @@ use crate::support::stream::{Events, Socket, Stream, TRANSPORTS, Transport, Want
 use crate::support::world::World;
 use crate::support::{on_each_database, until, within};
 
+mod crowding;
 mod reconnecting;
 
 on_each_database! {
