@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use store::Position;
 use tokio::sync::watch;
 
+use super::elsewhere::{Elsewhere, Heard};
 use super::scope::Scope;
 use super::tail::Entry;
 use crate::clock::Clock;
@@ -96,6 +97,8 @@ pub(crate) struct Rooms {
     everyone: Arc<Room>,
     users: Mutex<HashMap<UserId, Occupied>>,
     typing: Mutex<HashMap<(UserId, String), Typing>>,
+    /// The users of other nodes.
+    pub(super) elsewhere: Elsewhere,
 }
 
 #[derive(Debug, Default)]
@@ -160,6 +163,11 @@ impl Drop for Seat {
 }
 
 impl Rooms {
+    /// Rooms of a node that has others beside it, or none.
+    pub(crate) fn beside(elsewhere: Elsewhere) -> Self {
+        Self { elsewhere, ..Self::default() }
+    }
+
     /// Takes a place in the room of what `scope` shows. It is the user's own, of whom so many may be there, or somebody's who
     /// looks on. `None` where the user has that many.
     pub(crate) fn enter(
@@ -203,7 +211,10 @@ impl Rooms {
             (Arc::clone(&occupied.room), has_come)
         };
         if has_come {
-            self.whisper(&presence(user, "online"));
+            self.elsewhere.say_here(user);
+            if !self.elsewhere.has(user) {
+                self.whisper(&presence(user, "online"));
+            }
         }
         Some(room)
     }
@@ -274,26 +285,75 @@ impl Rooms {
                 _ => typing.insert(key, Typing { told_at: now, waiting: None }),
             };
         }
-        self.whisper(&whisper);
+        self.pass_on(&whisper);
+    }
+
+    /// Passes typing on, here and at the other nodes.
+    fn pass_on(&self, typing: &Arc<Whisper>) {
+        self.whisper(typing);
+        self.elsewhere.say_typing(&typing.from, &typing.data);
     }
 
     /// Tells what has waited for long enough: that somebody has gone, and what was last said of somebody's typing.
     pub(crate) fn tell_due(&self, now: Duration) {
-        for whisper in self.gone(now).into_iter().chain(self.typing_due(now)) {
-            self.whisper(&whisper);
+        for user in self.gone(now) {
+            self.elsewhere.say_gone(&user);
+            if !self.elsewhere.has(&user) {
+                self.whisper(&presence(&user, "offline"));
+            }
+        }
+        for typing in self.typing_due(now) {
+            self.pass_on(&typing);
         }
         lock(&self.users).retain(|_, occupied| !occupied.is_empty());
     }
 
-    fn gone(&self, now: Duration) -> Vec<Arc<Whisper>> {
+    fn gone(&self, now: Duration) -> Vec<UserId> {
         let mut gone = Vec::new();
         for (user, occupied) in lock(&self.users).iter_mut() {
             if occupied.left_at.is_some_and(|left_at| now.saturating_sub(left_at) >= PRESENCE_LINGERS) {
                 occupied.left_at = None;
-                gone.push(presence(user, "offline"));
+                gone.push(user.clone());
             }
         }
         gone
+    }
+
+    /// Takes in what another node tells.
+    pub(crate) fn hear(&self, note: &str, now: Duration) {
+        for heard in self.elsewhere.hear(note, now, |user| self.has_here(user)) {
+            match heard {
+                Heard::Here(user) => self.whisper(&presence(&user, "online")),
+                Heard::Gone(user) => self.whisper(&presence(&user, "offline")),
+                Heard::Typing(from, data) => {
+                    self.whisper(&Arc::new(Whisper { kind: TYPING, from, data, by: None }));
+                }
+                Heard::Who => self.say_here(),
+            }
+        }
+    }
+
+    /// Says again to the other nodes who is here, and forgets who they have not said to be there for a while.
+    pub(crate) fn say_who_is_here(&self, now: Duration) {
+        for user in self.elsewhere.forget(now) {
+            if !self.has_here(&user) {
+                self.whisper(&presence(&user, "offline"));
+            }
+        }
+        self.say_here();
+    }
+
+    /// Tells the other nodes who is here.
+    pub(crate) fn say_here(&self) {
+        for (user, occupied) in lock(&self.users).iter() {
+            if occupied.is_present() {
+                self.elsewhere.say_here(user);
+            }
+        }
+    }
+
+    fn has_here(&self, user: &UserId) -> bool {
+        lock(&self.users).get(user).is_some_and(Occupied::is_present)
     }
 
     fn typing_due(&self, now: Duration) -> Vec<Arc<Whisper>> {
@@ -314,7 +374,12 @@ impl Rooms {
 
 impl Occupied {
     fn is_empty(&self) -> bool {
-        self.own == 0 && self.others == 0 && self.left_at.is_none()
+        self.others == 0 && !self.is_present()
+    }
+
+    /// Whether the user is here, or has left just now.
+    fn is_present(&self) -> bool {
+        self.own > 0 || self.left_at.is_some()
     }
 }
 

@@ -7,9 +7,11 @@
 //!
 //! Read in this order: [`scope`] (what may be shown), [`frame`] (what is said), [`session`] (the life of a stream, without
 //! any I/O), [`tail`] and [`follow`] (the log in memory), [`place`] (how many there may be), [`stream`] (one connection),
-//! [`ephemera`] (what is passed on and not kept), [`send`] (what clients do), [`revoke`].
+//! [`ephemera`] (what is passed on and not kept) and [`elsewhere`] (the same at other nodes), [`send`] (what clients do),
+//! [`revoke`].
 
 mod cursor;
+mod elsewhere;
 mod ephemera;
 mod follow;
 mod frame;
@@ -25,6 +27,7 @@ mod tail;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::RngExt as _;
 use store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -42,13 +45,16 @@ pub use session::Moment;
 pub use stream::{Gate, Gone, Heard, Wire};
 pub use tail::Entry;
 
+use self::elsewhere::Elsewhere;
 use self::ephemera::Rooms;
 use self::follow::Follower;
 use self::revoke::Keys;
+use crate::chance;
 use crate::clock::Clock;
-use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, REVOKED_LOOKED_AT_EVERY};
+use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, HERE_EVERY, REVOKED_LOOKED_AT_EVERY};
 use crate::log::Log;
 use crate::shared::Shared;
+use crate::supervise::Supervisor;
 
 /// How streams are served.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +96,9 @@ impl Hub {
         terms: Terms,
     ) -> Arc<Self> {
         let Shared { store, clock, advance, supervisor, .. } = shared.clone();
-        let (rooms, figures) = (Arc::new(Rooms::default()), Arc::new(Figures::default()));
+        let elsewhere =
+            if store.is_shared() { Elsewhere::of(chance::rng().random()) } else { Elsewhere::default() };
+        let (rooms, figures) = (Arc::new(Rooms::beside(elsewhere)), Arc::new(Figures::default()));
         let hub = Arc::new(Self {
             terms,
             follower: Follower::new(
@@ -123,7 +131,24 @@ impl Hub {
         supervisor.repeat_with("tell who has gone", EPHEMERA_EVERY, Arc::clone(&hub), |hub| async move {
             hub.rooms.tell_due(hub.clock.elapsed());
         });
+        if hub.store.is_shared() {
+            hub.keep_in_touch(&supervisor);
+        }
         hub
+    }
+
+    /// Tells other nodes of this one's users, and hears of theirs.
+    fn keep_in_touch(self: &Arc<Self>, supervisor: &Supervisor) {
+        let with = || (Arc::clone(self), supervisor.stopping());
+        supervisor.keep_with("tell other nodes", with(), |(hub, stopping)| async move {
+            hub.tell_others(&stopping).await;
+        });
+        supervisor.keep_with("hear other nodes", with(), |(hub, stopping)| async move {
+            hub.hear_others(&stopping).await;
+        });
+        supervisor.repeat_with("say who is here", HERE_EVERY, Arc::clone(self), |hub| async move {
+            hub.rooms.say_who_is_here(hub.clock.elapsed());
+        });
     }
 
     /// Sends all connections away, not all at one instant.
