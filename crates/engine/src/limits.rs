@@ -386,6 +386,9 @@ pub const INBOX_TRIES: usize = 20;
 /// Messages of one conversation that wait to be sent and are looked at for the next.
 pub const SENDING_LOOKED_AT_MAX: u32 = 1_000;
 
+/// A user's connections that are looked through for those that a message may go by.
+pub const SENDING_CONNECTIONS_MAX: u32 = 100;
+
 /// Messages that a node sends at once, each in a conversation of its own.
 pub const SENDS_AT_ONCE_MAX: usize = 8;
 

@@ -149,7 +149,7 @@ impl Engine {
         let (rejections, recorder) = Rejections::new(&shared, settings.rejections_kept_for);
 
         // Who reads along.
-        let inbox = Arc::new(Inbox::new(&shared, log.clone()));
+        let inbox = Arc::new(Inbox::new(&shared, Arc::clone(&connections), log.clone()));
         let hub = Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.streams);
 
         // What happens by itself.

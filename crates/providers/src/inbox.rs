@@ -4,7 +4,7 @@ use domain::conversation::{Change, Chat, Message, What};
 use domain::{Event, Timestamp};
 
 use crate::Settings;
-use crate::api::{ApiAnswer, ApiCall, CallFailure};
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::{slack, unipile};
 
 /// Bytes of an id that a provider gives to a chat or a message. The longest known are Gmail's and WhatsApp's, below 100.
@@ -36,24 +36,34 @@ pub fn told(event: &Event) -> Option<Told> {
     is_named.then_some(told)
 }
 
-/// Whether messages can be handed to the provider of that name.
-#[must_use]
-pub fn can_send(provider: &str) -> bool {
-    provider == "unipile"
+/// How messages are handed to a provider.
+#[derive(Debug, Clone, Copy)]
+pub enum Sending {
+    /// By the operator's key, where one is set.
+    ByOperator(fn(&Chat, &Message, &Settings) -> Option<ApiCall>),
+    /// By a token of the user's.
+    ByUser(fn(&Chat, &Message, &Settings, &Token) -> ApiCall),
 }
 
-/// Hands `message` to the chat's provider; `None` where that cannot be, or what it takes is not set.
+/// How messages are handed to the provider of that name; `None` where they cannot be.
 #[must_use]
-pub fn send(chat: &Chat, message: &Message, settings: &Settings) -> Option<ApiCall> {
-    can_send(&chat.provider).then(|| unipile::messages::send(&chat.chat_id, message, settings)).flatten()
+pub fn sending(provider: &str) -> Option<Sending> {
+    match provider {
+        "unipile" => Some(Sending::ByOperator(unipile::messages::send)),
+        "slack" => Some(Sending::ByUser(slack::messages::send)),
+        _ => None,
+    }
 }
 
-/// Reads the answer to [`send`]: the provider's id for the message, where it has said one.
+/// Reads what the provider answers to a message: its id for it, where it has said one.
 ///
 /// # Errors
-/// Why it was not sent.
-pub fn read_sent(answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
-    unipile::messages::read_sent(answer, now)
+/// Why it was not sent. [`CallFailure::Exhausted`]: it was not taken, and may be later.
+pub fn read_sent(provider: &str, answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
+    match provider {
+        "slack" => slack::messages::read_sent(answer, now),
+        _ => unipile::messages::read_sent(answer, now),
+    }
 }
 
 /// A change that came in with `event`.
