@@ -1,7 +1,7 @@
-//! What providers' events tell of messages, and how a message is handed to a provider.
+//! What providers' events tell of messages and mails, and how a message is handed to a provider.
 
 use domain::conversation::{Change, Chat, Message, What};
-use domain::{Event, Timestamp};
+use domain::{Event, Timestamp, email};
 
 use crate::Settings;
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
@@ -9,6 +9,9 @@ use crate::{slack, unipile};
 
 /// Bytes of an id that a provider gives to a chat or a message. The longest known are Gmail's and WhatsApp's, below 100.
 const ID_BYTES_MAX: usize = 512;
+
+/// Bytes of an id of a mail, which may be the mail's own (RFC 5322, 2.1.1).
+const MAIL_ID_BYTES_MAX: usize = 998;
 
 /// What an event tells of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,19 @@ pub fn told(event: &Event) -> Option<Told> {
     let is_id = |id: &str| (1..=ID_BYTES_MAX).contains(&id.len()) && !id.contains(char::is_control);
     let is_named = is_id(&told.chat.account_id) && is_id(&told.chat.chat_id) && is_id(&told.message_id);
     is_named.then_some(told)
+}
+
+/// What a provider's own `event` tells of a mail; `None` where it tells of none.
+#[must_use]
+pub fn told_mail(event: &Event) -> Option<email::Told> {
+    let told = match event.provider.as_deref()? {
+        "unipile" => unipile::mails::told(event),
+        _ => None,
+    }?;
+    let is_id = |id: &str| (1..=MAIL_ID_BYTES_MAX).contains(&id.len()) && !id.contains(char::is_control);
+    let is_named = is_id(&told.message_id) && told.mailbox.as_deref().is_none_or(is_id);
+    let in_reply_to = told.in_reply_to.filter(|id| is_id(id));
+    is_named.then_some(email::Told { in_reply_to, ..told })
 }
 
 /// How messages are handed to a provider.

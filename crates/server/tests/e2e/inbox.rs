@@ -10,6 +10,7 @@ use crate::support::stream::{Socket, metric_when};
 use crate::support::world::World;
 use crate::support::{on_each_database, until, within};
 
+mod mails;
 mod slack;
 
 on_each_database! {
