@@ -255,6 +255,7 @@ const EVENT_TYPES: &[Described] = &[
 /// docs.slack.dev, `oauth.v2.access` and "Using token rotation". Errors come with status 200 and `ok: false`.
 static OAUTH: OAuth = OAuth {
     scopes: &[
+        "chat:write",
         "channels:history",
         "channels:read",
         "groups:history",
@@ -298,6 +299,9 @@ impl Connectable for Slack {
     }
 }
 
+/// Slack's word for being asked too often.
+const RATE_LIMITED: &str = "ratelimited";
+
 /// Slack's own errors come with status 200.
 fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<(), CallFailure> {
     let said = answer.success(now)?;
@@ -307,7 +311,7 @@ fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<(), CallFailure> {
     let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
     Err(match error.as_str() {
         dead if DEAD_TOKEN.contains(&dead) => CallFailure::TokenRefused(error),
-        "ratelimited" | "internal_error" | "fatal_error" | "service_unavailable" => {
+        RATE_LIMITED | "internal_error" | "fatal_error" | "service_unavailable" => {
             CallFailure::Passing { reason: error, retry_after: answer.retry_after(now) }
         }
         _ => CallFailure::Refused(error),

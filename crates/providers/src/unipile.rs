@@ -5,6 +5,7 @@
 //! that others have recorded, where these differ. Nothing is signed and nothing has an id: a header of our choice holds a
 //! shared secret, and what tells a repeat is made from what an event is about.
 
+pub(crate) mod mails;
 pub(crate) mod messages;
 mod register;
 

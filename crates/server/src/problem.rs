@@ -9,6 +9,7 @@ use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
 use engine::inbox::NotPosted;
 use engine::ingest::Refused;
 use engine::log::NotKept;
+use engine::realtime::Full;
 use engine::recover::{NotBegun, NotCancelled};
 use engine::registrations::NotRegistered;
 use engine::sources;
@@ -154,6 +155,20 @@ impl Problem {
     pub(crate) fn unavailable() -> Self {
         let detail = "the store is not available; nothing was accepted, send it again later";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
+    }
+
+    /// There are as many live streams as there may be: of the user, or here at all.
+    pub(crate) fn too_many_streams(full: Full) -> Self {
+        let (status, detail) = match full {
+            Full::User => {
+                (StatusCode::TOO_MANY_REQUESTS, "this user has as many live streams as one may have")
+            }
+            Full::Node => {
+                (StatusCode::SERVICE_UNAVAILABLE, "this server serves as many live streams as it may")
+            }
+        };
+        let problem = Self::new(status, "too_many_streams", detail);
         Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
     }
 
