@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run composio`; without nightly, `cargo xtask fuzz composio`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run composio`; without `cargo fuzz`, `cargo xtask fuzz composio`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(composio);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run discord`; without nightly, `cargo xtask fuzz discord`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run discord`; without `cargo fuzz`, `cargo xtask fuzz discord`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(discord);

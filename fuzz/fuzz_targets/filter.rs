@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run filter`; without nightly, `cargo xtask fuzz filter`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run filter`; without `cargo fuzz`, `cargo xtask fuzz filter`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(filter);

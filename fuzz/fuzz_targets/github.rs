@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run github`; without nightly, `cargo xtask fuzz github`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run github`; without `cargo fuzz`, `cargo xtask fuzz github`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(github);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run gmail`; without nightly, `cargo xtask fuzz gmail`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run gmail`; without `cargo fuzz`, `cargo xtask fuzz gmail`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(gmail);

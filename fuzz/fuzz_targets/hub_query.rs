@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run hub_query`; without nightly, `cargo xtask fuzz hub_query`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run hub_query`; without `cargo fuzz`, `cargo xtask fuzz hub_query`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(hub_query);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run scheme`; without nightly, `cargo xtask fuzz scheme`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run scheme`; without `cargo fuzz`, `cargo xtask fuzz scheme`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(scheme);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run slack`; without nightly, `cargo xtask fuzz slack`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run slack`; without `cargo fuzz`, `cargo xtask fuzz slack`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(slack);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run unipile`; without nightly, `cargo xtask fuzz unipile`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run unipile`; without `cargo fuzz`, `cargo xtask fuzz unipile`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(unipile);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run verify`; without nightly, `cargo xtask fuzz verify`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run verify`; without `cargo fuzz`, `cargo xtask fuzz verify`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(verify);

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run youtube`; without nightly, `cargo xtask fuzz youtube`.
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run youtube`; without `cargo fuzz`, `cargo xtask fuzz youtube`.
 #![cfg_attr(fuzzing, no_main)]
 
 fuzz::target!(youtube);

@@ -44,6 +44,9 @@ struct Options {
     /// Run one target on one file instead
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
+    /// Write what each target begins from into a directory of its name below this one instead, for `cargo fuzz`
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "input")]
+    beginnings: Option<PathBuf>,
 }
 
 /// All targets, or those that are named.
@@ -80,6 +83,10 @@ fn run(options: &Options) -> Result<bool> {
         }
         return Ok(true);
     }
+    if let Some(directory) = &options.beginnings {
+        targets.into_iter().try_for_each(|target| write_beginnings(target, &directory.join(target.name)))?;
+        return Ok(true);
+    }
     let seed = options.seed.unwrap_or_else(|| rand::rng().random());
     println!("seed {seed}");
     let mut is_good = true;
@@ -87,6 +94,15 @@ fn run(options: &Options) -> Result<bool> {
         is_good &= fuzz(target, Duration::from_secs(options.seconds), seed)?;
     }
     Ok(is_good)
+}
+
+fn write_beginnings(target: &Target, directory: &Path) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+    for (number, input) in (target.corpus)().iter().enumerate() {
+        let file = directory.join(format!("known-{number}"));
+        fs::write(&file, input).with_context(|| format!("write {}", file.display()))?;
+    }
+    Ok(())
 }
 
 fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {

@@ -1,8 +1,14 @@
 //! What strangers can have parsed, thrown at its parsers.
 //!
-//! A target takes any bytes, must not panic whatever they are, and says what came of them. `cargo fuzz` runs the programs in
-//! `fuzz_targets/`, each of which is one target, with a nightly compiler and the coverage that it measures. `cargo xtask
-//! fuzz` runs [`drive`], which needs neither: it alters known requests, and goes on from those of which something new came.
+//! A target takes any bytes, must not panic whatever they are, and says what came of them. `cargo xtask fuzz` runs [`drive`]
+//! on any compiler: it alters known requests, and goes on from those of which something new came. `cargo fuzz` runs the
+//! programs in `fuzz_targets/`, each of which is one target, and goes on from what reaches new code, with a nightly
+//! compiler or with `RUSTC_BOOTSTRAP=1`:
+//!
+//! ```sh
+//! cargo run -p fuzz -- --beginnings fuzz/corpus
+//! RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_LTO=off cargo fuzz run github -- -max_total_time=60
+//! ```
 //!
 //! To add a target: 1. its function in [`targets`]; 2. its line in [`TARGETS`]; 3. its file in `fuzz_targets/`, and its
 //! entry in `Cargo.toml`.

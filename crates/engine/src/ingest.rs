@@ -105,7 +105,7 @@ impl Intake {
         let settings = self.settings(provider);
         let verified = match provider.verify(request, &Known { settings, keys: None }, now) {
             Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, settings, now).await?,
-            Err(refusal @ (Refusal::NoSecret | Refusal::BadSignature)) => {
+            Err(refusal @ (Refusal::NoKey | Refusal::BadSignature)) => {
                 self.verify_with_secrets(provider, user, request, now).await?.ok_or(refusal)?
             }
             verified => verified?,

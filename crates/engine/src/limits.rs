@@ -271,6 +271,24 @@ pub const TYPING_MAX: usize = 10_000;
 /// Whispers that a room remembers. Whoever is further behind misses the oldest.
 pub const WHISPERS_MAX: usize = 32;
 
+/// How often a node tells the others again which users it has, and how long that is believed. Where a node was killed its users
+/// have gone after this.
+pub const HERE_EVERY: Duration = Duration::from_secs(10);
+/// See [`HERE_EVERY`].
+pub const HERE_LASTS: Duration = Duration::from_secs(30);
+
+/// Users of other nodes that are known. Of more than that it is not known where else they are.
+pub const ELSEWHERE_MAX: usize = 100_000;
+
+/// Things that are to be told to other nodes: once who is here, of as many streams as there may be, and some more.
+pub const SAYINGS_WAITING_MAX: usize = 50_000;
+
+/// How long what is to be told to other nodes is gathered into one note. It costs the database a lock to pass one on.
+pub const NOTES_GATHER_FOR: Duration = Duration::from_millis(50);
+
+/// How long until other nodes are listened to again when they could not be heard.
+pub const NOTES_LISTENED_TO_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether somebody's absence, or typing, is to be told now.
 pub const EPHEMERA_EVERY: Duration = Duration::from_millis(250);
 
@@ -368,6 +386,9 @@ pub const INBOX_TRIES: usize = 20;
 
 /// Messages of one conversation that wait to be sent and are looked at for the next.
 pub const SENDING_LOOKED_AT_MAX: u32 = 1_000;
+
+/// A user's connections that are looked through for those that a message may go by.
+pub const SENDING_CONNECTIONS_MAX: u32 = 100;
 
 /// Messages that a node sends at once, each in a conversation of its own.
 pub const SENDS_AT_ONCE_MAX: usize = 8;

@@ -22,7 +22,7 @@ use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
 use crate::matching::Matching;
 use crate::news::{Desk, Teller};
-use crate::realtime::Hub;
+use crate::realtime::{self, Hub};
 use crate::recover::{Recovery, Runner};
 use crate::registrations::Registrations;
 use crate::rejections::{Recorder, Rejections};
@@ -53,8 +53,8 @@ pub struct Settings {
     pub base_url: Option<String>,
     /// When somebody is to be told that something should be looked at.
     pub alerts: Rules,
-    /// How long a stream is silent at the most.
-    pub heartbeat: Duration,
+    /// How streams are served.
+    pub streams: realtime::Terms,
 }
 
 /// Why the engine did not start.
@@ -149,8 +149,8 @@ impl Engine {
         let (rejections, recorder) = Rejections::new(&shared, settings.rejections_kept_for);
 
         // Who reads along.
-        let inbox = Arc::new(Inbox::new(&shared, log.clone()));
-        let hub = Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.heartbeat);
+        let inbox = Arc::new(Inbox::new(&shared, Arc::clone(&connections), log.clone()));
+        let hub = Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.streams);
 
         // What happens by itself.
         let teller = Teller::new(&shared, news, log.clone());

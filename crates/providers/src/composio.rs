@@ -62,12 +62,12 @@ impl Provider for Composio {
         known: &Known<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signatures = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("webhook-signature"))?;
-        let id = request.header(ID).ok_or(Refusal::MissingHeader("webhook-id"))?;
-        let timestamp = request.header(TIMESTAMP).ok_or(Refusal::MissingHeader("webhook-timestamp"))?;
+        let signatures = request.needed(SIGNATURE)?;
+        let id = request.needed(ID)?;
+        let timestamp = request.needed(TIMESTAMP)?;
         let secrets = known.settings.get(SECRET.key);
         if secrets.is_empty() {
-            return Err(Refusal::NoSecret);
+            return Err(Refusal::NoKey);
         }
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
         if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {

@@ -53,11 +53,11 @@ impl Provider for Discord {
         known: &Known<'_>,
         _now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Signature-Ed25519"))?;
-        let timestamp = request.header(TIMESTAMP).ok_or(Refusal::MissingHeader("X-Signature-Timestamp"))?;
+        let signature = request.needed(SIGNATURE)?;
+        let timestamp = request.needed(TIMESTAMP)?;
         let keys = known.settings.get(PUBLIC_KEY.key);
         if keys.is_empty() {
-            return Err(Refusal::NoSecret);
+            return Err(Refusal::NoKey);
         }
         let keys = keys.iter().map(|key| public_key(key)).collect::<Result<Vec<_>, _>>()?;
         let signature: [u8; 64] = from_hex(signature).ok_or(Refusal::BadSignature)?;
@@ -105,9 +105,8 @@ impl Provider for Discord {
 }
 
 fn public_key(text: &str) -> Result<VerifyingKey, Refusal> {
-    let not_a_key = Refusal::BadKey("an Ed25519 public key: 64 hexadecimal digits");
-    let bytes = from_hex(text).ok_or(not_a_key)?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| not_a_key)
+    let key = from_hex(text).and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok());
+    key.ok_or(Refusal::BadKey("an Ed25519 public key: 64 hexadecimal digits"))
 }
 
 fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {

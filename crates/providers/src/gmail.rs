@@ -80,7 +80,7 @@ impl Provider for Gmail {
         let [accounts, audiences] =
             [SERVICE_ACCOUNT, AUDIENCE].map(|setting| known.settings.get(setting.key));
         if accounts.is_empty() || audiences.is_empty() {
-            return Err(Refusal::NoSecret);
+            return Err(Refusal::NoKey);
         }
         let token = bearer(request)?;
         let claims = known.keys.ok_or(Refusal::UnknownKey)?.claims_of(token)?;
@@ -125,7 +125,7 @@ impl Provider for Gmail {
 }
 
 fn bearer(request: &RawRequest) -> Result<&str, Refusal> {
-    let authorization = request.header("authorization").ok_or(Refusal::MissingHeader("Authorization"))?;
+    let authorization = request.needed("authorization")?;
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
         _ => Err(Refusal::NotAToken),
@@ -305,7 +305,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::testing::{Issuer, event_of, request};
+    use crate::testing::{Issuer, event_of, missing, request};
 
     const NOW: i64 = 1_700_000_000;
     /// Google's own example.
@@ -436,14 +436,15 @@ mod tests {
         let keys = Issuer::new().keys();
         let settings = settings();
         let known = Known { settings: &settings, keys: Some(&keys) };
-        for headers in [vec![], vec![("authorization", token.as_str()); 2]] {
-            let request = request(&headers, "{}");
+        let repeated = Refusal::RepeatedHeader(HeaderName::from_static("authorization"));
+        for (count, why) in [(0, missing("authorization")), (2, repeated)] {
+            let request = request(&vec![("authorization", token.as_str()); count], "{}");
             let refused = Gmail.verify(&request, &known, Timestamp::from_seconds(NOW));
-            assert_eq!(refused.unwrap_err(), Refusal::MissingHeader("Authorization"));
+            assert_eq!(refused.unwrap_err(), why);
         }
         for key in [SERVICE_ACCOUNT.key, AUDIENCE.key] {
             let half = Settings::default().with(key, settings.get(key).to_vec());
-            assert_eq!(check(&half, &token, "{}", NOW), Err(Refusal::NoSecret));
+            assert_eq!(check(&half, &token, "{}", NOW), Err(Refusal::NoKey));
         }
     }
 

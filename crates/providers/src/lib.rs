@@ -31,6 +31,7 @@ mod lenient;
 mod mac;
 pub mod oauth;
 mod poll;
+mod refusal;
 pub mod register;
 mod request;
 pub mod scheme;
@@ -49,7 +50,8 @@ pub use gmail::FETCH_EMAILS_URL;
 pub use inbound::{Asked, Confirmation, Decision, Inbound, InboundEvent, Owner, Recurrence, Reply, Wish};
 pub use keys::{KeySet, NotKeys};
 pub use poll::{Next, POLLABLE, Pace, Page, Pollable, Walk, pollable};
-pub use request::{RawRequest, Refusal, Unreadable, Verified};
+pub use refusal::Refusal;
+pub use request::{RawRequest, Unreadable, Verified};
 use request::{read_object, refuse_list};
 pub use settings::{Setting, SettingKind, Settings};
 

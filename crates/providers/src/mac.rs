@@ -12,7 +12,7 @@ pub(crate) fn verify_hex(
     prefix: &str,
 ) -> Result<(), Refusal> {
     if secrets.is_empty() {
-        return Err(Refusal::NoSecret);
+        return Err(Refusal::NoKey);
     }
     let digits = signature.strip_prefix(prefix).ok_or(Refusal::BadSignature)?;
     let mut code = [0; 32];

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use domain::event::{Json, NotJson};
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::Refusal;
 
 /// A request as it came in, with the URL that its sender knows.
 #[derive(Debug, Clone)]
@@ -63,47 +65,11 @@ impl RawRequest {
         let only = values.next().filter(|_| values.next().is_none());
         only.and_then(|value| value.to_str().ok())
     }
-}
 
-/// Why a request is not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// Without a secret nothing can be checked, and what is not checked is not accepted.
-    #[error("no secret is configured for this provider")]
-    NoSecret,
-    /// The named header is absent, or there more than once.
-    #[error("the header {0} is missing")]
-    MissingHeader(&'static str),
-    /// The signature is not under any of our secrets.
-    #[error("the signature does not fit the body")]
-    BadSignature,
-    /// The timestamp is no whole number of seconds.
-    #[error("the timestamp is no whole number of seconds")]
-    NoTimestamp,
-    /// The timestamp is too far from now: a replay, or a clock that is wrong.
-    #[error("the timestamp is more than {0} seconds from now")]
-    Stale(u32),
-    /// The configured key is no key.
-    #[error("the key that is configured is not {0}")]
-    BadKey(&'static str),
-    /// The header does not hold the shared secret.
-    #[error("the header {0} does not hold the secret")]
-    WrongSecret(&'static str),
-    /// The bearer is no token of the kind that the provider sends.
-    #[error("the bearer is no token signed with RS256")]
-    NotAToken,
-    /// The token names a key that is not among those known: the document may be older than the key.
-    #[error("the token's key is not among those that its issuer publishes")]
-    UnknownKey,
-    /// The token is not, or not yet, or no longer good.
-    #[error("the token is not valid at this time")]
-    Expired,
-    /// The token is genuine, and for or by somebody else.
-    #[error("the token's {0} is not the expected one")]
-    WrongClaim(&'static str),
-    /// It comes from a place that is not on the list of those allowed.
-    #[error("the {0} is not among those allowed")]
-    NotAllowed(&'static str),
+    /// A header, named in lower case, without which nobody can tell who has sent this.
+    pub(crate) fn needed(&self, name: &'static str) -> Result<&str, Refusal> {
+        self.needed_header(&HeaderName::from_static(name))
+    }
 }
 
 /// What about a genuine request cannot be read.

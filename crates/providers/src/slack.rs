@@ -60,9 +60,8 @@ impl Provider for Slack {
         known: &Known<'_>,
         now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Slack-Signature"))?;
-        let timestamp =
-            request.header(TIMESTAMP).ok_or(Refusal::MissingHeader("X-Slack-Request-Timestamp"))?;
+        let signature = request.needed(SIGNATURE)?;
+        let timestamp = request.needed(TIMESTAMP)?;
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
         if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
@@ -298,6 +297,7 @@ const EVENT_TYPES: &[Described] = &[
 /// docs.slack.dev, `oauth.v2.access` and "Using token rotation". Errors come with status 200 and `ok: false`.
 static OAUTH: OAuth = OAuth {
     scopes: &[
+        "chat:write",
         "channels:history",
         "channels:read",
         "groups:history",
@@ -343,6 +343,9 @@ impl Connectable for Slack {
     }
 }
 
+/// Slack's word for being asked too often.
+const RATE_LIMITED: &str = "ratelimited";
+
 /// What Slack says. Its own errors come with status 200.
 fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
     let said = answer.success(now)?;
@@ -352,7 +355,7 @@ fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
     let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
     Err(match error.as_str() {
         dead if DEAD_TOKEN.contains(&dead) => CallFailure::TokenRefused(error),
-        "ratelimited" | "internal_error" | "fatal_error" | "service_unavailable" => {
+        RATE_LIMITED | "internal_error" | "fatal_error" | "service_unavailable" => {
             CallFailure::Passing { reason: error, retry_after: answer.retry_after(now) }
         }
         _ => CallFailure::Refused(error),

@@ -29,6 +29,11 @@ pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: &serde
     ApiAnswer { status: status.try_into().unwrap(), headers, body: body.to_string().into() }
 }
 
+/// What is said where the header of that name is absent.
+pub(crate) fn missing(header: &'static str) -> Refusal {
+    Refusal::MissingHeader(HeaderName::from_static(header))
+}
+
 /// Settings with nothing but these secrets.
 pub(crate) fn secrets(provider: &dyn Provider, secrets: &[&str]) -> Settings {
     Settings::default().with(provider.settings()[0].key, secrets.iter().map(|&secret| secret.to_owned()))
@@ -125,7 +130,7 @@ pub(crate) fn assert_nothing_may_be_altered(
     assert!(verify(provider, genuine, &other, now).is_err());
     let unset = Known { settings: &Settings::default(), keys: None };
     let refused = provider.verify(genuine, &unset, Timestamp::from_seconds(now)).unwrap_err();
-    assert_eq!(refused, Refusal::NoSecret);
+    assert_eq!(refused, Refusal::NoKey);
     let settings = secrets(provider, &["0123456789abcdef", secret]);
     // A key that is no key is named before the next is looked at; a wrong one is not.
     let both =

@@ -64,10 +64,10 @@ impl Provider for YouTube {
         known: &Known<'_>,
         _now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Hub-Signature"))?;
+        let signature = request.needed(SIGNATURE)?;
         let secrets = known.settings.get(SECRET.key);
         if secrets.is_empty() {
-            return Err(Refusal::NoSecret);
+            return Err(Refusal::NoKey);
         }
         let (method, digits) = signature.split_once('=').ok_or(Refusal::BadSignature)?;
         let algorithm = algorithm(method).ok_or(Refusal::BadSignature)?;

@@ -1,4 +1,5 @@
-//! Chats of Unipile, to which messages are sent: a form in parts, under a key in a header.
+//! Chats to which messages are sent: of Unipile, as a form in parts under a key in a header, and channels of Slack, as JSON in
+//! the name of a user.
 
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::accounts::account;
 use crate::pushing::OPERATOR_KEY;
 use crate::world::{Fault, World};
 
@@ -44,10 +46,50 @@ pub(crate) async fn send_to_chat(
     let Some(text) = part(kind, &body, "text") else { return refused(400) };
     let message_id = world.keep_message(chat_id, text);
     if fault == Some(Fault::AnswerLost) {
-        let broken = std::io::Error::other("the sandbox was told to break off");
-        return Response::new(Body::from_stream(futures::stream::once(async { Err::<Vec<u8>, _>(broken) })));
+        return lost();
     }
     (StatusCode::CREATED, Json(json!({ "object": "MessageSent", "message_id": message_id }))).into_response()
+}
+
+/// `POST /api/chat.postMessage`.
+pub(crate) async fn post_to_channel(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let ok = |body: Value| (StatusCode::OK, Json(body)).into_response();
+    let error = |word: &str| ok(json!({ "ok": false, "error": word }));
+    world.count_call("slack");
+    world.take_turn().await;
+    let fault = world.next_fault("slack");
+    if let Some(Fault::Status(status)) = fault {
+        return refused(status);
+    }
+    if account(&world, "slack", &headers).is_none() {
+        return error("invalid_auth");
+    }
+    let Ok(said) = serde_json::from_slice::<Value>(&body) else { return error("invalid_json") };
+    let (Some(channel), Some(text)) = (said["channel"].as_str(), said["text"].as_str()) else {
+        return error("invalid_arguments");
+    };
+    // There are no others in this workspace.
+    if !channel.starts_with('C') {
+        return error("channel_not_found");
+    }
+    if text.is_empty() {
+        return error("no_text");
+    }
+    let ts = world.post_message(channel.to_owned(), text.to_owned());
+    if fault == Some(Fault::AnswerLost) {
+        return lost();
+    }
+    let message = json!({ "type": "message", "bot_id": "B0KRD7HC3", "text": text, "ts": ts });
+    ok(json!({ "ok": true, "channel": channel, "ts": ts, "message": message }))
+}
+
+fn lost() -> Response {
+    let broken = std::io::Error::other("the sandbox was told to break off");
+    Response::new(Body::from_stream(futures::stream::once(async { Err::<Vec<u8>, _>(broken) })))
 }
 
 /// The part of that name of a form (RFC 7578).

@@ -162,4 +162,5 @@ fn routes() -> Router<Arc<World>> {
         .route("/spotify/v1/me/player/recently-played", get(spotify::recently_played))
         // Messages
         .route("/unipile/api/v1/chats/{chat_id}/messages", post(chats::send_to_chat))
+        .route("/slack/api/chat.postMessage", post(chats::post_to_channel))
 }

@@ -196,6 +196,15 @@ impl World {
         message_id
     }
 
+    /// Takes a message to a channel; its time there, which is what it is called.
+    pub(crate) fn post_message(&self, channel: String, text: String) -> String {
+        let seconds = self.now();
+        let mut data = self.data();
+        let message_id = format!("{seconds}.{:06}", data.sent.len() + 1);
+        data.sent.push(Sent { chat_id: channel, text, message_id: message_id.clone() });
+        message_id
+    }
+
     /// Whether this access token opens the API now.
     #[must_use]
     pub fn opens(&self, vendor: &str, access: &str) -> bool {

@@ -119,6 +119,10 @@ pub(crate) struct Alerts {
 #[derive(Debug)]
 pub(crate) struct Realtime {
     pub(crate) heartbeat_seconds: NonZeroU32,
+    /// Streams at this node.
+    pub(crate) streams_max: NonZeroU32,
+    /// Of them, under one user's keys, tokens and sessions.
+    pub(crate) streams_per_user_max: NonZeroU32,
 }
 
 /// The dashboard as users of the host application see it.
@@ -177,9 +181,7 @@ impl Config {
             },
             retention: Retention::read(&mut read),
             alerts: Alerts::read(&mut read),
-            realtime: Realtime {
-                heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
-            },
+            realtime: Realtime::read(&mut read),
             portal: Portal { allowed_origins: read.value("portal.allowed_origins", Origins::default()) },
             connections: Connections::read(&mut read),
             providers: Providers::read(&mut read),
@@ -204,6 +206,27 @@ impl Inbound {
             rate_limit_per_15_minutes: read.value("inbound.rate_limit_per_15_minutes", at_least_one(1_000)),
             body_bytes_max: read.value("inbound.body_bytes_max", 5 * 1_024 * 1_024),
             trusted_proxy_depth: read.value("inbound.trusted_proxy_depth", 0),
+        }
+    }
+}
+
+impl Realtime {
+    fn read(read: &mut Reader<'_>) -> Self {
+        Self {
+            heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
+            // At the most some 300 MiB, and as many files.
+            streams_max: read.value("realtime.streams_max", at_least_one(25_000)),
+            // A user may be a whole application whose pages all show the same; some places are left to others even then.
+            streams_per_user_max: read.value("realtime.streams_per_user_max", at_least_one(20_000)),
+        }
+    }
+
+    pub(crate) fn terms(&self) -> engine::realtime::Terms {
+        let number = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+        engine::realtime::Terms {
+            heartbeat: std::time::Duration::from_secs(self.heartbeat_seconds.get().into()),
+            streams_max: number(self.streams_max),
+            streams_per_user_max: number(self.streams_per_user_max),
         }
     }
 }

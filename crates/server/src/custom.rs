@@ -10,8 +10,8 @@ use engine::sources::{Received, Refused, Source};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use providers::RawRequest;
-use providers::scheme::{self, Answer};
+use providers::scheme::Answer;
+use providers::{RawRequest, Refusal};
 
 use crate::access::digest;
 use crate::app::App;
@@ -96,7 +96,7 @@ async fn try_receive(
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let sources = &app.engine.sources;
     let mut received = sources.receive(source, request).await;
-    if let Err(Refused::Unverified(scheme::Refusal::BadSignature | scheme::Refusal::OtherBody)) = received
+    if let Err(Refused::Unverified(Refusal::BadSignature | Refusal::OtherBody)) = received
         && let Some(inflated) = request.inflated.take()
     {
         // Some sign what they say, and leave it to something on the way to compress it.

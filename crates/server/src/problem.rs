@@ -9,13 +9,14 @@ use engine::connections::{NotAuthorized, NotConnected, NotSynced, WhyNot};
 use engine::inbox::NotPosted;
 use engine::ingest::Refused;
 use engine::log::NotKept;
+use engine::realtime::Full;
 use engine::recover::{NotBegun, NotCancelled};
 use engine::registrations::NotRegistered;
 use engine::sources;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
+use providers::Refusal;
 use providers::api::CallFailure;
-use providers::{Refusal, scheme};
 use serde::Serialize;
 use store::StoreError;
 use utoipa::ToSchema;
@@ -154,6 +155,20 @@ impl Problem {
     pub(crate) fn unavailable() -> Self {
         let detail = "the store is not available; nothing was accepted, send it again later";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
+    }
+
+    /// There are as many live streams as there may be: of the user, or here at all.
+    pub(crate) fn too_many_streams(full: Full) -> Self {
+        let (status, detail) = match full {
+            Full::User => {
+                (StatusCode::TOO_MANY_REQUESTS, "this user has as many live streams as one may have")
+            }
+            Full::Node => {
+                (StatusCode::SERVICE_UNAVAILABLE, "this server serves as many live streams as it may")
+            }
+        };
+        let problem = Self::new(status, "too_many_streams", detail);
         Self { retry_after_seconds: Some(COME_BACK_AFTER_SECONDS), ..problem }
     }
 
@@ -343,31 +358,18 @@ impl From<WhyNot> for Problem {
     }
 }
 
-impl From<scheme::Refusal> for Problem {
-    fn from(refusal: scheme::Refusal) -> Self {
-        use scheme::Refusal::*;
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        use Refusal::*;
         let code = match refusal {
-            NoKey | UnusableKey => "no_secret_configured",
+            NoKey | BadKey(_) => "no_secret_configured",
             MissingHeader(_) => "missing_signature",
             RepeatedHeader(_) | UnreadableHeader(_) | UnreadableBody | BadToken | OtherBody
             | BadSignature => "invalid_signature",
-            WrongClaim(_) | ForeignCertificate | UnknownKey => "invalid_token",
+            NotAToken | WrongClaim(_) | ForeignCertificate | UnknownKey => "invalid_token",
             NoTimestamp | Stale(_) | Expired => "invalid_timestamp",
+            NotAllowed(_) => "not_allowed",
             KeyNeeded(_) => return Self::unverifiable(),
-        };
-        Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string())
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let code = match refusal {
-            Refusal::NoSecret | Refusal::BadKey(_) => "no_secret_configured",
-            Refusal::MissingHeader(_) => "missing_signature",
-            Refusal::BadSignature | Refusal::WrongSecret(_) => "invalid_signature",
-            Refusal::NotAToken | Refusal::UnknownKey | Refusal::WrongClaim(_) => "invalid_token",
-            Refusal::NoTimestamp | Refusal::Stale(_) | Refusal::Expired => "invalid_timestamp",
-            Refusal::NotAllowed(_) => "not_allowed",
         };
         Self::new(StatusCode::UNAUTHORIZED, code, refusal.to_string())
     }

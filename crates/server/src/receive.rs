@@ -187,13 +187,22 @@ pub(crate) async fn read_inbound(
 
 /// Reads a body that may be `bytes_max` long and take [`BODY_TIMEOUT`] to come.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
+    read_body_within(BODY_TIMEOUT, headers, body, bytes_max).await
+}
+
+async fn read_body_within(
+    allowed: Duration,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<Bytes> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > bytes_max as u64) {
         return Err(Problem::too_large(bytes_max));
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
+    let read = tokio::time::timeout(allowed, Limited::new(body, bytes_max).collect()).await;
     let read = read.map_err(|_| {
-        let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+        let detail = format!("the body did not come within {} s", allowed.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
     })?;
     match read {
@@ -210,6 +219,17 @@ fn answer(reply: Reply) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
+        let never = || Body::from_stream(futures::stream::pending::<std::io::Result<Bytes>>());
+        let read = read_body_within(Duration::ZERO, &HeaderMap::new(), never(), 10).await;
+        assert_eq!(read.unwrap_err().code(), "body_timeout");
+        let long: HeaderMap = [(CONTENT_LENGTH, "11".parse().unwrap())].into_iter().collect();
+        let read = read_body_within(Duration::ZERO, &long, never(), 10).await;
+        assert_eq!(read.unwrap_err().code(), "payload_too_large", "nobody waits for what is too much");
+        assert_eq!(read_body(&HeaderMap::new(), Body::from("0123456789"), 10).await.unwrap().len(), 10);
+    }
 
     #[test]
     fn forwarding_headers_count_from_the_right_and_only_when_trusted() {

@@ -22,6 +22,7 @@ use domain::{
     NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
+use crate::notes::Notes;
 use crate::sealed::{SealedIn, SealedSecret};
 
 pub use connections::*;
@@ -502,6 +503,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how many.
     async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Passes a note of at most [`NOTE_BYTES_MAX`](crate::NOTE_BYTES_MAX) bytes on to whoever listens just now, at any node
+    /// and at this one. It is kept nowhere, and may be lost.
+    async fn pass_note(&self, note: &str) -> Result<()>;
+
+    /// Listens to notes from now on.
+    async fn notes(&self) -> Result<Box<dyn Notes>>;
 
     /// How often each statement has run.
     fn statements(&self) -> Vec<(&'static str, u64)>;

@@ -71,6 +71,8 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn remove_events(&self, ids: &[EventId]) -> Result<u64>;
     async fn remove_deliveries(&self, ids: &[DeliveryId]) -> Result<u64>;
     async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64>;
+    async fn pass_note(&self, note: &str) -> Result<()>;
+    async fn notes(&self) -> Result<Box<dyn Notes>>;
     async fn close(&self);
     fn counters(&self) -> &Counters;
     const IS_SHARED: bool;
@@ -599,6 +601,14 @@ impl<E: Engine> Store for SqlStore<E> {
 
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {
         retention::remove_expired_keys(&self.0, now, limit).await
+    }
+
+    async fn pass_note(&self, note: &str) -> Result<()> {
+        self.0.pass_note(note).await
+    }
+
+    async fn notes(&self) -> Result<Box<dyn Notes>> {
+        self.0.notes().await
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

@@ -22,6 +22,7 @@ mod engine;
 mod hours;
 mod migrate;
 pub mod model;
+mod notes;
 mod postgres;
 mod rows;
 mod sealed;
@@ -30,6 +31,7 @@ mod sqlite;
 mod tables;
 
 pub use contract::*;
+pub use notes::{NOTE_BYTES_MAX, Notes};
 pub use postgres::PostgresStore;
 pub use sealed::{SealedIn, SealedSecret};
 pub use sqlite::SqliteStore;

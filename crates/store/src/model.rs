@@ -32,19 +32,21 @@ use domain::{
     NodeId, RegistrationId, RejectionId, SourceId, SubscriptionId, Timestamp, UserId,
 };
 
+use crate::notes::Board;
 use crate::{
     AddedType, ApiKey, Append, Appended, Change, Claimed, Counted, DeliveryFilter, Due, EventCount,
-    EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Owed, Page, Past,
-    PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result, RouteChanges,
-    Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store, StoreError,
-    StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage, StoredRegistration,
-    StoredSource, StoredSubscription, Task, Waiting,
+    EventFilter, Hour, HourFilter, Idempotency, InboxStep, KeyDigest, Lane, Latest, Logged, Notes, Owed,
+    Page, Past, PastEvent, Position, REJECTIONS_PER_CALL_MAX, RegistrationFilter, Rejection, Result,
+    RouteChanges, Routes, RoutesVersion, SealedIn, SealedSecret, SourcesVersion, Statistics, Stepped, Store,
+    StoreError, StoredConnection, StoredConversation, StoredEmail, StoredJob, StoredMessage,
+    StoredRegistration, StoredSource, StoredSubscription, Task, Waiting,
 };
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
 pub struct Model {
     data: Mutex<Data>,
+    notes: Board,
     /// How often each method has been called.
     calls: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -690,6 +692,14 @@ impl Store for Model {
 
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64> {
         Ok(self.data("remove_expired_keys").remove_expired_keys(now, limit))
+    }
+
+    async fn pass_note(&self, note: &str) -> Result<()> {
+        self.notes.pass(note)
+    }
+
+    async fn notes(&self) -> Result<Box<dyn Notes>> {
+        Ok(self.notes.listen())
     }
 
     fn statements(&self) -> Vec<(&'static str, u64)> {

@@ -164,6 +164,7 @@ async fn fan_out(site: &Site<'_>, count: usize) -> Result<Row> {
 async fn broadcast(site: &Site<'_>, count: usize) -> Result<Row> {
     let (_streams, mut arrivals) = telling(site, count, 1).await?;
     let mut took = Histogram::<u64>::new_with_max(MICROSECONDS_MAX, 3)?;
+    let meter = Meter::start(site.program.process_id()?)?;
     for _ in 0..BROADCASTS {
         let began = Instant::now();
         publish(site, 1).await?;
@@ -171,6 +172,7 @@ async fn broadcast(site: &Site<'_>, count: usize) -> Result<Row> {
             took.saturating_record((arrived - began).as_micros() as u64);
         }
     }
+    let cost = meter.cost((count * BROADCASTS) as u64)?;
     let milliseconds = |quantile| took.value_at_quantile(quantile) as f64 / 1_000.0;
     progress(site.engine, "broadcast measured");
     let (key, name) = (site.engine.key(), site.engine.name());
@@ -181,7 +183,7 @@ async fn broadcast(site: &Site<'_>, count: usize) -> Result<Row> {
         "ms",
     )
     .target(Target::AtMost(100.0))
-    .note(format!("p50 {:.1} ms", milliseconds(0.5))))
+    .note(format!("p50 {:.1} ms; {cost}", milliseconds(0.5))))
 }
 
 async fn resume(site: &Site<'_>, count: usize) -> Result<Row> {

@@ -56,7 +56,7 @@ describe("the demo", () => {
     assert.deepEqual(page.violations, []);
   });
   it("asks a provider for what is new where it can, and has it push what happens", async () => {
-    const connections = (await demo.ask("GET", "/api/connections?limit=200")).data;
+    const connections = await demo.list("/api/connections?limit=200");
     const pane = page.getByRole("complementary", { name: "Connection" });
     const of = async (provider) => {
       const { id } = connections.find((one) => one.provider == provider);
@@ -88,7 +88,7 @@ describe("the demo", () => {
   });
   it("lets one user read and answer in the portal, and not another", async () => {
     const { token } = await demo.ask("POST", "/api/tokens", { user_id: "alice" });
-    const theirs = (await demo.ask("GET", "/api/conversations?user_id=bob")).data[0];
+    const [theirs] = await demo.list("/api/conversations?user_id=bob");
     const portal = await open(browser, demo, { key: null });
     await portal.goto(`/portal#token=${token}`);
     await portal.getByRole("link", { name: "Inbox", exact: true }).click();

@@ -54,7 +54,7 @@ const places = {
   "subscription-edit": [`/subscriptions/${subscription}`, click("button", "Edit")],
   "subscription-replay": [`/subscriptions/${push}`, click("button", "Replay…")],
   "subscription-new": ["/subscriptions?new=1"],
-  queues: ["/queues"],
+  queues: ["/queues", (page) => page.getByText("Leased now").click({ timeout: 3_000 })],
   sources: ["/sources"],
   source: [`/sources/${await first("/api/sources")}`],
   "source-guide": ["/sources?guide=slack"],

@@ -100,17 +100,21 @@ export class Program {
     return { status: answer.status, ...(await answer.json()) };
   }
 
-  /** Waits until a list holds so many, and answers it. */
-  async list(path, enough = 1) {
-    for (;;) {
-      const { data } = await this.ask("GET", path);
-      if (data.length >= enough) return data;
-      await new Promise((wake) => setTimeout(wake, 100));
-    }
+  list(path, enough) {
+    return list(this, path, enough);
   }
 
   deliveries(query, enough) {
     return this.list(`/api/deliveries?${query}`, enough);
+  }
+}
+
+/** Waits until a list holds so many, and answers it. */
+async function list(program, path, enough = 1) {
+  for (;;) {
+    const { data } = await program.ask("GET", path);
+    if (data.length >= enough) return data;
+    await new Promise((wake) => setTimeout(wake, 100));
   }
 }
 
@@ -154,6 +158,10 @@ export class Demo {
 
   ask(method, path, body) {
     return ask(this.url, this.key, method, path, body);
+  }
+
+  list(path, enough) {
+    return list(this, path, enough);
   }
 
   async stop() {

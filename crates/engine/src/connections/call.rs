@@ -66,21 +66,50 @@ impl Connections {
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
         read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
     ) -> Result<T, NotCalled> {
+        let called = self.call_once_as(stored, bytes_max, ask, read).await?;
+        called.map_err(|none| NotCalled::Failed(passing(&none)))
+    }
+
+    /// [`Connections::call_for`] for what must not be done twice: where no answer has come it says whether the call may have
+    /// been taken. One whose token is not taken has done nothing.
+    ///
+    /// # Errors
+    /// Why there is nothing.
+    pub async fn call_once_for<T>(
+        &self,
+        id: ConnectionId,
+        bytes_max: usize,
+        ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
+        read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
+    ) -> Result<Result<T, NoAnswer>, NotCalled> {
+        self.call_once_as(self.connection(id).await?, bytes_max, ask, read).await
+    }
+
+    async fn call_once_as<T>(
+        &self,
+        stored: StoredConnection,
+        bytes_max: usize,
+        ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
+        read: impl Fn(&ApiAnswer, Timestamp) -> Result<T, CallFailure> + Sync,
+    ) -> Result<Result<T, NoAnswer>, NotCalled> {
         let opened = self.open(stored)?;
         let settings = self.settings(opened.provider.name());
+        let call = async |token: &Token| {
+            let answered = self.client.call(ask(settings, token), bytes_max, API_CALL_TIMEOUT).await;
+            answered.map(|answer| read(&answer, self.clock.now()))
+        };
         if let Some(token) = &opened.token {
-            match self
-                .call_api(ask(settings, token), bytes_max)
-                .await
-                .and_then(|a| read(&a, self.clock.now()))
-            {
-                Err(CallFailure::TokenRefused(_)) => {}
-                called => return Ok(called?),
+            match call(token).await {
+                Ok(Err(CallFailure::TokenRefused(_))) => {}
+                Ok(called) => return Ok(Ok(called?)),
+                Err(none) => return Ok(Err(none)),
             }
         }
         let token = self.freshen(opened).await?;
-        let answer = self.call_api(ask(settings, &token), bytes_max).await?;
-        Ok(read(&answer, self.clock.now())?)
+        match call(&token).await {
+            Ok(called) => Ok(Ok(called?)),
+            Err(none) => Ok(Err(none)),
+        }
     }
 
     /// Makes a call that needs nobody's token. Where no answer comes, another try may bring one.
@@ -89,8 +118,7 @@ impl Connections {
     /// There is no answer.
     pub async fn call_api(&self, call: ApiCall, bytes_max: usize) -> Result<ApiAnswer, CallFailure> {
         let answered = self.client.call(call, bytes_max, API_CALL_TIMEOUT).await;
-        answered
-            .map_err(|none: NoAnswer| CallFailure::Passing { reason: none.to_string(), retry_after: None })
+        answered.map_err(|none| passing(&none))
     }
 
     async fn connection(&self, id: ConnectionId) -> Result<StoredConnection, NotCalled> {
@@ -125,4 +153,8 @@ impl Connections {
             NotCalled::Failed(CallFailure::Passing { reason, retry_after: None })
         })
     }
+}
+
+fn passing(none: &NoAnswer) -> CallFailure {
+    CallFailure::Passing { reason: none.to_string(), retry_after: None }
 }

@@ -77,6 +77,11 @@ pub(super) struct Flow {
 impl Flow {
     /// For a subscription that is gone: what is left of it is handed back one by one.
     pub(super) const LEAST: Self = Self { max_concurrency: 1, per_minute: None, batch: None };
+
+    /// What of it is one node's, of so many. The rate is an endpoint's, whoever calls it.
+    fn share_of(self, nodes: u16) -> Self {
+        Self { per_minute: self.per_minute.map(|all| (all / nodes.max(1)).max(1)), ..self }
+    }
 }
 
 impl From<&Terms> for Flow {
@@ -115,6 +120,8 @@ struct Held {
     lanes: HashMap<SubscriptionId, Lane>,
     /// Over all lanes: reserved, queued and under way.
     claimed: usize,
+    /// Nodes that live, this one among them; 0 while nobody has counted.
+    nodes: u16,
 }
 
 #[derive(Debug, Default)]
@@ -215,6 +222,11 @@ impl Lanes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// So many nodes live, this one among them: each may make its share of the attempts whose rate is limited.
+    pub(super) fn note_nodes(&self, count: usize) {
+        self.held().nodes = u16::try_from(count).unwrap_or(u16::MAX);
+    }
+
     /// Promises a place for a delivery that is about to be committed; false if it has to wait in the store. What waits
     /// there already goes first.
     pub(super) fn reserve(&self, id: SubscriptionId, flow: Flow, now: Timestamp) -> bool {
@@ -222,6 +234,7 @@ impl Lanes {
         if held.claimed >= CLAIMED_MAX {
             return false;
         }
+        let flow = flow.share_of(held.nodes);
         let lane = held.lanes.entry(id).or_default();
         let has_room = !lane.is_behind && lane.held() < lane.room(flow, now);
         lane.reserved += usize::from(has_room);
@@ -256,6 +269,7 @@ impl Lanes {
     /// A worker asks what to do.
     pub(super) fn next(&self, id: SubscriptionId, flow: Flow, now: Timestamp) -> Next {
         let held = &mut *self.held();
+        let flow = flow.share_of(held.nodes);
         let Some(lane) = held.lanes.get_mut(&id) else { return Next::Rest };
         if lane.queue.is_empty() {
             lane.workers -= 1;
@@ -284,6 +298,7 @@ impl Lanes {
     ) -> Finished {
         let held = &mut *self.held();
         held.claimed = held.claimed.saturating_sub(1);
+        let flow = flow.share_of(held.nodes);
         let Some(lane) = held.lanes.get_mut(&id) else {
             return Finished { wants_more: false, change: health::Change::None };
         };
@@ -364,6 +379,7 @@ impl Lanes {
                 lane.is_behind = true;
             }
             let Some(flow) = flow(id).filter(|_| lane.is_behind) else { continue };
+            let flow = flow.share_of(held.nodes);
             let room = lane.room(flow, now);
             // A half-full lane can wait: many at once cost the store little more than one.
             if lane.held() <= room / 2 {

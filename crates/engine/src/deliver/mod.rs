@@ -178,6 +178,11 @@ impl Deliverer {
         }
     }
 
+    /// Learns how many nodes live, this one among them.
+    pub(crate) fn note_nodes(&self, count: usize) {
+        self.0.lanes.note_nodes(count);
+    }
+
     /// Learns that a subscription's deliveries may have been let go.
     pub fn note_released(&self, id: SubscriptionId) {
         if self.is_pulled(id) {

@@ -12,8 +12,11 @@ use crate::limits::{EMAILS_FOUND_MAX, EMAILS_PER_READ, EMAILS_SEARCHED_MAX, EMAI
 /// Bytes of an id that a provider gives to an e-mail or a thread, or that an e-mail has itself (RFC 5322, 2.1.1).
 const ID_BYTES_MAX: usize = 998;
 
-/// What `event` tells of an e-mail; `None` where it tells of none.
+/// What `event` tells of an e-mail, a provider's own or one of `email.*`; `None` where it tells of none.
 pub(super) fn told(event: &Event) -> Option<Told> {
+    if !event.event_type.as_str().starts_with("email.") {
+        return providers::inbox::told_mail(event);
+    }
     let data = data_of(event);
     let labels = texts(&data, "labels");
     let is_unread = labels.iter().flatten().any(|label| label == "UNREAD");

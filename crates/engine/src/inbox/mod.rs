@@ -31,6 +31,7 @@ use tokio::sync::Notify;
 
 use crate::chance;
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::deliver::Client;
 use crate::log::{Draft, Log, NotKept, Owed};
 use crate::realtime::{Advance, Conversations};
@@ -53,6 +54,7 @@ pub struct Inbox {
     client: Client,
     routes: Arc<RouteTable>,
     vault: Vault,
+    connections: Arc<Connections>,
     /// What the operator has set for calling Unipile.
     settings: Settings,
     advance: Advance,
@@ -61,10 +63,11 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    pub(crate) fn new(shared: &Shared, log: Log) -> Self {
+    pub(crate) fn new(shared: &Shared, connections: Arc<Connections>, log: Log) -> Self {
         let Shared { store, clock, client, routes, vault, advance, provider_settings, .. } = shared.clone();
         let settings = provider_settings.get("unipile").cloned().unwrap_or_default();
-        Self { store, log, clock, client, routes, vault, settings, advance, to_send: Notify::new() }
+        let to_send = Notify::new();
+        Self { store, log, clock, client, routes, vault, connections, settings, advance, to_send }
     }
 
     /// Follows the log and sends messages, for as long as `supervisor` lets it.

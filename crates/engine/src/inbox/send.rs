@@ -7,23 +7,26 @@
 
 use std::time::Duration;
 
-use domain::conversation::{Change, Message, News, What, apply};
+use domain::conversation::{Change, Chat, Conversation, Message, News, What, apply};
 use domain::{ConversationId, MessageId, Timestamp};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
-use providers::api::{ApiAnswer, CallFailure};
-use providers::inbox;
+use providers::Settings;
+use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use providers::inbox::{self, Sending};
 use serde::{Deserialize, Serialize};
-use store::{StoreError, StoredConversation, Task};
+use store::{Page, StoreError, StoredConnection, StoredConversation, Task};
 use tokio_util::sync::CancellationToken;
 
 use super::post::NotPosted;
 use super::{Inbox, Telling};
+use crate::connections::NotCalled;
 use crate::deliver::NoAnswer;
 use crate::limits::{
     API_CALL_TIMEOUT, INBOX_POLL_EVERY, SEND_LOST_AFTER, SEND_RETRY_AFTER, SEND_TRIES_MAX,
-    SENDING_LOOKED_AT_MAX, SENDS_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS, TOKEN_ANSWER_BYTES_MAX,
+    SENDING_CONNECTIONS_MAX, SENDING_LOOKED_AT_MAX, SENDS_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS,
+    TOKEN_ANSWER_BYTES_MAX,
 };
 
 /// The kind of tasks that are conversations in which something is to be sent.
@@ -155,33 +158,67 @@ impl Inbox {
         let Some(chat) = &conversation.source else {
             return Ok(Outcome::Failed("the conversation goes on nowhere".to_owned()));
         };
+        match inbox::sending(&chat.provider) {
+            Some(Sending::ByOperator(send)) => self.ask_as_operator(conversation, chat, message, send).await,
+            Some(Sending::ByUser(send)) => self.ask_as_user(conversation, chat, message, send).await,
+            None => Ok(Outcome::Failed(format!("nothing can be sent through {}", chat.provider))),
+        }
+    }
+
+    async fn ask_as_operator(
+        &self,
+        conversation: &Conversation,
+        chat: &Chat,
+        message: &Message,
+        send: fn(&Chat, &Message, &Settings) -> Option<ApiCall>,
+    ) -> Result<Outcome, StoreError> {
         let connected = self.store.connections_to(&chat.provider, &chat.account_id).await?;
         if !connected.iter().any(|stored| stored.connection.user_id == conversation.user_id) {
             return Ok(Outcome::Failed("the account is not connected any more".to_owned()));
         }
-        let Some(call) = inbox::send(chat, message, &self.settings) else {
+        let Some(call) = send(chat, message, &self.settings) else {
             return Ok(Outcome::Failed(format!("no key for {}'s API is set", chat.provider)));
         };
-        Ok(match self.client.call(call, TOKEN_ANSWER_BYTES_MAX, API_CALL_TIMEOUT).await {
-            Ok(answer) => self.read(&answer),
-            Err(NoAnswer::NotSent(failure)) => Outcome::NotYet(failure.message, None),
-            Err(NoAnswer::Lost(_)) => Outcome::Lost,
-        })
+        let answered = self.client.call(call, TOKEN_ANSWER_BYTES_MAX, API_CALL_TIMEOUT).await;
+        Ok(outcome(answered.map(|answer| read(&chat.provider, &answer, self.clock.now()))))
     }
 
-    fn read(&self, answer: &ApiAnswer) -> Outcome {
-        let was_not_taken =
-            matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        match inbox::read_sent(answer, self.clock.now()) {
-            Ok(provider_id) => Outcome::Sent(provider_id),
-            // It was a success, whatever it says.
-            Err(CallFailure::Unreadable(_)) => Outcome::Sent(None),
-            Err(CallFailure::Passing { reason, retry_after }) if was_not_taken => {
-                Outcome::NotYet(reason, retry_after)
+    /// By each of the user's connections to the provider, until one takes it: a chat does not say by which of them it is seen.
+    async fn ask_as_user(
+        &self,
+        conversation: &Conversation,
+        chat: &Chat,
+        message: &Message,
+        send: fn(&Chat, &Message, &Settings, &Token) -> ApiCall,
+    ) -> Result<Outcome, StoreError> {
+        let page = Page::first(SENDING_CONNECTIONS_MAX);
+        let connected = self.store.connections(Some(&conversation.user_id), &page).await?;
+        let of_provider = |stored: &StoredConnection| {
+            stored.connection.provider == chat.provider && stored.connection.state.is_in_use()
+        };
+        let mut last = Outcome::Failed(format!("no account at {} is connected", chat.provider));
+        for stored in connected.into_iter().filter(of_provider) {
+            let ask = |settings: &Settings, token: &Token| send(chat, message, settings, token);
+            // Of what the provider says only a token that it does not take is a reason to ask again.
+            let read = |answer: &ApiAnswer, now| match read(&chat.provider, answer, now) {
+                Err(refused @ CallFailure::TokenRefused(_)) => Err(refused),
+                said => Ok(said),
+            };
+            let id = stored.connection.id;
+            let called = self.connections.call_once_for(id, TOKEN_ANSWER_BYTES_MAX, ask, read).await;
+            last = match called {
+                Ok(answered) => outcome(answered),
+                Err(NotCalled::Failed(CallFailure::Passing { reason, retry_after })) => {
+                    Outcome::NotYet(reason, retry_after)
+                }
+                Err(NotCalled::Store(error)) => return Err(error),
+                Err(not_called) => Outcome::Failed(not_called.to_string()),
+            };
+            if !matches!(last, Outcome::Failed(_)) {
+                break;
             }
-            Err(CallFailure::Passing { .. }) => Outcome::Lost,
-            Err(failure) => Outcome::Failed(failure.to_string()),
         }
+        Ok(last)
     }
 
     async fn put_off(&self, task: &Task, memory: Memory, until: Timestamp) -> Result<(), NotPosted> {
@@ -235,6 +272,30 @@ impl Inbox {
             Some(event) => Ok(self.take_now(&event).await?),
             None => Ok(()),
         }
+    }
+}
+
+/// What the provider says to a message: its name there. What is only passing counts as not taken where the status says so.
+fn read(provider: &str, answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
+    let was_not_taken =
+        matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    match inbox::read_sent(provider, answer, now) {
+        // It was a success, whatever it says.
+        Err(CallFailure::Unreadable(_)) => Ok(None),
+        Err(CallFailure::Passing { reason, retry_after }) if was_not_taken => {
+            Err(CallFailure::Exhausted { reason, retry_after: retry_after.unwrap_or_default() })
+        }
+        read => read,
+    }
+}
+
+fn outcome(answered: Result<Result<Option<String>, CallFailure>, NoAnswer>) -> Outcome {
+    match answered {
+        Ok(Ok(provider_id)) => Outcome::Sent(provider_id),
+        Ok(Err(CallFailure::Exhausted { reason, retry_after })) => Outcome::NotYet(reason, Some(retry_after)),
+        Ok(Err(CallFailure::Passing { .. })) | Err(NoAnswer::Lost(_)) => Outcome::Lost,
+        Ok(Err(failure)) => Outcome::Failed(failure.to_string()),
+        Err(NoAnswer::NotSent(failure)) => Outcome::NotYet(failure.message, None),
     }
 }
 

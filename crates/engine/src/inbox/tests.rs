@@ -7,6 +7,7 @@ use store::{Logged, Page, StoredMessage};
 
 use super::work::Work;
 use super::*;
+use crate::connections::Care;
 use crate::testing::Parts;
 
 /// Two nodes over one store, and what writes their log.
@@ -21,8 +22,17 @@ async fn nodes() -> Nodes {
     let parts = Parts::new(Rules::default(), &[]).await;
     let (log, committer) = Log::new(&parts.shared, parts.deliverer);
     parts.shared.supervisor.spawn(async move { committer.run().await });
+    let care = Care {
+        refresh_every: Duration::ZERO,
+        refresh_ahead: Duration::ZERO,
+        poll_every: std::collections::HashMap::new(),
+    };
+    let connections = Arc::new(Connections::new(&parts.shared, log.clone(), care));
     // Neither hears of the other's events.
-    let inbox = || Inbox::new(&Shared { advance: Advance::default(), ..parts.shared.clone() }, log.clone());
+    let inbox = || {
+        let shared = Shared { advance: Advance::default(), ..parts.shared.clone() };
+        Inbox::new(&shared, Arc::clone(&connections), log.clone())
+    };
     let (one, other) = (inbox(), inbox());
     Nodes { store: parts.store, one, other, _supervisor: parts.shared.supervisor }
 }

@@ -6,7 +6,7 @@ use domain::conversation::{
     Arrival, Change, ContentType, Conversation, Kind, Message, News, Shown, What, apply,
 };
 use domain::{ConversationId, EmailId, Event, MessageId, Timestamp, UserId};
-use providers::inbox::{Told, can_send, told};
+use providers::inbox::{Told, sending, told};
 use serde_json::{Map, Value};
 use store::{Due, InboxStep, Store, StoreError, StoredConversation, StoredEmail, StoredMessage};
 
@@ -304,7 +304,7 @@ impl<'s> Work<'s> {
 
 /// Whether what is said in a conversation is handed to a provider.
 pub(super) fn goes_on(conversation: &Conversation) -> bool {
-    conversation.source.as_ref().is_some_and(|chat| can_send(&chat.provider))
+    conversation.source.as_ref().is_some_and(|chat| sending(&chat.provider).is_some())
 }
 
 /// The message that an event of ours tells of.

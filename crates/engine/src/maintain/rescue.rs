@@ -51,6 +51,7 @@ impl Rescuer {
     async fn try_step(&self) -> Result<(), StoreError> {
         self.store.beat(self.node).await?;
         let nodes = self.store.nodes().await?;
+        self.deliverer.note_nodes(nodes.len());
         for (node, beat) in self.dead_among(&nodes) {
             tracing::info!(%node, "is gone: taking its deliveries over");
             self.bury(node, beat).await?;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use store::Position;
 use tokio::sync::watch;
 
+use super::elsewhere::{Elsewhere, Heard};
 use super::scope::Scope;
 use super::tail::Entry;
 use crate::clock::Clock;
@@ -96,6 +97,8 @@ pub(crate) struct Rooms {
     everyone: Arc<Room>,
     users: Mutex<HashMap<UserId, Occupied>>,
     typing: Mutex<HashMap<(UserId, String), Typing>>,
+    /// The users of other nodes.
+    pub(super) elsewhere: Elsewhere,
 }
 
 #[derive(Debug, Default)]
@@ -160,35 +163,60 @@ impl Drop for Seat {
 }
 
 impl Rooms {
-    /// Takes a place in the room of what `scope` shows. It is the user's own, or somebody's who looks on.
-    pub(crate) fn enter(self: &Arc<Self>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
-        let room =
-            scope.user().map_or_else(|| Arc::clone(&self.everyone), |user| self.enter_user(user, is_own));
+    /// Rooms of a node that has others beside it, or none.
+    pub(crate) fn beside(elsewhere: Elsewhere) -> Self {
+        Self { elsewhere, ..Self::default() }
+    }
+
+    /// Takes a place in the room of what `scope` shows. It is the user's own, of whom so many may be there, or somebody's who
+    /// looks on. `None` where the user has that many.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        scope: &Scope,
+        own_max: Option<usize>,
+        clock: &Arc<dyn Clock>,
+    ) -> Option<Seat> {
+        let room = match scope.user() {
+            None => Arc::clone(&self.everyone),
+            Some(user) => self.enter_user(user, own_max)?,
+        };
         let marks = room.marks.subscribe();
         let heard = marks.borrow().whispers;
-        Seat {
+        Some(Seat {
             rooms: Arc::clone(self),
             room,
             user: scope.user().cloned(),
-            is_own,
+            is_own: own_max.is_some(),
             clock: Arc::clone(clock),
             marks,
             heard,
-        }
+        })
     }
 
-    fn enter_user(&self, user: &UserId, is_own: bool) -> Arc<Room> {
+    /// Whether a user has so many connections of their own.
+    pub(crate) fn is_full(&self, user: &UserId, own_max: usize) -> bool {
+        lock(&self.users).get(user).is_some_and(|occupied| occupied.own >= own_max)
+    }
+
+    fn enter_user(&self, user: &UserId, own_max: Option<usize>) -> Option<Arc<Room>> {
+        let is_own = own_max.is_some();
         let (room, has_come) = {
             let mut users = lock(&self.users);
             let occupied = users.entry(user.clone()).or_default();
+            if own_max.is_some_and(|own_max| occupied.own >= own_max) {
+                return None;
+            }
             let has_come = is_own && occupied.own == 0 && occupied.left_at.take().is_none();
             *(if is_own { &mut occupied.own } else { &mut occupied.others }) += 1;
             (Arc::clone(&occupied.room), has_come)
         };
         if has_come {
-            self.whisper(&presence(user, "online"));
+            self.elsewhere.say_here(user);
+            if !self.elsewhere.has(user) {
+                self.whisper(&presence(user, "online"));
+            }
         }
-        room
+        Some(room)
     }
 
     fn leave(&self, user: Option<&UserId>, was_own: bool, now: Duration) {
@@ -257,26 +285,75 @@ impl Rooms {
                 _ => typing.insert(key, Typing { told_at: now, waiting: None }),
             };
         }
-        self.whisper(&whisper);
+        self.pass_on(&whisper);
+    }
+
+    /// Passes typing on, here and at the other nodes.
+    fn pass_on(&self, typing: &Arc<Whisper>) {
+        self.whisper(typing);
+        self.elsewhere.say_typing(&typing.from, &typing.data);
     }
 
     /// Tells what has waited for long enough: that somebody has gone, and what was last said of somebody's typing.
     pub(crate) fn tell_due(&self, now: Duration) {
-        for whisper in self.gone(now).into_iter().chain(self.typing_due(now)) {
-            self.whisper(&whisper);
+        for user in self.gone(now) {
+            self.elsewhere.say_gone(&user);
+            if !self.elsewhere.has(&user) {
+                self.whisper(&presence(&user, "offline"));
+            }
+        }
+        for typing in self.typing_due(now) {
+            self.pass_on(&typing);
         }
         lock(&self.users).retain(|_, occupied| !occupied.is_empty());
     }
 
-    fn gone(&self, now: Duration) -> Vec<Arc<Whisper>> {
+    fn gone(&self, now: Duration) -> Vec<UserId> {
         let mut gone = Vec::new();
         for (user, occupied) in lock(&self.users).iter_mut() {
             if occupied.left_at.is_some_and(|left_at| now.saturating_sub(left_at) >= PRESENCE_LINGERS) {
                 occupied.left_at = None;
-                gone.push(presence(user, "offline"));
+                gone.push(user.clone());
             }
         }
         gone
+    }
+
+    /// Takes in what another node tells.
+    pub(crate) fn hear(&self, note: &str, now: Duration) {
+        for heard in self.elsewhere.hear(note, now, |user| self.has_here(user)) {
+            match heard {
+                Heard::Here(user) => self.whisper(&presence(&user, "online")),
+                Heard::Gone(user) => self.whisper(&presence(&user, "offline")),
+                Heard::Typing(from, data) => {
+                    self.whisper(&Arc::new(Whisper { kind: TYPING, from, data, by: None }));
+                }
+                Heard::Who => self.say_here(),
+            }
+        }
+    }
+
+    /// Says again to the other nodes who is here, and forgets who they have not said to be there for a while.
+    pub(crate) fn say_who_is_here(&self, now: Duration) {
+        for user in self.elsewhere.forget(now) {
+            if !self.has_here(&user) {
+                self.whisper(&presence(&user, "offline"));
+            }
+        }
+        self.say_here();
+    }
+
+    /// Tells the other nodes who is here.
+    pub(crate) fn say_here(&self) {
+        for (user, occupied) in lock(&self.users).iter() {
+            if occupied.is_present() {
+                self.elsewhere.say_here(user);
+            }
+        }
+    }
+
+    fn has_here(&self, user: &UserId) -> bool {
+        lock(&self.users).get(user).is_some_and(Occupied::is_present)
     }
 
     fn typing_due(&self, now: Duration) -> Vec<Arc<Whisper>> {
@@ -297,7 +374,12 @@ impl Rooms {
 
 impl Occupied {
     fn is_empty(&self) -> bool {
-        self.own == 0 && self.others == 0 && self.left_at.is_none()
+        self.others == 0 && !self.is_present()
+    }
+
+    /// Whether the user is here, or has left just now.
+    fn is_present(&self) -> bool {
+        self.own > 0 || self.left_at.is_some()
     }
 }
 
@@ -326,6 +408,10 @@ mod tests {
         Grant::of(access).scope(None, types).unwrap()
     }
 
+    fn enter(rooms: &Arc<Rooms>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
+        rooms.enter(scope, is_own.then_some(2), clock).unwrap()
+    }
+
     fn typing(state: &str) -> Whisper {
         Whisper { kind: TYPING, from: user("alice"), data: json!(state), by: Some(1) }
     }
@@ -341,8 +427,8 @@ mod tests {
     #[test]
     fn of_much_typing_the_first_and_the_last_are_told() {
         let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
-        let mut alice = rooms.enter(&scope(Access::User(user("alice")), &[]), true, &clock);
-        let mut bob = rooms.enter(&scope(Access::User(user("bob")), &[]), true, &clock);
+        let mut alice = enter(&rooms, &scope(Access::User(user("alice")), &[]), true, &clock);
+        let mut bob = enter(&rooms, &scope(Access::User(user("bob")), &[]), true, &clock);
         let _came = alice.whispers();
         rooms.type_in("c", typing("1"), at(0));
         rooms.type_in("c", typing("2"), at(300));
@@ -377,16 +463,27 @@ mod tests {
     }
 
     #[test]
+    fn a_user_has_so_many_places_and_no_more() {
+        let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
+        let (alices, bobs) = (scope(Access::User(user("alice")), &[]), scope(Access::User(user("bob")), &[]));
+        let mut seats = [(); 2].map(|()| Some(enter(&rooms, &alices, true, &clock)));
+        assert!(rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_none());
+        let _others = [enter(&rooms, &bobs, true, &clock), enter(&rooms, &alices, false, &clock)];
+        seats[0] = None;
+        assert!(!rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_some());
+    }
+
+    #[test]
     fn a_user_who_comes_back_soon_has_not_gone() {
         let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
-        let mut admin = rooms.enter(&scope(Access::Admin, &["presence"]), false, &clock);
+        let mut admin = enter(&rooms, &scope(Access::Admin, &["presence"]), false, &clock);
         let alices = scope(Access::User(user("alice")), &[]);
-        let seats = [(); 2].map(|()| rooms.enter(&alices, true, &clock));
+        let seats = [(); 2].map(|()| enter(&rooms, &alices, true, &clock));
         assert_eq!(data(&mut admin), [json!({ "state": "online" })]);
         let left = clock.elapsed();
         drop(seats);
         rooms.tell_due(left + PRESENCE_LINGERS / 2);
-        drop(rooms.enter(&alices, true, &clock));
+        drop(enter(&rooms, &alices, true, &clock));
         assert!(data(&mut admin).is_empty());
         rooms.tell_due(clock.elapsed() + PRESENCE_LINGERS);
         assert_eq!(data(&mut admin), [json!({ "state": "offline" })]);

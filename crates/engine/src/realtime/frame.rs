@@ -1,10 +1,10 @@
 //! What is said on a stream: frames, each a JSON object whose `t` says which.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use domain::UserId;
 use domain::subscription::TypePattern;
 use serde::Deserialize;
@@ -81,6 +81,8 @@ pub enum Bye {
     UnsupportedVersion,
     /// No `hello` came.
     HelloTimeout,
+    /// The user has as many streams as one may have.
+    TooMany,
 }
 
 /// What became of a client's frame.
@@ -130,18 +132,17 @@ impl Frame {
 
     /// As it is sent.
     #[must_use]
-    pub fn to_json(&self) -> String {
+    pub fn to_json(&self) -> Bytes {
         match self {
-            // Nearly all frames are these. The event itself has been written once, for all connections.
-            Self::Event { cursor, previous, entry } => {
-                let event = entry.json();
-                let mut text = String::with_capacity(event.len() + 96);
-                // Writing to a text does not fail.
-                let _ = write!(text, r#"{{"t":"event","cursor":"{cursor}","previous":"{previous}","event":"#);
-                text.push_str(event);
-                text.push('}');
-                text
-            }
+            // Nearly all frames are these, and are written once for all connections.
+            Self::Event { previous, entry, .. } => entry.frame(*previous),
+            other => other.to_text().into(),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        match self {
+            Self::Event { .. } => String::from_utf8_lossy(&self.to_json()).into_owned(),
             Self::Ready { connection, cursor, heartbeat } => format!(
                 r#"{{"t":"ready","connection":"cnn_{connection:016x}","cursor":"{cursor}","heartbeat_seconds":{}}}"#,
                 heartbeat.as_secs()
@@ -203,13 +204,14 @@ impl Bye {
             Self::TooLarge => "too_large",
             Self::UnsupportedVersion => "unsupported_version",
             Self::HelloTimeout => "hello_timeout",
+            Self::TooMany => "too_many",
         }
     }
 
     /// Whether the same client may well be taken in if it comes again.
     #[must_use]
     pub const fn may_retry(self) -> bool {
-        matches!(self, Self::Slow | Self::Expired | Self::Shutdown | Self::HelloTimeout)
+        matches!(self, Self::Slow | Self::Expired | Self::Shutdown | Self::HelloTimeout | Self::TooMany)
     }
 }
 

@@ -6,14 +6,17 @@
 //! which it is handed from one to the other, and nothing that it could miss, here or at another node.
 //!
 //! Read in this order: [`scope`] (what may be shown), [`frame`] (what is said), [`session`] (the life of a stream, without
-//! any I/O), [`tail`] and [`follow`] (the log in memory), [`stream`] (one connection), [`ephemera`] (what is passed on
-//! and not kept), [`send`] (what clients do), [`revoke`].
+//! any I/O), [`tail`] and [`follow`] (the log in memory), [`place`] (how many there may be), [`stream`] (one connection),
+//! [`ephemera`] (what is passed on and not kept) and [`elsewhere`] (the same at other nodes), [`send`] (what clients do),
+//! [`revoke`].
 
 mod cursor;
+mod elsewhere;
 mod ephemera;
 mod follow;
 mod frame;
 mod metrics;
+mod place;
 mod revoke;
 mod scope;
 mod send;
@@ -29,34 +32,47 @@ use store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 pub use cursor::{Cursor, NotACursor};
 pub use ephemera::{PRESENCE, TYPING, Whisper};
 pub(crate) use follow::Advance;
 pub use frame::{Ack, Bye, Frame, From, Hello, Lost, Refusal, Send};
 pub use metrics::Figures;
+pub use place::{Full, Place};
 pub use scope::{Grant, Scope};
 pub use send::{Conversations, Desk, SOURCE, UNAVAILABLE};
 pub use session::Moment;
 pub use stream::{Gate, Gone, Heard, Wire};
 pub use tail::Entry;
 
+use self::elsewhere::Elsewhere;
 use self::ephemera::Rooms;
 use self::follow::Follower;
 use self::revoke::Keys;
 use crate::chance;
 use crate::clock::Clock;
-use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, REVOKED_LOOKED_AT_EVERY};
+use crate::limits::{BACKLOG_READS_MAX, EPHEMERA_EVERY, HERE_EVERY, REVOKED_LOOKED_AT_EVERY};
 use crate::log::Log;
 use crate::shared::Shared;
+use crate::supervise::Supervisor;
+
+/// How streams are served.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// How long one is silent at the most.
+    pub heartbeat: Duration,
+    /// How many there may be at this node.
+    pub streams_max: usize,
+    /// How many one user may have of them. The operator's count for nobody.
+    pub streams_per_user_max: usize,
+}
 
 /// All live streams of this node.
 #[derive(Debug)]
 pub struct Hub {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    heartbeat: Duration,
+    terms: Terms,
     follower: Follower,
     rooms: Arc<Rooms>,
     keys: Arc<Keys>,
@@ -66,30 +82,25 @@ pub struct Hub {
     pub figures: Arc<Figures>,
     /// Turns at reading the store.
     backlog_reads: Semaphore,
+    places: Arc<Semaphore>,
     closing: CancellationToken,
     open: TaskTracker,
 }
 
-/// A connection's place in the hub, until it is dropped.
-#[derive(Debug)]
-struct Place {
-    hub: Arc<Hub>,
-    connection: u64,
-    _open: TaskTrackerToken,
-}
-
 impl Hub {
-    /// A hub of no connections yet, and the tasks behind it. It is silent for `heartbeat` at the most.
+    /// A hub of no connections yet, and the tasks behind it.
     pub(crate) fn start(
         shared: &Shared,
         log: Log,
         conversations: Arc<dyn Conversations>,
-        heartbeat: Duration,
+        terms: Terms,
     ) -> Arc<Self> {
         let Shared { store, clock, advance, supervisor, .. } = shared.clone();
-        let (rooms, figures) = (Arc::new(Rooms::default()), Arc::new(Figures::default()));
+        let elsewhere =
+            if store.is_shared() { Elsewhere::of(chance::rng().random()) } else { Elsewhere::default() };
+        let (rooms, figures) = (Arc::new(Rooms::beside(elsewhere)), Arc::new(Figures::default()));
         let hub = Arc::new(Self {
-            heartbeat,
+            terms,
             follower: Follower::new(
                 Arc::clone(&store),
                 Arc::clone(&clock),
@@ -105,6 +116,7 @@ impl Hub {
             rooms,
             figures,
             backlog_reads: Semaphore::new(BACKLOG_READS_MAX),
+            places: Arc::new(Semaphore::new(terms.streams_max.min(Semaphore::MAX_PERMITS))),
             closing: CancellationToken::new(),
             open: TaskTracker::new(),
         });
@@ -119,7 +131,24 @@ impl Hub {
         supervisor.repeat_with("tell who has gone", EPHEMERA_EVERY, Arc::clone(&hub), |hub| async move {
             hub.rooms.tell_due(hub.clock.elapsed());
         });
+        if hub.store.is_shared() {
+            hub.keep_in_touch(&supervisor);
+        }
         hub
+    }
+
+    /// Tells other nodes of this one's users, and hears of theirs.
+    fn keep_in_touch(self: &Arc<Self>, supervisor: &Supervisor) {
+        let with = || (Arc::clone(self), supervisor.stopping());
+        supervisor.keep_with("tell other nodes", with(), |(hub, stopping)| async move {
+            hub.tell_others(&stopping).await;
+        });
+        supervisor.keep_with("hear other nodes", with(), |(hub, stopping)| async move {
+            hub.hear_others(&stopping).await;
+        });
+        supervisor.repeat_with("say who is here", HERE_EVERY, Arc::clone(self), |hub| async move {
+            hub.rooms.say_who_is_here(hub.clock.elapsed());
+        });
     }
 
     /// Sends all connections away, not all at one instant.
@@ -131,20 +160,5 @@ impl Hub {
     /// Ends once all connections have, after [`Hub::close`].
     pub async fn closed(&self) {
         self.open.wait().await;
-    }
-}
-
-impl Place {
-    fn take(hub: &Arc<Hub>) -> Self {
-        hub.figures.connections.inc();
-        hub.follower.join();
-        Self { hub: Arc::clone(hub), connection: chance::rng().random(), _open: hub.open.token() }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.hub.follower.leave();
-        self.hub.figures.connections.dec();
     }
 }

@@ -78,21 +78,30 @@ impl std::convert::From<Bye> for End {
     }
 }
 
-impl Hub {
+impl Place {
     /// Serves a connection that has yet to say `hello`. `grant` is what its request has shown, if it has shown anything.
-    pub async fn greet(self: &Arc<Self>, mut wire: impl Wire, gate: &impl Gate, grant: Option<Grant>) {
-        let place = Place::take(self);
-        match self.hello(&mut wire, gate, grant).await {
-            Ok((grant, hello)) => self.stream(place, wire, gate, grant, hello).await,
-            Err(end) => self.part(wire, end).await,
+    pub async fn greet(self, mut wire: impl Wire, gate: &impl Gate, grant: Option<Grant>) {
+        // What happens once, or hardly ever, has no room in the task for all its life: there are many.
+        match Box::pin(self.hub.hello(&mut wire, gate, grant)).await {
+            Ok((grant, hello)) => self.serve(wire, gate, grant, hello).await,
+            Err(end) => Box::pin(self.hub.part(wire, end)).await,
         }
     }
 
     /// Serves a connection whose request has said it all.
-    pub async fn serve(self: &Arc<Self>, wire: impl Wire, gate: &impl Gate, grant: Grant, hello: Hello) {
-        self.stream(Place::take(self), wire, gate, grant, hello).await;
+    pub async fn serve(self, mut wire: impl Wire, gate: &impl Gate, grant: Grant, hello: Hello) {
+        let end = match Box::pin(Stream::open(&self, &mut wire, gate, grant, hello)).await {
+            Ok(mut stream) => match stream.run().await {
+                Err(end) => end,
+                Ok(never) => match never {},
+            },
+            Err(end) => end,
+        };
+        Box::pin(self.hub.part(wire, end)).await;
     }
+}
 
+impl Hub {
     async fn hello(
         &self,
         wire: &mut impl Wire,
@@ -115,24 +124,6 @@ impl Hub {
             None => grant.ok_or(Bye::Unauthorized)?,
         };
         Ok((grant, hello))
-    }
-
-    async fn stream(
-        self: &Arc<Self>,
-        place: Place,
-        mut wire: impl Wire,
-        gate: &impl Gate,
-        grant: Grant,
-        hello: Hello,
-    ) {
-        let end = match Stream::open(self, &place, &mut wire, gate, grant, hello).await {
-            Ok(mut stream) => match stream.run().await {
-                Err(end) => end,
-                Ok(never) => match never {},
-            },
-            Err(end) => end,
-        };
-        self.part(wire, end).await;
     }
 
     async fn part(&self, wire: impl Wire, end: End) {
@@ -170,24 +161,23 @@ struct Stream<'s, W, G> {
 
 impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
     async fn open(
-        hub: &'s Arc<Hub>,
-        place: &Place,
+        place: &'s Place,
         wire: &'s mut W,
         gate: &'s G,
         grant: Grant,
         hello: Hello,
     ) -> Result<Self, End> {
-        let connection = place.connection;
+        let (hub, connection) = (&place.hub, place.connection);
         let scope = grant.scope(hello.user, hello.types).map_err(|_| Bye::Unauthorized)?;
         let removed_to = hub.patiently(|| hub.store.removed_to()).await?;
         let head = hub.patiently(|| hub.store.head()).await?;
         // A seat first: whatever is appended from here on rings its bell.
-        let is_own = grant.user().is_some();
-        let seat = hub.rooms.enter(&scope, is_own, &hub.clock);
+        let own_max = grant.user().map(|_| hub.terms.streams_per_user_max);
+        let seat = hub.rooms.enter(&scope, own_max, &hub.clock).ok_or(Bye::TooMany)?;
         let user = scope.user().cloned();
         let (known, now) = ((head, removed_to), hub.moment());
         let (session, frames) =
-            Session::open((connection, hub.heartbeat), &grant, scope, hello.from, known, now);
+            Session::open((connection, hub.terms.heartbeat), &grant, scope, hello.from, known, now);
         hub.figures.count_resume(resumed(hello.from, &frames));
         let watch = grant.key.map(|digest| hub.keys.watch(digest));
         let mut stream = Self { hub, connection, wire, gate, session, seat, user, watch, doing: None };
@@ -231,9 +221,14 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
     async fn catch_up(&mut self) -> Result<(), End> {
         while self.session.is_behind(self.seat.marks()) {
             let was_behind = !self.session.has_caught_up();
-            // Without an end of its own it takes as long as it takes, and a batch is sent before the next is read.
-            let left = self.session.expires_in(self.hub.moment()).unwrap_or(Duration::MAX);
-            let ahead = timeout(left, self.ahead()).await.map_err(|_| Bye::Expired)??;
+            let ahead = match self.hub.follower.tail.after(self.session.position(), self.session.scope()) {
+                Some(ahead) => ahead,
+                None => {
+                    // Without an end of its own it takes as long as it takes, and a batch is sent before the next is read.
+                    let left = self.session.expires_in(self.hub.moment()).unwrap_or(Duration::MAX);
+                    timeout(left, Box::pin(self.far_ahead())).await.map_err(|_| Bye::Expired)??
+                }
+            };
             let now = self.hub.moment();
             let frames = self.session.show(ahead, now);
             if frames.is_empty() {
@@ -248,11 +243,8 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
         Ok(())
     }
 
-    /// What lies ahead: from the tail, or for one who is further behind from the store.
-    async fn ahead(&mut self) -> Result<Ahead, End> {
-        if let Some(ahead) = self.hub.follower.tail.after(self.session.position(), self.session.scope()) {
-            return Ok(ahead);
-        }
+    /// What lies ahead of one who is further behind than the tail goes: from the store.
+    async fn far_ahead(&mut self) -> Result<Ahead, End> {
         // Held while reading only: a client that reads slowly keeps nobody from it.
         let (hub, position, limit) = (self.hub, self.session.position(), BATCH_EVENTS_MAX as u32);
         let turn = hub.backlog_reads.acquire().await;
@@ -282,7 +274,7 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
         match self.session.hear(&text)? {
             Asked::Nothing => {}
             Asked::Renewal(token) => {
-                let grant = self.gate.admit(&token).await?;
+                let grant = Box::pin(self.gate.admit(&token)).await?;
                 self.session.renew(&grant)?;
             }
             Asked::Sending(send) => {
@@ -397,5 +389,61 @@ fn resumed(from: From, frames: &[Frame]) -> &'static str {
         (None, From::Now) => "now",
         (None, From::Earliest) => "earliest",
         (None, From::After(_) | From::Nowhere) => "resumed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::alert::Rules;
+
+    use super::*;
+    use crate::log::Log;
+    use crate::realtime::{Conversations, Full, Terms};
+    use crate::testing::Parts;
+
+    /// A client who says nothing and takes everything.
+    struct Silent;
+
+    impl Wire for Silent {
+        async fn hear(&mut self) -> Heard {
+            pending().await
+        }
+
+        async fn tell(&mut self, _frames: &[Frame]) -> Result<(), Gone> {
+            Ok(())
+        }
+
+        async fn part(self, _bye: Bye, _lingers: Duration) {}
+    }
+
+    struct Closed;
+
+    impl Gate for Closed {
+        async fn admit(&self, _token: &str) -> Result<Grant, Bye> {
+            Err(Bye::Unauthorized)
+        }
+    }
+
+    #[derive(Debug)]
+    struct NoConversations;
+
+    #[async_trait::async_trait]
+    impl Conversations for NoConversations {
+        async fn has(&self, _user: &UserId, _conversation: &str) -> Result<bool, StoreError> {
+            Ok(false)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_costs_little_for_all_its_life() {
+        let parts = Parts::new(Rules::default(), &[]).await;
+        let (log, _committer) = Log::new(&parts.shared, parts.deliverer);
+        let terms = Terms { heartbeat: Duration::from_secs(25), streams_max: 1, streams_per_user_max: 1 };
+        let hub = Hub::start(&parts.shared, log, Arc::new(NoConversations), terms);
+        let place = hub.place(None).unwrap();
+        assert_eq!(hub.place(None).err(), Some(Full::Node));
+        // All that has not moved into a box of its own is here while the client is connected, and 19,000 may be.
+        let task = size_of_val(&place.greet(Silent, &Closed, None));
+        assert!(task < 3 * 1_024, "{task} bytes");
     }
 }

@@ -1,12 +1,15 @@
 //! The newest events, in memory: what all connections that are not behind read from.
 
 use std::collections::VecDeque;
+use std::io::Write as _;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use bytes::Bytes;
 use domain::{Event, EventType, Timestamp, UserId};
 use serde::Serialize;
 use store::{Logged, Position};
 
+use super::cursor::Cursor;
 use super::scope::Scope;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_EVENTS_MAX, TAIL_BYTES_MAX, TAIL_EVENTS_MAX};
 
@@ -17,26 +20,43 @@ pub struct Entry {
     pub position: Position,
     /// The event.
     pub event: Arc<Event>,
-    /// As it is sent, once somebody has needed it.
-    json: OnceLock<String>,
+    /// The frame that shows it, once somebody has needed it, and the cursor that it names as the one before.
+    frame: OnceLock<(Cursor, Bytes)>,
 }
 
 impl From<Logged> for Entry {
     fn from(logged: Logged) -> Self {
-        Self { position: logged.position, event: logged.event, json: OnceLock::new() }
+        Self { position: logged.position, event: logged.event, frame: OnceLock::new() }
     }
 }
 
 impl Entry {
-    /// The event as it is sent: written once, by whoever needs it first.
-    pub fn json(&self) -> &str {
-        self.json.get_or_init(|| event_json(&self.event))
+    /// The frame that shows it to a connection that has read up to `previous`. Nearly all have read up to the same, and share
+    /// what is written for the first of them; of the others each gets the same event in a frame of its own.
+    pub(crate) fn frame(&self, previous: Cursor) -> Bytes {
+        let write = |event: &[u8]| frame_of(Cursor(self.position), previous, event);
+        let (after, shared) =
+            self.frame.get_or_init(|| (previous, write(event_json(&self.event).as_bytes())));
+        if *after == previous { shared.clone() } else { write(&shared[HEAD_BYTES..shared.len() - 1]) }
     }
 
     fn bytes(&self) -> usize {
         // Both the data and what is written of it.
         2 * self.event.data.as_str().len() + self.event.raw.as_ref().map_or(0, Vec::len) + 512
     }
+}
+
+/// Bytes of a frame before its event. Cursors are all of one length.
+const HEAD_BYTES: usize =
+    r#"{"t":"event","cursor":"cur_0000000000000000","previous":"cur_0000000000000000","event":"#.len();
+
+fn frame_of(cursor: Cursor, previous: Cursor, event: &[u8]) -> Bytes {
+    let mut frame = Vec::with_capacity(HEAD_BYTES + event.len() + 1);
+    // Writing to a vector does not fail.
+    let _ = write!(frame, r#"{{"t":"event","cursor":"{cursor}","previous":"{previous}","event":"#);
+    frame.extend_from_slice(event);
+    frame.push(b'}');
+    frame.into()
 }
 
 /// An event as the API shows it, with its data byte for byte.
@@ -195,4 +215,26 @@ pub(crate) fn batch_of(
     }
     let to = if is_whole { batch.to.max(end) } else { batch.to };
     Ahead { entries: batch.entries, to, is_all: is_whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::event;
+
+    #[test]
+    fn who_has_read_up_to_the_same_shares_one_frame() {
+        let event = Arc::new(event("a.b", Timestamp::from_seconds(1)));
+        let entry = Entry::from(Logged { position: Position(7), event });
+        let (before, earlier) = (Cursor(Position(6)), Cursor(Position(3)));
+        let first = entry.frame(before);
+        assert_eq!(entry.frame(before).as_ptr(), first.as_ptr());
+        let other = entry.frame(earlier);
+        let text = |frame: &Bytes| String::from_utf8(frame.to_vec()).unwrap();
+        assert_eq!(text(&other), text(&first).replace(&before.to_string(), &earlier.to_string()));
+        let read: serde_json::Value = serde_json::from_slice(&first).unwrap();
+        assert_eq!(read["cursor"], Cursor(Position(7)).to_string());
+        assert_eq!(read["t"], "event");
+        assert_eq!(read["event"]["type"], "a.b");
+    }
 }

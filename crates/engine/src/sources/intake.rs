@@ -6,7 +6,7 @@ use domain::event::{DedupeKey, Json, NotJson};
 use domain::{Event, EventId, EventType, Timestamp};
 use http::{Method, header};
 use providers::scheme::{self, Answer, Fetched, Handshake, Keys, Verified};
-use providers::{RawRequest, Unreadable};
+use providers::{RawRequest, Refusal, Unreadable};
 use serde_json::{Map, Value};
 use store::{Kept, KeptEvent, StoredSource};
 use url::form_urlencoded;
@@ -31,7 +31,7 @@ pub enum Received {
 pub enum Refused {
     /// It is not known to be the sender's.
     #[error(transparent)]
-    Unverified(#[from] scheme::Refusal),
+    Unverified(#[from] Refusal),
     /// Events come by POST, and this is no handshake.
     #[error("this is no handshake, and events come by POST")]
     NoHandshake,
@@ -89,19 +89,19 @@ impl Sources {
     async fn with_keys<T>(
         &self,
         source: &Source,
-        check: impl Fn(&Keys<'_>) -> Result<T, scheme::Refusal>,
+        check: impl Fn(&Keys<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refused> {
         let (mut fetched, mut documents) = (Vec::<Fetched>::new(), Vec::<Arc<Document>>::new());
         for _ in 0..DOCUMENTS_PER_REQUEST_MAX {
             match check(&source.keys.with(&fetched)) {
-                Err(scheme::Refusal::KeyNeeded(fetch)) => {
+                Err(Refusal::KeyNeeded(fetch)) => {
                     let document = self.documents.get(&fetch.url).await?;
                     fetched.push(Fetched { url: fetch.url, text: document.text.clone() });
                     documents.push(document);
                 }
-                Err(scheme::Refusal::UnknownKey) => {
+                Err(Refusal::UnknownKey) => {
                     if !self.renew(&mut fetched, &mut documents).await? {
-                        return Err(scheme::Refusal::UnknownKey.into());
+                        return Err(Refusal::UnknownKey.into());
                     }
                 }
                 done => return Ok(done?),
@@ -154,8 +154,8 @@ impl Sources {
 }
 
 impl Source {
-    fn verification(&self) -> Result<&scheme::Verification, scheme::Refusal> {
-        self.terms.verification().ok_or(scheme::Refusal::NoKey)
+    fn verification(&self) -> Result<&scheme::Verification, Refusal> {
+        self.terms.verification().ok_or(Refusal::NoKey)
     }
 }
 

@@ -111,7 +111,11 @@ impl World {
         let kept = Duration::from_secs(400 * 86_400);
         let settings = Settings {
             deactivate_after: Duration::from_secs(5 * 24 * 3_600),
-            heartbeat: Duration::from_secs(25),
+            streams: engine::realtime::Terms {
+                heartbeat: Duration::from_secs(25),
+                streams_max: 10,
+                streams_per_user_max: 10,
+            },
             provider_settings: CONNECTABLE
                 .iter()
                 .map(|provider| (provider.name(), self.provider_settings(provider.name(), set)))

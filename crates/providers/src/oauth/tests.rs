@@ -44,11 +44,12 @@ fn fields(call: &ApiCall) -> Vec<(String, String)> {
     url::form_urlencoded::parse(&call.body).into_owned().collect()
 }
 
-/// RFC 7636, appendix B.
+/// RFC 7636, appendix B, and what Slack's documents compute.
 #[test]
 fn the_challenge_is_that_of_the_standard() {
     let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     assert_eq!(challenge(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    assert_eq!(challenge("secretpassword"), "ldMBaaWcQYtSATMV_IG8mf3wp7A6EW80arYoSW80ntU");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::request::Scope;
 use super::signature::Signature;
 use super::template::Variable;
 use super::token::Token;
-use super::{Keys, Refusal, sns};
+use super::{Keys, Refusal, UNUSABLE_KEY, sns};
 use domain::Timestamp;
 use http::HeaderName;
 
@@ -76,9 +76,8 @@ impl Proof {
             Self::AnyOf(proofs) => {
                 let mut checked = proofs.iter().map(|proof| proof.check_keys(keys));
                 checked.find(Result::is_ok).unwrap_or_else(|| {
-                    let unusable =
-                        proofs.iter().any(|proof| proof.check_keys(keys) == Err(Refusal::UnusableKey));
-                    Err(if unusable { Refusal::UnusableKey } else { Refusal::NoKey })
+                    let unusable = proofs.iter().any(|proof| proof.check_keys(keys) == Err(UNUSABLE_KEY));
+                    Err(if unusable { UNUSABLE_KEY } else { Refusal::NoKey })
                 })
             }
         }

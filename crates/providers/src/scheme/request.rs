@@ -33,7 +33,7 @@ impl RawRequest {
     }
 
     /// A header that has to be there.
-    pub(super) fn needed_header(&self, name: &HeaderName) -> Result<&str, Refusal> {
+    pub(crate) fn needed_header(&self, name: &HeaderName) -> Result<&str, Refusal> {
         self.only_header(name)?.ok_or_else(|| Refusal::MissingHeader(name.clone()))
     }
 

@@ -49,7 +49,7 @@ pub enum Unsignable {
 impl From<Refusal> for Unsignable {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::NoKey | Refusal::UnusableKey => Self::Key,
+            Refusal::NoKey | Refusal::BadKey(_) => Self::Key,
             refusal => Self::Draft(refusal),
         }
     }

@@ -12,7 +12,7 @@ use super::json::{Path, text};
 use super::key::{Asymmetric, PublicKey};
 use super::request::Scope;
 use super::template::{Template, Variable};
-use super::{Fetch, FetchKind, Keys, Refusal};
+use super::{Fetch, FetchKind, Keys, Refusal, UNUSABLE_KEY};
 
 /// Items of a list of signatures that are looked at. A sender that rotates its keys sends two or three.
 const ITEMS_MAX: usize = 32;
@@ -329,7 +329,7 @@ pub(super) fn usable(keys: &Keys<'_>, encoding: KeyEncoding, prefix: &str) -> Re
     let keys = keys.secrets()?;
     let keys: Vec<_> =
         keys.filter_map(|secret| encoding.decode(secret.strip_prefix(prefix).unwrap_or(secret))).collect();
-    if keys.is_empty() { Err(Refusal::UnusableKey) } else { Ok(keys) }
+    if keys.is_empty() { Err(UNUSABLE_KEY) } else { Ok(keys) }
 }
 
 fn any(mut codes: impl Iterator<Item = Vec<u8>>, signatures: &[Vec<u8>]) -> Result<(), Refusal> {
@@ -364,7 +364,7 @@ impl PublicKeys {
                 PublicKey::read_all(algorithm, keys.found(fetch)?)
             }
         };
-        if found.is_empty() { Err(Refusal::UnusableKey) } else { Ok(found) }
+        if found.is_empty() { Err(UNUSABLE_KEY) } else { Ok(found) }
     }
 }
 
@@ -374,7 +374,7 @@ fn configured(algorithm: Asymmetric, keys: &Keys<'_>) -> Result<Vec<PublicKey>, 
         return Err(Refusal::NoKey);
     }
     let found: Vec<_> = texts.flat_map(|text| PublicKey::read_all(algorithm, text)).collect();
-    if found.is_empty() { Err(Refusal::UnusableKey) } else { Ok(found) }
+    if found.is_empty() { Err(UNUSABLE_KEY) } else { Ok(found) }
 }
 
 impl TimestampFormat {

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::digest::{Encoding, Hash, is_same};
 use super::key::{Asymmetric, PublicKey};
 use super::request::Scope;
-use super::{Fetch, Keys, Refusal};
+use super::{Fetch, Keys, Refusal, UNUSABLE_KEY};
 
 /// Where certificates, and the links that confirm a subscription, may be. `*` stands for one label.
 pub(super) const HOSTS: [&str; 2] = ["sns.*.amazonaws.com", "sns.*.amazonaws.com.cn"];
@@ -60,7 +60,7 @@ pub(super) fn check(scope: &mut Scope<'_>, keys: &Keys<'_>) -> Result<Option<Tim
     let hosts = HOSTS.map(str::to_owned);
     let certificate = keys.found(Fetch::certificate(&message.signing_cert_url, &hosts)?)?;
     let algorithm = Asymmetric::Rsa(hash);
-    let key = PublicKey::read_all(algorithm, certificate).pop().ok_or(Refusal::UnusableKey)?;
+    let key = PublicKey::read_all(algorithm, certificate).pop().ok_or(UNUSABLE_KEY)?;
     let signature = Encoding::Base64.decode(&message.signature).ok_or(Refusal::BadSignature)?;
     if !key.verify(algorithm, message.signed().as_bytes(), &signature) {
         return Err(Refusal::BadSignature);

@@ -524,11 +524,11 @@ fn keys_are_judged_before_they_are_needed() {
     assert_eq!(github.check_keys(&Keys::default()), Err(Refusal::NoKey));
     assert_eq!(github.check_keys(&Keys::secrets_only(&["x".to_owned()])), Ok(()));
     let svix = &sender("svix").unwrap().verification;
-    assert_eq!(svix.check_keys(&Keys::secrets_only(&["whsec_!".to_owned()])), Err(Refusal::UnusableKey));
+    assert_eq!(svix.check_keys(&Keys::secrets_only(&["whsec_!".to_owned()])), Err(UNUSABLE_KEY));
     let discord = &sender("discord").unwrap().verification;
     assert_eq!(discord.check_keys(&Keys::secrets_only(&["x".to_owned()])), Err(Refusal::NoKey));
     let with = |key: &str| discord.check_keys(&Keys { public_keys: &[key.to_owned()], ..Keys::default() });
-    assert_eq!((with(SEED_PUBLIC), with("12")), (Ok(()), Err(Refusal::UnusableKey)));
+    assert_eq!((with(SEED_PUBLIC), with("12")), (Ok(()), Err(UNUSABLE_KEY)));
     assert_eq!(sender("fal-ai").unwrap().verification.check_keys(&Keys::default()), Ok(()));
     let standard = &sender("standard-webhooks").unwrap().verification;
     assert_eq!(standard.check_keys(&Keys::default()), Err(Refusal::NoKey));

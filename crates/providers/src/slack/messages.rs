@@ -1,15 +1,22 @@
-//! Messages of Slack: what its events tell of them.
+//! Messages of Slack: what its events tell of them, and how one is posted.
 //!
-//! Sources: api.slack.com, "message event", its subtypes, and "reaction_added". A message's id is its time (`ts`), which is unique
-//! within its channel.
+//! Sources: api.slack.com, "message event", its subtypes, "reaction_added", "Formatting text" and `chat.postMessage`. A message's
+//! id is its time (`ts`), which is unique within its channel.
 
-use domain::conversation::{Arrival, Chat, ContentType, Kind, What};
+use std::time::Duration;
+
+use domain::conversation::{Arrival, Chat, ContentType, Kind, Message, What};
 use domain::{Event, Timestamp};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
+use crate::connect::api_url;
 use crate::inbox::{Told, change};
-use crate::lenient;
+use crate::{Settings, lenient};
+
+/// How long Slack is left alone where it does not say: it counts by the second for each channel.
+const RATE_RESTS: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 struct Outer {
@@ -104,7 +111,7 @@ pub(crate) fn told(event: &Event) -> Option<Told> {
             let changed = inner.message.as_ref()?;
             // Without this it is the same, with a link shown at length.
             let at = changed.edited.as_ref()?.ts.as_deref().and_then(time).or(at);
-            let what = What::Edited { content: changed.text.clone().unwrap_or_default() };
+            let what = What::Edited { content: plain(changed.text.as_deref().unwrap_or_default()) };
             tell(channel, &changed.ts, what, &changed.user, at)
         }
         ("slack.message", Some("message_deleted")) => {
@@ -135,7 +142,7 @@ impl Said {
             metadata.insert("attachments".to_owned(), self.files.clone());
         }
         What::Arrived(Box::new(Arrival {
-            content: self.text.clone().unwrap_or_default(),
+            content: plain(self.text.as_deref().unwrap_or_default()),
             content_type: file.map_or(ContentType::Text, content_type),
             filename: file.and_then(|file| file["name"].as_str().map(str::to_owned)),
             kind: if self.bot_id.is_some() { Kind::Bot } else { Kind::UserInput },
@@ -143,6 +150,51 @@ impl Said {
             is_own: is_our_bot || (own.is_some() && own == self.user.as_ref()),
             is_sending: false,
         }))
+    }
+}
+
+/// What was written, without Slack's marks: addresses stand in angle brackets, with what is shown for them, and three characters
+/// are spelled out. What names somebody, or everybody (`<@U1>`, `<!here>`), stays.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, marked)) = rest.split_once('<') {
+        plain += before;
+        let Some((inside, after)) = marked.split_once('>') else {
+            plain.push('<');
+            rest = marked;
+            continue;
+        };
+        if inside.starts_with(['@', '#', '!']) {
+            plain += &format!("<{inside}>");
+        } else {
+            let (address, shown) = inside.split_once('|').unwrap_or((inside, inside));
+            // What somebody has typed is shown; under a label of another's choice the address counts.
+            plain += if address.ends_with(shown) { shown } else { address };
+        }
+        rest = after;
+    }
+    plain += rest;
+    plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// Posts it as it was written: what looks like one of Slack's marks is none, so that nobody calls a whole channel by accident.
+pub(crate) fn send(chat: &Chat, message: &Message, settings: &Settings, token: &Token) -> ApiCall {
+    let text = message.content.as_deref().unwrap_or_default();
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let url = api_url(settings, "/api/chat.postMessage");
+    let body = json!({ "channel": chat.chat_id, "text": text });
+    ApiCall::of(http::Method::POST, url).with_json(&body).bearer(token)
+}
+
+pub(crate) fn read_sent(answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
+    match super::check_ok(answer, now) {
+        // Under whatever status: then it was not posted.
+        Err(CallFailure::Passing { reason, retry_after }) if reason == super::RATE_LIMITED => {
+            Err(CallFailure::Exhausted { reason, retry_after: retry_after.unwrap_or(RATE_RESTS) })
+        }
+        Err(failure) => Err(failure),
+        Ok(said) => Ok(said["ts"].as_str().map(str::to_owned)),
     }
 }
 
@@ -170,6 +222,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::oauth::API_BASE;
 
     fn read(kind: &str, inner: &Value) -> Option<Told> {
         let at = Timestamp::from_seconds(1_700_000_100);
@@ -206,6 +259,46 @@ mod tests {
         };
         assert!(!is_own(told) && is_own(said("U1", json!({}))));
         assert!(is_own(said("U9", json!({"subtype": "bot_message", "bot_id": "B1", "app_id": "A1"}))));
+    }
+
+    #[test]
+    fn what_was_written_comes_without_marks_and_goes_without_any() {
+        for (told, written) in [
+            ("a &lt; b &amp;&amp; c", "a < b && c"),
+            ("see <https://a.test/?x=1&amp;y=2>", "see https://a.test/?x=1&y=2"),
+            ("<http://a.test|a.test> and <https://b.test|here>", "a.test and https://b.test"),
+            ("<mailto:bob@a.test|bob@a.test>", "bob@a.test"),
+            ("<@U1> <!here> <#C1|doors>", "<@U1> <!here> <#C1|doors>"),
+            ("&amp;lt; &lt;3 <unfinished", "&lt; <3 <unfinished"),
+        ] {
+            assert_eq!(plain(told), written);
+        }
+        let id = |n: u8| [n; 16];
+        let mut message = Message::unknown(id(1).into(), id(2).into(), "SLACK", None);
+        message.content = Some("<!channel> a & b".to_owned());
+        let chat = Chat { provider: "slack".to_owned(), account_id: "T1".to_owned(), chat_id: "C1".to_owned() };
+        let settings = Settings::default().with(API_BASE, ["https://slack.com".to_owned()]);
+        let call = send(&chat, &message, &settings, &Token::new("xoxb-1"));
+        assert_eq!(call.url, "https://slack.com/api/chat.postMessage");
+        assert_eq!(call.headers["authorization"], "Bearer xoxb-1");
+        let body: Value = serde_json::from_slice(&call.body).unwrap();
+        assert_eq!(body, json!({ "channel": "C1", "text": "&lt;!channel&gt; a &amp; b" }));
+    }
+
+    #[test]
+    fn what_slack_answers_says_whether_it_was_posted() {
+        let read = |status: u16, body: Value| {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let answer = ApiAnswer { status, headers: http::HeaderMap::new(), body: body.to_string().into() };
+            read_sent(&answer, Timestamp::from_seconds(0))
+        };
+        let error = |error: &str| read(200, json!({ "ok": false, "error": error })).unwrap_err();
+        let posted = read(200, json!({ "ok": true, "channel": "C1", "ts": "1700000000.000100" }));
+        assert_eq!(posted, Ok(Some("1700000000.000100".to_owned())));
+        assert!(matches!(error("ratelimited"), CallFailure::Exhausted { retry_after, .. } if retry_after == RATE_RESTS));
+        assert!(matches!(error("channel_not_found"), CallFailure::Refused(_)));
+        assert!(matches!(error("token_revoked"), CallFailure::TokenRefused(_)));
+        assert!(matches!(error("fatal_error"), CallFailure::Passing { .. }));
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Provider for Acme {
         known: &Known<'_>,
         _now: Timestamp,
     ) -> Result<Verified<'r>, Refusal> {
-        let signature = request.header(SIGNATURE).ok_or(Refusal::MissingHeader("X-Acme-Signature"))?;
+        let signature = request.needed(SIGNATURE)?;
         mac::verify_hex(known.settings.get(SECRET.key), &[&request.body], signature, PREFIX)?;
         Ok(Verified(request))
     }

@@ -132,8 +132,8 @@ fn filename(attachment: &Value) -> Option<String> {
     Some(name.to_owned()).filter(|name| (1..=256).contains(&name.len()))
 }
 
-pub(crate) fn send(chat_id: &str, message: &Message, settings: &Settings) -> Option<ApiCall> {
-    let chat = url::form_urlencoded::byte_serialize(chat_id.as_bytes()).collect::<String>();
+pub(crate) fn send(chat: &Chat, message: &Message, settings: &Settings) -> Option<ApiCall> {
+    let chat = url::form_urlencoded::byte_serialize(chat.chat_id.as_bytes()).collect::<String>();
     let (url, key) = super::api(settings, &format!("/chats/{}/messages", chat.replace('+', "%20")))?;
     let text = message.content.as_deref().unwrap_or_default();
     Some(ApiCall::parts(&url, &[("text", text)]).with(KEY, key.reveal()))
@@ -247,11 +247,16 @@ mod tests {
             Message::unknown(MessageId::from(id(1)), ConversationId::from(id(2)), "WHATSAPP", None);
         message.content = Some("Good\r\n--evening".to_owned());
         let settings = Settings::default().with("api_key", ["key".to_owned()]);
-        assert!(send("chat", &message, &settings).is_none(), "nobody has said where");
+        let chat = |chat_id: &str| Chat {
+            provider: "unipile".to_owned(),
+            account_id: "acc_1".to_owned(),
+            chat_id: chat_id.to_owned(),
+        };
+        assert!(send(&chat("chat"), &message, &settings).is_none(), "nobody has said where");
         for (set, value) in
             [("dsn", "api1.unipile.com:13111"), (super::super::API_BASE, "https://api1.unipile.com:13111/")]
         {
-            let call = send("a/b c", &message, &settings.clone().with(set, [value.to_owned()])).unwrap();
+            let call = send(&chat("a/b c"), &message, &settings.clone().with(set, [value.to_owned()])).unwrap();
             assert_eq!(call.url, "https://api1.unipile.com:13111/api/v1/chats/a%2Fb%20c/messages");
             assert_eq!(call.headers["x-api-key"], "key");
             let kind = call.headers["content-type"].to_str().unwrap();

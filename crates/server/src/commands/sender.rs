@@ -12,7 +12,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use domain::Timestamp;
 use http::{HeaderName, HeaderValue};
 use providers::scheme::{self, Fetched, Keys, SigningKey};
-use providers::{KeySet, Known, Provider, RawRequest, Settings, Unsigned};
+use providers::{KeySet, Known, Provider, RawRequest, Refusal, Settings, Unsigned};
 
 /// A message, and who is said to have sent it.
 #[derive(Debug, clap::Args)]
@@ -207,7 +207,7 @@ fn verify_known(
     let is_public = is_known(&public) && !is_known(&Keys::default());
     let mut under = if is_public { public } else { Keys::secrets_only(&told) };
     match known.verify(request, &under, now) {
-        Err(scheme::Refusal::KeyNeeded(fetch)) => {
+        Err(Refusal::KeyNeeded(fetch)) => {
             let fetched = [Fetched { url: fetch.url, text: keys.read()? }];
             under.fetched = &fetched;
             known.verify(request, &under, now)?;

@@ -138,7 +138,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         transform::Program::this_one([crate::RUN_TRANSFORMS]).context("find this program's own file")?;
     let rejections_kept_for = config.retention.rejections.as_std();
     let (ages, alerts, care) = (config.retention.ages(), config.alerts.rules(), config.connections.care());
-    let heartbeat = Duration::from_secs(config.realtime.heartbeat_seconds.get().into());
+    let streams = config.realtime.terms();
     let settings = Settings {
         provider_settings,
         guard,
@@ -147,7 +147,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
         ages,
         deactivate_after,
         alerts,
-        heartbeat,
+        streams,
         care,
         base_url: config.base_url.as_ref().map(ToString::to_string),
     };

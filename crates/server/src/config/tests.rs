@@ -82,6 +82,8 @@ fn everything_has_a_default() {
     alerts.retry_spike_factor 5
     alerts.backlog 1000
     realtime.heartbeat_seconds 25
+    realtime.streams_max 25000
+    realtime.streams_per_user_max 20000
     portal.allowed_origins []
     connections.refresh_every_seconds 300
     connections.refresh_ahead_seconds 600
@@ -194,6 +196,8 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_ALERTS__RETRY_SPIKE_FACTOR", "9", json!(9)),
         ("WAYSTATION_ALERTS__BACKLOG", "10", json!(10)),
         ("WAYSTATION_REALTIME__HEARTBEAT_SECONDS", "5", json!(5)),
+        ("WAYSTATION_REALTIME__STREAMS_MAX", "6", json!(6)),
+        ("WAYSTATION_REALTIME__STREAMS_PER_USER_MAX", "7", json!(7)),
         (
             "WAYSTATION_PORTAL__ALLOWED_ORIGINS",
             "https://a.test, http://b.test:81/",

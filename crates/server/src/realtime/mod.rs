@@ -46,7 +46,9 @@ pub(crate) struct StreamQuery {
 /// Frames are JSON texts of at most 64 KiB; the first is `hello`. See `docs/realtime.md`.
 #[utoipa::path(get, path = "/api/realtime/ws", tag = "Realtime", params(StreamQuery), security(()),
     responses((status = 101, description = "The stream follows"),
-        (status = 426, description = "This is no request for a WebSocket", body = Problem)))]
+        (status = 426, description = "This is no request for a WebSocket", body = Problem),
+        (status = 429, description = "The user has too many streams", body = Problem),
+        (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_socket(
     State(app): State<Arc<App>>,
     Params(query): Params<StreamQuery>,
@@ -54,9 +56,10 @@ pub(crate) async fn open_socket(
 ) -> Result<Response> {
     let handshake = Handshake::of(&mut request)?;
     let grant = admit(&app, request.headers(), query.token.as_deref()).await?;
+    let place = app.engine.hub.place(grant.as_ref()).map_err(Problem::too_many_streams)?;
     let door = Door(Arc::clone(&app));
     Ok(handshake.accept(&app, Dialect::Frames, async move |wire| {
-        door.0.engine.hub.greet(wire, &door, grant).await;
+        place.greet(wire, &door, grant).await;
     }))
 }
 
@@ -65,7 +68,9 @@ pub(crate) async fn open_socket(
 /// `data` is the frame that a WebSocket would send, `id` its cursor. `Last-Event-ID` counts for more than `cursor`.
 #[utoipa::path(get, path = "/api/realtime/sse", tag = "Realtime", params(StreamQuery),
     responses((status = 200, description = "The stream follows", content_type = "text/event-stream"),
-        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem)))]
+        (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
+        (status = 429, description = "The user has too many streams", body = Problem),
+        (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_events(
     State(app): State<Arc<App>>,
     Params(query): Params<StreamQuery>,
@@ -84,14 +89,17 @@ pub(crate) async fn open_events(
     };
     // Told now, since the answer has begun when the hub finds out.
     grant.scope(hello.user.clone(), Vec::new())?;
-    Ok(sse::answer(&app, request.extensions(), grant, hello))
+    let place = app.engine.hub.place(Some(&grant)).map_err(Problem::too_many_streams)?;
+    Ok(sse::answer(&app, request.extensions(), place, grant, hello))
 }
 
 /// Stream messages alone over a WebSocket
 ///
 /// Each is `{"type":"message:new","data":{…}}`; later kinds name the same message.
 #[utoipa::path(get, path = "/ws/messages", tag = "Realtime", params(StreamQuery),
-    responses((status = 101, description = "The stream follows"), (status = 401, body = Problem)))]
+    responses((status = 101, description = "The stream follows"), (status = 401, body = Problem),
+        (status = 429, description = "The user has too many streams", body = Problem),
+        (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_messages(
     State(app): State<Arc<App>>,
     Params(query): Params<StreamQuery>,
@@ -103,9 +111,10 @@ pub(crate) async fn open_messages(
     let types = websocket::MESSAGES.iter().filter_map(|(event_type, _)| event_type.parse().ok()).collect();
     let from = From::read(query.cursor.as_deref().unwrap_or_default());
     let hello = Hello { token: None, user: query.user_id, types, from };
+    let place = app.engine.hub.place(Some(&grant)).map_err(Problem::too_many_streams)?;
     let door = Door(Arc::clone(&app));
     Ok(handshake.accept(&app, Dialect::Messages, async move |wire| {
-        door.0.engine.hub.serve(wire, &door, grant, hello).await;
+        place.serve(wire, &door, grant, hello).await;
     }))
 }
 

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use engine::limits::PARTING_TAKES;
-use engine::realtime::{Bye, Frame, Gone, Grant, Heard, Hello, Wire};
+use engine::realtime::{Bye, Frame, Gone, Grant, Heard, Hello, Place, Wire};
 use futures::stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{Extensions, HeaderName};
@@ -20,12 +20,18 @@ use crate::app::App;
 use crate::connections::HangUp;
 
 /// An answer that goes on for as long as the stream does.
-pub(super) fn answer(app: &Arc<App>, connection: &Extensions, grant: Grant, hello: Hello) -> Response {
+pub(super) fn answer(
+    app: &Arc<App>,
+    connection: &Extensions,
+    place: Place,
+    grant: Grant,
+    hello: Hello,
+) -> Response {
     // One piece on its way and one that waits: what does not go out is not fetched.
     let (pieces, body) = mpsc::channel(1);
     let wire = Events { pieces, hang_up: connection.get::<HangUp>().cloned().unwrap_or_default() };
     let door = Door(Arc::clone(app));
-    app.engine.supervisor.spawn(async move { door.0.engine.hub.serve(wire, &door, grant, hello).await });
+    app.engine.supervisor.spawn(async move { place.serve(wire, &door, grant, hello).await });
     let body = stream::unfold(Some(body), async |body: Option<mpsc::Receiver<Piece>>| {
         let mut body = body?;
         let Piece { bytes, is_last } = body.recv().await?;
@@ -80,7 +86,8 @@ fn write(frames: &[Frame]) -> Bytes {
             text += &format!("id: {cursor}\n");
         }
         // Senders may write their JSON on several lines. To a reader of events a return ends a line as well.
-        for line in frame.to_json().replace("\r\n", "\n").split(['\r', '\n']) {
+        let json = frame.to_json();
+        for line in String::from_utf8_lossy(&json).replace("\r\n", "\n").split(['\r', '\n']) {
             text += "data: ";
             text += line;
             text.push('\n');

@@ -143,13 +143,14 @@ impl Plain {
         let read_already = self.read_already.to_vec();
         let socket =
             WebSocketStream::from_partially_read(self.stream, read_already, Role::Server, Some(config)).await;
-        Socket { socket, dialect, is_garbled: false }
+        Socket { socket: Box::new(socket), dialect, is_garbled: false }
     }
 }
 
 /// An open WebSocket.
 pub(super) struct Socket {
-    socket: WebSocketStream<TcpStream>,
+    /// In a box, since a task has room for all moves of what is moved through it.
+    socket: Box<WebSocketStream<TcpStream>>,
     dialect: Dialect,
     /// What the client sends has stopped making sense, so that its answers cannot be read either.
     is_garbled: bool,
@@ -159,10 +160,15 @@ impl Socket {
     async fn write(&mut self, frames: &[Frame]) -> Result<(), Error> {
         for frame in frames {
             match self.dialect.write(frame) {
-                Some(Message::Text(text)) if text.len() > FRAGMENT_BYTES => {
-                    self.write_in_fragments(text.into()).await?;
+                Some(Said::Text(text)) if text.len() > FRAGMENT_BYTES => {
+                    self.write_in_fragments(text).await?
                 }
-                Some(message) => self.socket.feed(message).await?,
+                // Without a look at its characters: they are ours.
+                Some(Said::Text(text)) => {
+                    let whole = Fragment::message(text, OpCode::Data(Data::Text), true);
+                    self.socket.feed(Message::Frame(whole)).await?;
+                }
+                Some(Said::Ping) => self.socket.feed(Message::Ping(Bytes::new())).await?,
                 None => {}
             }
         }
@@ -238,19 +244,25 @@ impl Wire for Socket {
     }
 }
 
+/// What is said of a frame.
+enum Said {
+    Text(Bytes),
+    Ping,
+}
+
 impl Dialect {
     /// A frame as it is sent; `None` where it is not.
-    fn write(self, frame: &Frame) -> Option<Message> {
+    fn write(self, frame: &Frame) -> Option<Said> {
         match (self, frame) {
-            (Self::Frames, frame) => Some(Message::Text(frame.to_json().into())),
+            (Self::Frames, frame) => Some(Said::Text(frame.to_json())),
             (Self::Messages, Frame::Event { entry, .. }) => {
                 let event_type = entry.event.event_type.as_str();
                 let (_, kind) = MESSAGES.iter().find(|(name, _)| *name == event_type)?;
                 let data = entry.event.data.as_str();
-                Some(Message::Text(format!(r#"{{"type":"{kind}","data":{data}}}"#).into()))
+                Some(Said::Text(format!(r#"{{"type":"{kind}","data":{data}}}"#).into()))
             }
             // Browsers answer it by themselves.
-            (Self::Messages, Frame::Heartbeat(_)) => Some(Message::Ping(Bytes::new())),
+            (Self::Messages, Frame::Heartbeat(_)) => Some(Said::Ping),
             (Self::Messages, _) => None,
         }
     }
@@ -260,6 +272,7 @@ fn close_code(bye: Bye) -> CloseCode {
     match bye {
         Bye::Slow | Bye::Revoked | Bye::Unauthorized | Bye::Expired | Bye::HelloTimeout => CloseCode::Policy,
         Bye::Shutdown => CloseCode::Restart,
+        Bye::TooMany => CloseCode::Again,
         Bye::BadFrame => CloseCode::Unsupported,
         Bye::TooLarge => CloseCode::Size,
         Bye::UnsupportedVersion => CloseCode::Protocol,

@@ -10,6 +10,9 @@ use crate::support::stream::{Socket, metric_when};
 use crate::support::world::World;
 use crate::support::{on_each_database, until, within};
 
+mod mails;
+mod slack;
+
 on_each_database! {
     what_unipile_tells_becomes_a_conversation_and_a_frame
     an_answer_is_sent_and_acknowledged

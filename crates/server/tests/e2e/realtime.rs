@@ -9,7 +9,9 @@ use crate::support::stream::{Events, Socket, Stream, TRANSPORTS, Transport, Want
 use crate::support::world::World;
 use crate::support::{on_each_database, until, within};
 
+mod crowding;
 mod reconnecting;
+mod two_nodes;
 
 on_each_database! {
     what_comes_in_is_streamed_in_order_and_resumed_from_any_cursor

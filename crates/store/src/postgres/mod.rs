@@ -1,8 +1,9 @@
 //! PostgreSQL: many nodes over one database.
 //!
 //! Every write is one statement and so one transaction and one round trip. Nothing rests on `LISTEN`, advisory locks or
-//! session state.
+//! session state; notes go that way, which may be lost.
 
+mod notes;
 mod uuid;
 mod write;
 
@@ -30,6 +31,9 @@ const MIGRATIONS: &[Migration] = migrations!("postgres": 1 "0001_spine");
 /// Connections of one node. Appends use one at a time and settling another; the rest is for people who look.
 const CONNECTIONS_MAX: u32 = 10;
 
+/// Those who listen to notes, a connection each.
+const LISTENERS_MAX: u32 = 2;
+
 /// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,6 +47,8 @@ pub struct Postgres {
     /// Commits here are not waited for to reach the disk. For what can be done again: a delivery whose end is lost is
     /// made once more, with the same id, after the database server itself has crashed.
     relaxed: PgPool,
+    /// What notes come over, once somebody listens.
+    listening: PgPool,
     counters: Counters,
 }
 
@@ -62,6 +68,10 @@ impl PostgresStore {
         let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
         Ok(SqlStore(Postgres {
+            listening: pool(LISTENERS_MAX)
+                .idle_timeout(None)
+                .max_lifetime(None)
+                .connect_lazy_with(options.clone()),
             pool: pool(CONNECTIONS_MAX).connect_lazy_with(options),
             relaxed: pool(2).connect_lazy_with(relaxed),
             counters: Counters::default(),
@@ -262,9 +272,19 @@ impl Engine for Postgres {
         write::remove_attempts(self, of).await
     }
 
+    async fn pass_note(&self, note: &str) -> Result<()> {
+        notes::pass(self, note).await
+    }
+
+    async fn notes(&self) -> Result<Box<dyn Notes>> {
+        notes::listen(&self.listening).await
+    }
+
     async fn close(&self) {
         self.relaxed.close().await;
         self.pool.close().await;
+        // Whoever listens still holds its connection. That is not waited for.
+        drop(self.listening.close());
     }
 
     fn counters(&self) -> &Counters {

@@ -33,6 +33,7 @@ use self::write::HEAD;
 use self::writer::{Desk, Writer};
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
+use crate::notes::Board;
 use crate::sql::{Counters, Row, Sql, Statement, Value};
 use crate::*;
 
@@ -62,6 +63,7 @@ pub struct Sqlite {
     /// Up to which position the log is on the disk.
     durable: Arc<AtomicI64>,
     counters: Arc<Counters>,
+    notes: Board,
 }
 
 impl SqliteStore {
@@ -80,7 +82,8 @@ impl SqliteStore {
             let (durable, counters) = (Arc::new(AtomicI64::new(durable)), Arc::new(Counters::default()));
             let desk = Desk::new(connection, disk, Arc::clone(&durable), Arc::clone(&counters));
             let writer = Writer::start(desk, Folding::start(&path)?)?;
-            Ok(SqlStore(Sqlite { writer, readers: Readers::new(path), durable, counters }))
+            let readers = Readers::new(path);
+            Ok(SqlStore(Sqlite { writer, readers, durable, counters, notes: Board::default() }))
         });
         opening.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
@@ -289,6 +292,14 @@ impl Engine for Sqlite {
     async fn remove_attempts(&self, of: &[DeliveryId]) -> Result<u64> {
         let of = of.to_vec();
         self.writer.run_relaxed(move |desk| remove::attempts(desk, &of)).await
+    }
+
+    async fn pass_note(&self, note: &str) -> Result<()> {
+        self.notes.pass(note)
+    }
+
+    async fn notes(&self) -> Result<Box<dyn Notes>> {
+        Ok(self.notes.listen())
     }
 
     async fn close(&self) {

@@ -89,7 +89,16 @@ fn on_disk(path: &Path) -> (SqliteStore, mpsc::Sender<io::Result<()>>) {
     let (durable, counters) = (Arc::default(), Arc::default());
     let desk = Desk::new(connect(path).unwrap(), disk, Arc::clone(&durable), Arc::clone(&counters));
     let writer = Writer::start(desk, Folding::start(path).unwrap()).unwrap();
-    (SqlStore(Sqlite { writer, readers: Readers::new(path.to_owned()), durable, counters }), flush)
+    (
+        SqlStore(Sqlite {
+            writer,
+            readers: Readers::new(path.to_owned()),
+            durable,
+            counters,
+            notes: Board::default(),
+        }),
+        flush,
+    )
 }
 
 #[tokio::test]

@@ -47,6 +47,10 @@ macro_rules! tests_of {
 
 conformance! {
     every engine {
+        notes {
+            a_note_reaches_whoever_listens_just_then
+            a_note_may_be_so_long_and_no_longer
+        }
         log {
             an_event_is_there_with_all_that_it_owes
             an_event_comes_back_as_it_was_written
@@ -304,6 +308,7 @@ conformance! {
     engines that several nodes share {
         sharing {
             what_one_node_keeps_the_other_sees
+            a_note_reaches_who_listens_at_any_node
             a_change_of_routes_reaches_the_other_node
             a_delivery_goes_to_one_node
             of_three_nodes_each_task_goes_to_one

@@ -245,6 +245,23 @@ fn no_more_attempts_begin_in_a_minute_than_may() {
 }
 
 #[test]
+fn the_nodes_share_a_rate_and_each_has_some_of_it() {
+    let begun_of = |per_minute, nodes| {
+        let flow = Flow { per_minute: Some(per_minute), ..FLOW };
+        let (lanes, id) = (Lanes::default(), lane_id());
+        lanes.note_nodes(nodes);
+        let begin = || {
+            lanes.admit_claimed(job(id), CONCURRENCY);
+            let begins = matches!(lanes.next(id, flow, NOW), Next::Attempt(_));
+            lanes.finished(id, Some(&ARRIVED), flow, NOW);
+            begins
+        };
+        (0..10).take_while(|_| begin()).count()
+    };
+    assert_eq!([begun_of(6, 1), begun_of(6, 2), begun_of(6, 4), begun_of(1, 2)], [6, 3, 1, 1]);
+}
+
+#[test]
 fn a_full_batch_is_noticed_whatever_was_claimed_before() {
     let (lanes, id) = (Lanes::default(), lane_id());
     let batch = Batch { max_events: 3, max_wait_ms: 60_000 };

@@ -180,7 +180,7 @@ proptest! {
         // Some of it is there before the session is.
         tail.push(entries(&log[..start]), Position(start as i64));
         let (mut session, _) = open(&grant, &[0, 3], From::Earliest, start as i64);
-        let mut seat = rooms.enter(session.scope(), true, &clock);
+        let mut seat = rooms.enter(session.scope(), Some(1), &clock).unwrap();
         let (mut seen, mut end) = (Vec::new(), start);
         let last = (log.len(), true, false);
         for (count, looks, is_silent) in cuts.into_iter().chain([last]) {

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod nodes;
+pub(crate) mod notes;
 pub(crate) mod owing;
 pub(crate) mod registrations;
 pub(crate) mod rejections;

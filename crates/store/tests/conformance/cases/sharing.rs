@@ -39,6 +39,18 @@ pub(crate) async fn what_one_node_keeps_the_other_sees<E: Engine>(engine: &E) {
     close(&one, &other).await;
 }
 
+pub(crate) async fn a_note_reaches_who_listens_at_any_node<E: Engine>(engine: &E) {
+    let (one, other) = two_nodes(engine).await;
+    let (mut here, mut there) = (one.notes().await.unwrap(), other.notes().await.unwrap());
+    one.pass_note("from one").await.unwrap();
+    other.pass_note("from the other").await.unwrap();
+    for notes in [&mut here, &mut there] {
+        let heard = [notes.next().await.unwrap(), notes.next().await.unwrap()];
+        assert_eq!(BTreeSet::from(heard), ["from one", "from the other"].map(str::to_owned).into());
+    }
+    close(&one, &other).await;
+}
+
 pub(crate) async fn a_change_of_routes_reaches_the_other_node<E: Engine>(engine: &E) {
     let make = &mut Make::new();
     let (one, other) = two_nodes(engine).await;
