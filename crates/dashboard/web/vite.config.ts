@@ -5,13 +5,17 @@ import { defineConfig, type Plugin } from "vite";
 /** Puts compressed forms beside each file: they are made once here, and never by the server. */
 const compressed: Plugin = {
   name: "compressed",
-  generateBundle(_, bundle) {
-    for (const [fileName, file] of Object.entries(bundle)) {
-      const source = Buffer.from(file.type == "chunk" ? file.code : file.source);
-      const brotli = brotliCompressSync(source, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
-      this.emitFile({ type: "asset", fileName: fileName + ".gz", source: gzipSync(source, { level: 9 }) });
-      this.emitFile({ type: "asset", fileName: fileName + ".br", source: brotli });
-    }
+  generateBundle: {
+    // After Vite, which writes into the scripts once more there.
+    order: "post",
+    handler(_, bundle) {
+      for (const [fileName, file] of Object.entries(bundle)) {
+        const source = Buffer.from(file.type == "chunk" ? file.code : file.source);
+        const brotli = brotliCompressSync(source, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } });
+        this.emitFile({ type: "asset", fileName: fileName + ".gz", source: gzipSync(source, { level: 9 }) });
+        this.emitFile({ type: "asset", fileName: fileName + ".br", source: brotli });
+      }
+    },
   },
 };
 
