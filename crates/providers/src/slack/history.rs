@@ -77,7 +77,7 @@ impl Pollable for Slack {
     fn pace(&self, walk: &Walk<'_>) -> Option<Pace> {
         let cursor: Cursor = walk.cursor();
         let is_history = matches!(cursor.stage, Stage::History { .. });
-        is_history.then(|| Pace { shared_by: cursor.team, every: HISTORY_EVERY })
+        is_history.then_some(Pace { shared_by: cursor.team, every: HISTORY_EVERY })
     }
 
     fn ask(&self, settings: &Settings, token: &Token, walk: &Walk<'_>) -> ApiCall {
