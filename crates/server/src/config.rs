@@ -56,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) realtime: Realtime,
     pub(crate) portal: Portal,
     pub(crate) connections: Connections,
+    pub(crate) backend: Backend,
     pub(crate) providers: Providers,
     settings: Vec<Setting>,
 }
@@ -142,6 +143,13 @@ pub(crate) struct Connections {
     pub(crate) poll_seconds: BTreeMap<&'static str, usize>,
 }
 
+/// The host application's own server.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    /// Where it fetches e-mails; then it is asked for what is new in mailboxes, and Gmail is not.
+    pub(crate) fetch_emails_url: Option<BaseUrl>,
+}
+
 /// What providers' requests are checked against, and what their APIs are called with.
 #[derive(Debug)]
 pub(crate) struct Providers(BTreeMap<&'static str, Settings>);
@@ -184,11 +192,15 @@ impl Config {
             realtime: Realtime::read(&mut read),
             portal: Portal { allowed_origins: read.value("portal.allowed_origins", Origins::default()) },
             connections: Connections::read(&mut read),
+            backend: Backend { fetch_emails_url: read.optional("backend.fetch_emails_url") },
             providers: Providers::read(&mut read),
             settings: Vec::new(),
         };
         if matches!(config.database_url, DatabaseUrl::Postgres(_)) && layers.find("secret_key").is_none() {
             read.refuse(Problem::NoSecretKey);
+        }
+        if let Some(url) = &config.backend.fetch_emails_url {
+            config.providers.set("gmail", providers::FETCH_EMAILS_URL, url.to_string());
         }
         config.settings = read.finish()?;
         Ok(config)
@@ -321,6 +333,12 @@ impl Providers {
             );
         }
         Self(all)
+    }
+
+    /// What is set for one provider, and this too.
+    pub(crate) fn set(&mut self, provider: &'static str, key: &'static str, text: String) {
+        let settings = self.0.remove(provider).unwrap_or_default();
+        self.0.insert(provider, settings.with(key, [text]));
     }
 
     /// By provider, what is set. Where a required setting is not, nothing it sends is believed.

@@ -94,6 +94,7 @@ fn everything_has_a_default() {
     poll.discord_seconds 14400
     poll.youtube_seconds 7200
     poll.spotify_seconds 1800
+    backend.fetch_emails_url null
     providers.github.webhook_secret null
     providers.slack.signing_secret null
     providers.gmail.pubsub_service_account null
@@ -212,6 +213,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_POLL__DISCORD_SECONDS", "10", json!(10)),
         ("WAYSTATION_POLL__YOUTUBE_SECONDS", "11", json!(11)),
         ("WAYSTATION_POLL__SPOTIFY_SECONDS", "8", json!(8)),
+        ("WAYSTATION_BACKEND__FETCH_EMAILS_URL", "https://app.test/", json!("https://app.test")),
         ("WAYSTATION_PROVIDERS__GITHUB__WEBHOOK_SECRET", "b", json!("(set)")),
         ("WAYSTATION_PROVIDERS__SLACK__SIGNING_SECRET", "c", json!("(set)")),
         (
