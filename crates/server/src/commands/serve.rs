@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use engine::clock::{Clock, SystemClock};
 use engine::deliver::Guard;
 use engine::{Engine, Settings};
+use providers::register::registrable;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
 use tokio::net::TcpListener;
@@ -165,19 +166,27 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
 
 /// One line for all of them: somebody who has just begun has set none.
 fn tell_who_is_refused(settings: &HashMap<&'static str, providers::Settings>) {
-    let is_set = |provider: &dyn providers::Provider, key: &str| {
-        settings.get(provider.name()).is_some_and(|settings| !settings.get(key).is_empty())
-    };
-    let missing = providers::ALL.iter().filter_map(|provider| {
-        let required = provider.settings().iter().filter(|setting| setting.is_required());
-        let missing = required.filter(|setting| !is_set(*provider, setting.key));
-        let names: Vec<_> = missing.map(|setting| setting.environment).collect();
-        (!names.is_empty()).then(|| format!("{} ({})", provider.name(), names.join(", ")))
-    });
-    let missing: Vec<_> = missing.collect();
+    let missing = refused_until(settings);
     if !missing.is_empty() {
         tracing::info!("every request of these is refused until these are set: {}", missing.join("; "));
     }
+}
+
+/// The providers of which nothing is believed as things are, each with what has to be set.
+fn refused_until(settings: &HashMap<&'static str, providers::Settings>) -> Vec<String> {
+    let nothing = providers::Settings::default();
+    let missing = providers::ALL.iter().filter_map(|provider| {
+        let settings = settings.get(provider.name()).unwrap_or(&nothing);
+        let required = provider.settings().iter().filter(|setting| setting.is_required());
+        let missing = required.filter(|setting| settings.get(setting.key).is_empty());
+        let mut names: Vec<_> = missing.map(|setting| setting.environment).collect();
+        // A secret that comes with a registration is nobody's to set, once something can be registered.
+        if let Some(registrable) = registrable(provider.name()).filter(|one| one.keeps_secrets()) {
+            names = registrable.missing(settings).filter(|_| !names.is_empty()).into_iter().collect();
+        }
+        (!names.is_empty()).then(|| format!("{} ({})", provider.name(), names.join(", ")))
+    });
+    missing.collect()
 }
 
 /// The admin key, if this is the first start and the configuration sets none.
@@ -244,4 +253,22 @@ pub(super) fn stop_signal() -> Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_comes_with_a_registration_is_nobodys_to_set() {
+        let nothing = refused_until(&HashMap::new()).join("; ");
+        assert!(nothing.contains("github (GITHUB_WEBHOOK_SECRET)"), "{nothing}");
+        assert!(nothing.contains("composio (COMPOSIO_API_KEY)") && !nothing.contains("youtube"), "{nothing}");
+        let key = providers::Settings::default().with("api_key", ["k".to_owned()]);
+        let with_key = refused_until(&HashMap::from([("composio", key)])).join("; ");
+        assert!(!with_key.contains("composio"), "{with_key}");
+        let secret = providers::Settings::default().with("webhook_secret", ["s".to_owned()]);
+        let chosen = refused_until(&HashMap::from([("composio", secret)])).join("; ");
+        assert!(!chosen.contains("composio") && chosen.contains("discord"), "{chosen}");
+    }
 }
