@@ -31,7 +31,7 @@ async fn sandbox() -> Sandbox {
 }
 
 /// Follows the browser: asks, agrees at the provider, and comes back.
-async fn authorize(world: &World, provider: &str, query: &str) -> Answer {
+pub(crate) async fn authorize(world: &World, provider: &str, query: &str) -> Answer {
     let start = format!("/api/oauth/{provider}/start?user_id=alice{query}");
     let started = world.admin().send(Request::new("GET", &start).header("accept", "application/json")).await;
     let asked = started.ok()["url"].as_str().unwrap().to_owned();
@@ -135,7 +135,7 @@ async fn assert_nothing_secret_is_kept(world: &World, engine: Engine, more: &[&s
 }
 
 /// All bytes of the database's files.
-fn files(directory: &Path) -> Vec<u8> {
+pub(crate) fn files(directory: &Path) -> Vec<u8> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let databases = entries.filter(|path| path.to_string_lossy().contains("waystation.db"));
     databases.flat_map(|path| std::fs::read(path).unwrap()).collect()

@@ -48,6 +48,7 @@ mod rejections;
 mod replaying;
 mod retention;
 mod rotating;
+mod secrecy;
 mod sessions;
 mod shaping;
 mod sharing;
