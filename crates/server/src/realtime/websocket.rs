@@ -161,7 +161,7 @@ impl Socket {
         for frame in frames {
             match self.dialect.write(frame) {
                 Some(Said::Text(text)) if text.len() > FRAGMENT_BYTES => {
-                    self.write_in_fragments(text).await?
+                    self.write_in_fragments(text).await?;
                 }
                 // Without a look at its characters: they are ours.
                 Some(Said::Text(text)) => {
