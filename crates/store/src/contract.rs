@@ -416,7 +416,7 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
     /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the revisions up; with it
-    /// how far the log was followed, and what is due. False, with nothing written, where somebody else has followed it
+    /// how far the log was followed, and what is called for. False, with nothing written, where somebody else has followed it
     /// further, or has written one of them since; or where a new message has a provider's id that another has already.
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
 

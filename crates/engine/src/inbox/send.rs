@@ -40,6 +40,21 @@ struct Memory {
     tries: u16,
     /// When it was sent without an answer so far, in microseconds.
     asked_at: Option<i64>,
+    /// Not taken: before when it is not to be tried again, in microseconds.
+    #[serde(default)]
+    not_before: Option<i64>,
+}
+
+impl Memory {
+    const fn of(message: MessageId) -> Self {
+        Self { message, tries: 0, asked_at: None, not_before: None }
+    }
+
+    /// Until when there is nothing to do, whoever calls.
+    fn rests_until(&self) -> Option<Timestamp> {
+        let lost_at = self.asked_at.map(|at| Timestamp::from_micros(at).plus(SEND_LOST_AFTER));
+        lost_at.or(self.not_before.map(Timestamp::from_micros))
+    }
 }
 
 /// What has become of a try.
@@ -106,40 +121,51 @@ impl Inbox {
     /// Sends the next message of a conversation.
     async fn send_next(&self, task: &Task) -> Result<(), NotPosted> {
         let Some((conversation, message)) = self.next(task).await? else {
-            // Nothing to do until the task is moved.
+            // Nothing to do until somebody calls.
             let never = Timestamp::from_micros(i64::MAX);
             return Ok(self.store.settle_task(task, never, "").await.map(drop)?);
         };
-        let fresh = Memory { message: message.id, tries: 0, asked_at: None };
         let memory = serde_json::from_str(&task.memory).ok();
-        let memory = memory.filter(|memory: &Memory| memory.message == message.id).unwrap_or(fresh);
-        if let Some(asked_at) = memory.asked_at {
-            let lost_at = Timestamp::from_micros(asked_at).plus(SEND_LOST_AFTER);
-            if lost_at > self.clock.now() {
-                return self.put_off(task, memory, lost_at).await;
-            }
-            let why = "the provider's answer was lost: it may have been sent";
-            return self.failed(&conversation, message, why).await;
-        }
+        let memory = memory.filter(|memory: &Memory| memory.message == message.id);
+        let memory = memory.unwrap_or(Memory::of(message.id));
         let now = self.clock.now();
+        if let Some(until) = memory.rests_until().filter(|until| *until > now) {
+            return self.put_off(task, memory, until).await;
+        }
+        if memory.asked_at.is_some() {
+            let why = "the provider's answer was lost: it may have been sent";
+            self.failed(&conversation, message, why).await?;
+            return self.look_again(task).await;
+        }
         let asked = Memory { asked_at: Some(now.as_micros()), ..memory };
-        if !self.store.settle_task(task, now.plus(TASK_CLAIM_LASTS), &written(asked)).await? {
+        if !self.store.keep_task(task, now.plus(TASK_CLAIM_LASTS), &written(asked)).await? {
             return Ok(());
         }
         match self.ask(&conversation, &message).await? {
-            Outcome::Sent(provider_id) => self.sent(&conversation, message, provider_id).await,
-            Outcome::Failed(why) => self.failed(&conversation, message, &why).await,
-            Outcome::Lost => self.put_off(task, asked, now.plus(SEND_LOST_AFTER)).await,
+            Outcome::Sent(provider_id) => self.sent(&conversation, message, provider_id).await?,
+            Outcome::Failed(why) => self.failed(&conversation, message, &why).await?,
+            Outcome::Lost => return self.put_off(task, asked, now.plus(SEND_LOST_AFTER)).await,
             Outcome::NotYet(why, _) if memory.tries + 1 >= SEND_TRIES_MAX => {
-                self.failed(&conversation, message, &why).await
+                self.failed(&conversation, message, &why).await?;
             }
             Outcome::NotYet(_, asked_for) => {
-                let again = Memory { tries: memory.tries + 1, asked_at: None, ..memory };
                 let gap = SEND_RETRY_AFTER * 2_u32.pow(memory.tries.into());
                 let gap = gap.max(asked_for.unwrap_or_default().min(SEND_RETRY_AFTER * 3_600));
-                self.put_off(task, again, self.clock.now().plus(gap)).await
+                let until = self.clock.now().plus(gap);
+                let again = Memory {
+                    tries: memory.tries + 1,
+                    not_before: Some(until.as_micros()),
+                    ..Memory::of(memory.message)
+                };
+                return self.put_off(task, again, until).await;
             }
         }
+        self.look_again(task).await
+    }
+
+    /// The message is done with, and another may wait behind it.
+    async fn look_again(&self, task: &Task) -> Result<(), NotPosted> {
+        Ok(self.store.settle_task(task, self.clock.now(), "").await.map(drop)?)
     }
 
     /// The message that is next in the conversation of a task.

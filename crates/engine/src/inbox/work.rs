@@ -8,7 +8,7 @@ use domain::conversation::{
 use domain::{ConversationId, EmailId, Event, MessageId, Timestamp, UserId};
 use providers::inbox::{Told, sending, told};
 use serde_json::{Map, Value};
-use store::{Due, InboxStep, Store, StoreError, StoredConversation, StoredEmail, StoredMessage};
+use store::{Called, InboxStep, Store, StoreError, StoredConversation, StoredEmail, StoredMessage};
 
 use super::send::SEND;
 use super::{SOURCE, Telling, data_of, mail};
@@ -39,15 +39,17 @@ impl<'s> Work<'s> {
 
     /// What is to be written.
     pub(super) fn step(&self) -> InboxStep {
-        let due = |(id, at): (&ConversationId, &Timestamp)| {
-            (id.to_string(), Due { kind: SEND.to_owned(), at: Some(*at) })
+        let call = |(id, at): (&ConversationId, &Timestamp)| Called {
+            kind: SEND.to_owned(),
+            subject: id.to_string(),
+            at: *at,
         };
         InboxStep {
             moved: None,
             conversations: self.conversations.values().cloned().collect(),
             messages: self.messages.values().cloned().collect(),
             emails: self.emails.values().cloned().collect(),
-            due: self.due.iter().map(due).collect(),
+            called: self.due.iter().map(call).collect(),
         }
     }
 

@@ -4,7 +4,7 @@ use domain::conversation::{Conversation, Message};
 use domain::email::Email;
 use domain::{ConversationId, EmailId, EventType, MessageId, Timestamp};
 
-use super::{Due, Position, Result};
+use super::{Position, Result};
 
 /// Whether the inbox may be about events of this type: those of messages and mails, ours and the providers'.
 #[must_use]
@@ -52,8 +52,20 @@ pub struct InboxStep {
     pub messages: Vec<StoredMessage>,
     /// E-mails as they are to be.
     pub emails: Vec<StoredEmail>,
-    /// By the text of the id that it is due for.
-    pub due: Vec<(String, Due)>,
+    /// The tasks that are called for.
+    pub called: Vec<Called>,
+}
+
+/// A task that is called for: it is added where it is missing. Where it is there it is rung for, so that whoever has claimed it
+/// keeps it to its end, and then it is due once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    /// What is to be done.
+    pub kind: String,
+    /// To what.
+    pub subject: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A place in a list that runs from the latest to the earliest. It is written as one text.

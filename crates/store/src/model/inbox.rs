@@ -4,7 +4,8 @@ use domain::{ConversationId, EmailId, MessageId, UserId};
 
 use super::{Data, paged};
 use crate::{
-    InboxStep, Latest, Logged, Page, Position, StoredConversation, StoredEmail, StoredMessage, is_for_inbox,
+    Called, InboxStep, Latest, Logged, Page, Position, StoredConversation, StoredEmail, StoredMessage,
+    is_for_inbox,
 };
 
 impl Data {
@@ -32,8 +33,10 @@ impl Data {
             let next = StoredEmail { revision: stored.revision + 1, ..stored.clone() };
             self.emails.insert(stored.email.id, next);
         }
-        for (subject, due) in &step.due {
-            self.move_tasks(subject, std::slice::from_ref(due));
+        for Called { kind, subject, at } in &step.called {
+            if !self.ring_task(kind, subject, *at) {
+                self.add_task(kind, subject, *at);
+            }
         }
         true
     }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::emails;
-use super::tasks::move_task;
+use super::tasks::call_for;
 use crate::sql::{Row, Sql, Statement, Value, args};
 use crate::{
-    InboxStep, Latest, Logged, Page, Position, Result, StoreError, StoredConversation, StoredMessage,
+    Called, InboxStep, Latest, Logged, Page, Position, Result, StoreError, StoredConversation, StoredMessage,
 };
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ pub(crate) async fn read_log(
 
 const MOVE: Statement = Statement::new("move_inbox", "UPDATE inbox SET position = $2 WHERE position = $1");
 
-/// Each write is a fence; what is due follows once all have held. Rows are written in the order of their ids, so that two
+/// Each write is a fence; what is called for follows once all have held. Rows are written in the order of their ids, so that two
 /// that write the same ones wait for each other in one order.
 pub(crate) async fn keep(sql: &impl Sql, step: &InboxStep) -> Result<bool> {
     let mut statements = Vec::new();
@@ -77,7 +77,8 @@ pub(crate) async fn keep(sql: &impl Sql, step: &InboxStep) -> Result<bool> {
         statements.push(emails::write(stored)?);
     }
     let fences = statements.len();
-    statements.extend(step.due.iter().map(|(subject, due)| move_task(subject, due)));
+    let call = |called: &Called| call_for(&called.kind, &called.subject, called.at);
+    statements.extend(step.called.iter().map(call));
     sql.write_fenced(fences, statements).await
 }
 

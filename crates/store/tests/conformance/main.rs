@@ -247,7 +247,7 @@ conformance! {
             a_conversation_and_a_message_come_back_as_they_were_written
             a_step_is_written_whole_or_not_at_all
             a_message_has_its_providers_id_once
-            what_is_due_comes_with_the_step
+            what_is_called_for_comes_with_the_step
             conversations_are_listed_from_the_latest_message
             messages_that_have_come_in_are_listed_from_the_latest
             what_waits_to_be_sent_is_found

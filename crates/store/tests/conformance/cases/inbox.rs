@@ -7,8 +7,8 @@ use domain::email::{Content, Email, Told, What};
 use domain::{ConversationId, Event};
 use futures::future::join_all;
 use store::{
-    Due, InboxStep, Latest, NewEvent, Page, Position, Store, StoredConversation, StoredEmail, StoredMessage,
-    is_for_inbox,
+    Called, InboxStep, Latest, NewEvent, Page, Position, Store, StoredConversation, StoredEmail,
+    StoredMessage, is_for_inbox,
 };
 
 use super::tasks::{KIND, claim};
@@ -77,8 +77,8 @@ pub(crate) async fn a_step_is_written_whole_or_not_at_all(store: &dyn Store) {
         (None, vec![second.clone(), StoredConversation { revision: 7, ..first.clone() }], vec![]),
         (moved(5, 6), vec![second.clone()], vec![]),
     ] {
-        let due = vec![("x".to_owned(), Due { kind: KIND.to_owned(), at: Some(at(1)) })];
-        let step = InboxStep { moved, conversations, messages, due, ..InboxStep::default() };
+        let called = vec![Called { kind: KIND.to_owned(), subject: "x".to_owned(), at: at(1) }];
+        let step = InboxStep { moved, conversations, messages, called, ..InboxStep::default() };
         assert!(!store.keep_inbox(&step).await.unwrap());
         assert_eq!(store.conversation(second.conversation.id).await.unwrap(), None);
     }
@@ -103,14 +103,21 @@ pub(crate) async fn a_message_has_its_providers_id_once(store: &dyn Store) {
     assert_eq!(store.message(again.message.id).await.unwrap(), None);
 }
 
-pub(crate) async fn what_is_due_comes_with_the_step(store: &dyn Store) {
-    let due = |at| vec![("msg".to_owned(), Due { kind: KIND.to_owned(), at })];
-    let step = |at| InboxStep { due: due(at), ..InboxStep::default() };
-    assert!(store.keep_inbox(&step(Some(at(5)))).await.unwrap());
-    assert_eq!(claim(store, 10, at(5)).await[0].subject, "msg");
-    assert!(store.keep_inbox(&step(None)).await.unwrap());
-    assert!(store.keep_inbox(&step(None)).await.unwrap(), "nothing to remove is no reason");
-    assert_eq!(store.next_task_at(KIND).await.unwrap(), None);
+pub(crate) async fn what_is_called_for_comes_with_the_step(store: &dyn Store) {
+    let called = |at| vec![Called { kind: KIND.to_owned(), subject: "msg".to_owned(), at }];
+    let step = |at| InboxStep { called: called(at), ..InboxStep::default() };
+    assert!(store.keep_inbox(&step(at(5))).await.unwrap());
+    let claimed = claim(store, 10, at(5)).await.remove(0);
+    assert_eq!(claimed.subject, "msg");
+    // Whoever does it is not disturbed, and it is done once more.
+    assert!(store.keep_inbox(&step(at(6))).await.unwrap());
+    assert_eq!(claim(store, 10, at(6)).await, []);
+    assert!(store.keep_task(&claimed, at(50), "half done").await.unwrap());
+    assert!(store.settle_task(&claimed, at(90), "done").await.unwrap());
+    let again = claim(store, 10, at(6)).await.remove(0);
+    assert_eq!(again.memory, "done");
+    assert!(store.settle_task(&again, at(90), "").await.unwrap());
+    assert_eq!(store.next_task_at(KIND).await.unwrap(), Some(at(90)));
 }
 
 pub(crate) async fn conversations_are_listed_from_the_latest_message(store: &dyn Store) {
