@@ -231,12 +231,15 @@ async fn an_answer_is_sent_and_acknowledged(engine: Engine) {
 
 /// The next event of this type, whatever is said before.
 async fn event(socket: &mut Socket, event_type: &str) -> Value {
-    loop {
-        let frame = within(event_type, socket.read()).await.expect("the stream goes on");
-        if frame["event"]["type"] == event_type {
-            return frame["event"].clone();
+    let reading = async {
+        loop {
+            let frame = socket.read().await.expect("the stream goes on");
+            if frame["event"]["type"] == event_type {
+                return frame["event"].clone();
+            }
         }
-    }
+    };
+    within(event_type, reading).await
 }
 
 async fn a_callback_is_told_of_each_message_exactly_so(engine: Engine) {

@@ -5,11 +5,10 @@ use serde_json::json;
 
 use super::{Inbox, event, inbox, path};
 use crate::support::database::Engine;
-use crate::support::on_each_database;
 use crate::support::sender::slack;
 use crate::support::stream::Socket;
-use crate::support::until;
 use crate::support::world::SLACK;
+use crate::support::{on_each_database, until, within};
 
 on_each_database! { an_answer_is_posted_to_the_channel_that_it_answers }
 
@@ -41,6 +40,7 @@ async fn an_answer_is_posted_to_the_channel_that_it_answers(engine: Engine) {
 
     let mut socket = Socket::open(inbox.world.program.address, "/api/realtime/ws", &[]).await.unwrap();
     socket.say(&json!({ "t": "hello", "v": 1, "token": inbox.token, "types": ["message.*"] })).await;
+    assert_eq!(within("the beginning", socket.read()).await.unwrap()["t"], "ready");
     let answer = async |content: &str| {
         let posted = inbox.alice.post(&messages, &json!({ "content": content })).await;
         assert_eq!(posted.status, 201);
@@ -52,7 +52,10 @@ async fn an_answer_is_posted_to_the_channel_that_it_answers(engine: Engine) {
     let failed = event(&mut socket, "message.failed").await;
     assert_eq!(failed["data"]["message"]["id"], unsent);
 
-    let account = json!({ "user_id": "alice", "provider": "slack", "access_token": pair.access });
+    // Without polling: it would meet what is to go wrong with the answers.
+    let account = json!({
+        "user_id": "alice", "provider": "slack", "access_token": pair.access, "settings": { "poll_seconds": 0 },
+    });
     inbox.world.admin().post("/api/connections", &account).await.ok();
     inbox.sandbox.world().fail_next("slack", Fault::Status(429));
     let answered = answer("Yes <!channel> & wide").await;
