@@ -85,9 +85,11 @@ impl Provider for Slack {
             }
             Outer::EventCallback { event, event_id, event_time, team_id, authorizations } => {
                 let event_type = EventType::from_words(["slack", &event.kind]);
-                let team = authorizations.pointer("/0/team_id").and_then(Value::as_str).or(team_id.as_deref());
+                let team =
+                    authorizations.pointer("/0/team_id").and_then(Value::as_str).or(team_id.as_deref());
                 let message = team.and_then(|team| event.message(team));
-                let by_its_id = Recurrence { event_type: event_type.clone(), dedupe_id: event_id.into_owned() };
+                let by_its_id =
+                    Recurrence { event_type: event_type.clone(), dedupe_id: event_id.into_owned() };
                 Ok(Inbound::event(InboundEvent {
                     dedupe_id: message.clone().unwrap_or_else(|| by_its_id.dedupe_id.clone()),
                     recurrence: message.map(|_| by_its_id),
@@ -117,7 +119,9 @@ impl Provider for Slack {
 
     /// A poll that has found a message knows no event's id; two events of different ids are two.
     fn is_repeat(&self, known: &Event, inbound: &InboundEvent) -> bool {
-        let id = |data: &Json| serde_json::from_str::<Value>(data.as_str()).ok()?["event_id"].as_str().map(str::to_owned);
+        let id = |data: &Json| {
+            serde_json::from_str::<Value>(data.as_str()).ok()?["event_id"].as_str().map(str::to_owned)
+        };
         id(&known.data).is_none_or(|known| id(&inbound.data).is_none_or(|id| id == known))
     }
 

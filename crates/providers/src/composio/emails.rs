@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use super::Composio;
 use super::register::API_KEY;
+use crate::Settings;
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token, told};
 use crate::connect::{Connectable, api_url};
 use crate::fetched::{Cursor, PAGE_SIZE};
 use crate::poll::{Page, Pollable, Walk};
-use crate::Settings;
 
 /// How long Composio is left alone where it does not say.
 const RATE_RESTS: Duration = Duration::from_secs(60);

@@ -177,7 +177,12 @@ mod tests {
     }
 
     fn walk(cursor: &Value) -> Walk<'_> {
-        Walk { user_id: "alice", account_id: "octo cat/..", connected_at: Timestamp::from_seconds(CONNECTED), cursor }
+        Walk {
+            user_id: "alice",
+            account_id: "octo cat/..",
+            connected_at: Timestamp::from_seconds(CONNECTED),
+            cursor,
+        }
     }
 
     fn read(cursor: &Value, headers: &[(&'static str, &str)], items: &[Value]) -> Page {

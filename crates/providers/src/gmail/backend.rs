@@ -47,7 +47,8 @@ impl Pollable for Backend {
         if let Some(page) = cursor.page {
             body["page_token"] = page.into();
         }
-        ApiCall::of(Method::POST, route(settings.first(FETCH_EMAILS_URL).unwrap_or_default())).with_json(&body)
+        ApiCall::of(Method::POST, route(settings.first(FETCH_EMAILS_URL).unwrap_or_default()))
+            .with_json(&body)
     }
 
     fn read(&self, walk: &Walk<'_>, answer: &ApiAnswer, now: Timestamp) -> Result<Page, CallFailure> {
@@ -105,11 +106,17 @@ mod tests {
             let settings = Settings::default().with(FETCH_EMAILS_URL, [address.to_owned()]);
             assert!(Gmail.instead(&settings).is_some() && Gmail.instead(&Settings::default()).is_none());
             let call = Backend.ask(&settings, &Token::new("planted"), &walk(&Value::Null));
-            assert_eq!((call.method, call.url.as_str()), (Method::POST, "https://app.test/actions/fetch_emails"));
+            assert_eq!(
+                (call.method, call.url.as_str()),
+                (Method::POST, "https://app.test/actions/fetch_emails")
+            );
             let body: Value = serde_json::from_slice(&call.body).unwrap();
             assert_eq!((&body["user_id"], &body["email"]), (&json!("alice"), &json!("alice@example.com")));
             assert_eq!((&body["query"], &body["max_results"]), (&json!("after:1700000000"), &json!(25)));
-            assert!(call.headers.values().all(|value| value != "Bearer planted"), "it is no business of theirs");
+            assert!(
+                call.headers.values().all(|value| value != "Bearer planted"),
+                "it is no business of theirs"
+            );
         }
     }
 
@@ -118,7 +125,10 @@ mod tests {
         let failed = json!({ "successful": false, "error": "planted", "data": { "messages": [] } });
         assert!(matches!(read(200, &failed), Err(CallFailure::Passing { .. })));
         assert!(matches!(read(200, &json!({ "data": {} })), Err(CallFailure::Passing { .. })));
-        assert!(matches!(read(401, &json!({})), Err(CallFailure::Refused(_))), "which costs no user their grant");
+        assert!(
+            matches!(read(401, &json!({})), Err(CallFailure::Refused(_))),
+            "which costs no user their grant"
+        );
     }
 
     #[test]

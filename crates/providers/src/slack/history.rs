@@ -11,9 +11,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use domain::EventType;
 use domain::Timestamp;
 use domain::event::Json;
-use domain::EventType;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -84,11 +84,14 @@ impl Pollable for Slack {
         let cursor: Cursor = walk.cursor();
         let get = |path: &str, page: &Option<String>| {
             let page = page.as_deref().map(|page| format!("&cursor={}", path_segment(page)));
-            let url = api_url(settings, &format!("/api/{path}&limit={PAGE_SIZE}{}", page.unwrap_or_default()));
+            let url =
+                api_url(settings, &format!("/api/{path}&limit={PAGE_SIZE}{}", page.unwrap_or_default()));
             ApiCall::get(url).bearer(token)
         };
         match &cursor.stage {
-            _ if cursor.team.is_empty() => ApiCall::form(&api_url(settings, "/api/auth.test"), &[]).bearer(token),
+            _ if cursor.team.is_empty() => {
+                ApiCall::form(&api_url(settings, "/api/auth.test"), &[]).bearer(token)
+            }
             Stage::List { page, .. } => {
                 let all = if cursor.is_narrow { "" } else { ",private_channel,mpim,im" };
                 get(&format!("users.conversations?exclude_archived=true&types=public_channel{all}"), page)
@@ -262,7 +265,8 @@ mod tests {
     fn a_walk_reads_each_conversation_from_where_it_was_left() {
         assert_eq!(url(&Value::Null), "https://slack.test/api/auth.test");
         let cursor = listed(&["C1", "D2"]);
-        let first = "https://slack.test/api/conversations.history?channel=C1&oldest=1700000000.000000&limit=200";
+        let first =
+            "https://slack.test/api/conversations.history?channel=C1&oldest=1700000000.000000&limit=200";
         assert_eq!(url(&cursor), first);
         let said = |ts: &str| json!({ "type": "message", "user": "U2", "text": "Hi", "ts": ts });
         let page = json!({
@@ -273,7 +277,8 @@ mod tests {
         let ids: Vec<_> = page.events.iter().map(|event| event.dedupe_id.as_str()).collect();
         assert_eq!(ids, ["message:T1:C1:1700000005.000100", "message:T1:C1:1700000009.000200"]);
         assert_eq!(url(&page.cursor), format!("{first}&cursor=older%3D"));
-        let page = read(&page.cursor, &json!({ "ok": true, "messages": [said("1700000003.000000")] })).unwrap();
+        let page =
+            read(&page.cursor, &json!({ "ok": true, "messages": [said("1700000003.000000")] })).unwrap();
         assert_eq!((page.events.len(), page.next), (1, Next::More));
         let page = read(&page.cursor, &json!({ "ok": false, "error": "not_in_channel" })).unwrap();
         assert_eq!((page.next, &page.cursor["told"]), (Next::Done, &json!({ "C1": "1700000009.000200" })));

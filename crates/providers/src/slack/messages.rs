@@ -276,7 +276,8 @@ mod tests {
         let id = |n: u8| [n; 16];
         let mut message = Message::unknown(id(1).into(), id(2).into(), "SLACK", None);
         message.content = Some("<!channel> a & b".to_owned());
-        let chat = Chat { provider: "slack".to_owned(), account_id: "T1".to_owned(), chat_id: "C1".to_owned() };
+        let chat =
+            Chat { provider: "slack".to_owned(), account_id: "T1".to_owned(), chat_id: "C1".to_owned() };
         let settings = Settings::default().with(API_BASE, ["https://slack.com".to_owned()]);
         let call = send(&chat, &message, &settings, &Token::new("xoxb-1"));
         assert_eq!(call.url, "https://slack.com/api/chat.postMessage");
@@ -295,7 +296,9 @@ mod tests {
         let error = |error: &str| read(200, json!({ "ok": false, "error": error })).unwrap_err();
         let posted = read(200, json!({ "ok": true, "channel": "C1", "ts": "1700000000.000100" }));
         assert_eq!(posted, Ok(Some("1700000000.000100".to_owned())));
-        assert!(matches!(error("ratelimited"), CallFailure::Exhausted { retry_after, .. } if retry_after == RATE_RESTS));
+        assert!(
+            matches!(error("ratelimited"), CallFailure::Exhausted { retry_after, .. } if retry_after == RATE_RESTS)
+        );
         assert!(matches!(error("channel_not_found"), CallFailure::Refused(_)));
         assert!(matches!(error("token_revoked"), CallFailure::TokenRefused(_)));
         assert!(matches!(error("fatal_error"), CallFailure::Passing { .. }));

@@ -256,7 +256,8 @@ mod tests {
         for (set, value) in
             [("dsn", "api1.unipile.com:13111"), (super::super::API_BASE, "https://api1.unipile.com:13111/")]
         {
-            let call = send(&chat("a/b c"), &message, &settings.clone().with(set, [value.to_owned()])).unwrap();
+            let call =
+                send(&chat("a/b c"), &message, &settings.clone().with(set, [value.to_owned()])).unwrap();
             assert_eq!(call.url, "https://api1.unipile.com:13111/api/v1/chats/a%2Fb%20c/messages");
             assert_eq!(call.headers["x-api-key"], "key");
             let kind = call.headers["content-type"].to_str().unwrap();
