@@ -6,7 +6,8 @@ mod fixtures;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use domain::Timestamp;
+use domain::event::Json;
+use domain::{Event, EventId, Timestamp};
 use http::{HeaderName, HeaderValue};
 
 use crate::api::ApiAnswer;
@@ -27,6 +28,21 @@ pub(crate) fn request(headers: &[(&'static str, &str)], body: impl Into<Bytes>) 
 pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: &serde_json::Value) -> ApiAnswer {
     let headers = request(headers, "").headers;
     ApiAnswer { status: status.try_into().unwrap(), headers, body: body.to_string().into() }
+}
+
+/// Alice's event of a provider, as it lies in the log: when it happened and when it came, in seconds since the Unix epoch.
+pub(crate) fn kept(provider: &str, kind: &str, (at, came): (i64, i64), data: &serde_json::Value) -> Event {
+    Event {
+        id: EventId::first_at(Timestamp::from_seconds(at)),
+        event_type: kind.parse().unwrap(),
+        user_id: Some("alice".parse().unwrap()),
+        source: provider.to_owned(),
+        provider: Some(provider.to_owned()),
+        occurred_at: Timestamp::from_seconds(at),
+        received_at: Timestamp::from_seconds(came),
+        data: Json::from_text(&data.to_string()).unwrap(),
+        raw: None,
+    }
 }
 
 /// What is said where the header of that name is absent.

@@ -217,29 +217,17 @@ pub(super) fn time(ts: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use domain::EventId;
-    use domain::event::Json;
     use serde_json::json;
 
     use super::*;
     use crate::oauth::API_BASE;
+    use crate::testing::kept;
 
     fn read(kind: &str, inner: &Value) -> Option<Told> {
-        let at = Timestamp::from_seconds(1_700_000_100);
         let data = json!({
             "team_id": "T1", "api_app_id": "A1", "authorizations": [{"user_id": "U1"}], "event": inner,
         });
-        crate::inbox::told(&Event {
-            id: EventId::first_at(at),
-            event_type: kind.parse().unwrap(),
-            user_id: Some("alice".parse().unwrap()),
-            source: "slack".to_owned(),
-            provider: Some("slack".to_owned()),
-            occurred_at: at,
-            received_at: at,
-            data: Json::from_text(&data.to_string()).unwrap(),
-            raw: None,
-        })
+        crate::inbox::told(&kept("slack", kind, (1_700_000_100, 1_700_000_100), &data))
     }
 
     #[test]

@@ -125,25 +125,14 @@ fn attendees(listed: &Value) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use domain::event::Json;
-    use domain::{EventId, Timestamp};
+    use domain::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::testing::kept;
 
     fn read(kind: &str, body: &Value) -> Option<Told> {
-        let at = Timestamp::from_seconds(1_700_000_000);
-        crate::inbox::told_mail(&Event {
-            id: EventId::first_at(at),
-            event_type: kind.parse().unwrap(),
-            user_id: Some("alice".parse().unwrap()),
-            source: "unipile".to_owned(),
-            provider: Some("unipile".to_owned()),
-            occurred_at: at,
-            received_at: Timestamp::from_seconds(1_700_000_009),
-            data: Json::from_text(&body.to_string()).unwrap(),
-            raw: None,
-        })
+        crate::inbox::told_mail(&kept("unipile", kind, (1_700_000_000, 1_700_000_009), body))
     }
 
     fn received() -> Value {

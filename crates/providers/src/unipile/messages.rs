@@ -146,25 +146,14 @@ pub(crate) fn read_sent(answer: &ApiAnswer, now: Timestamp) -> Result<Option<Str
 
 #[cfg(test)]
 mod tests {
-    use domain::event::Json;
-    use domain::{ConversationId, EventId, MessageId};
+    use domain::{ConversationId, MessageId};
     use serde_json::json;
 
     use super::*;
+    use crate::testing::kept;
 
     fn event(kind: &str, data: &Value) -> Event {
-        let at = Timestamp::from_seconds(1_700_000_000);
-        Event {
-            id: EventId::first_at(at),
-            event_type: kind.parse().unwrap(),
-            user_id: Some("alice".parse().unwrap()),
-            source: "unipile".to_owned(),
-            provider: Some("unipile".to_owned()),
-            occurred_at: at,
-            received_at: Timestamp::from_seconds(1_700_000_009),
-            data: Json::from_text(&data.to_string()).unwrap(),
-            raw: None,
-        }
+        kept("unipile", kind, (1_700_000_000, 1_700_000_009), data)
     }
 
     fn read(kind: &str, change: &dyn Fn(&mut Value)) -> Option<Told> {
