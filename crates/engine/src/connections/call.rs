@@ -98,18 +98,18 @@ impl Connections {
             let answered = self.client.call(ask(settings, token), bytes_max, API_CALL_TIMEOUT).await;
             answered.map(|answer| read(&answer, self.clock.now()))
         };
-        if let Some(token) = &opened.token {
-            match call(token).await {
-                Ok(Err(CallFailure::TokenRefused(_))) => {}
-                Ok(called) => return Ok(Ok(called?)),
-                Err(none) => return Ok(Err(none)),
-            }
-        }
-        let token = self.freshen(opened).await?;
-        match call(&token).await {
-            Ok(called) => Ok(Ok(called?)),
-            Err(none) => Ok(Err(none)),
-        }
+        let called = match &opened.token {
+            Some(token) => Some(call(token).await),
+            None => None,
+        };
+        let called = match called {
+            None | Some(Ok(Err(CallFailure::TokenRefused(_)))) => call(&self.freshen(opened).await?).await,
+            Some(called) => called,
+        };
+        Ok(match called {
+            Ok(read) => Ok(read?),
+            Err(none) => Err(none),
+        })
     }
 
     /// Makes a call that needs nobody's token. Where no answer comes, another try may bring one.
