@@ -13,8 +13,7 @@ export const KEYS: [string, string][] = [
   ["n", "make a new one"],
   ["l", "let in what is new"],
   ["f", "follow what is new"],
-  ["g, then a letter", "go to a page"],
-  ["?", "these keys"],
+  ["?", "these shortcuts"],
 ];
 
 let goesTo = false;
