@@ -51,7 +51,7 @@ describe("the dashboard", () => {
   it("says what to do first where there is nothing yet", async () => {
     const page = await opened();
     await page.getByRole("heading", { name: "Nothing has come in yet" }).waitFor();
-    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Inbox", "No conversations yet"], ["Emails", "No emails yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"]]) {
+    for (const [link, title] of [["Events", "No events yet"], ["Deliveries", "No deliveries yet"], ["Subscriptions", "No subscriptions yet"], ["Queues", "No queues yet"], ["Inbox", "No conversations yet"], ["Emails", "No emails yet"], ["Alerts", "No alerts"], ["Jobs", "No jobs"], ["Sources", "No sources yet"], ["Connections", "No connections yet"], ["Rejections", "Nothing was refused"], ["Keys", "No keys are stored"]]) {
       await page.getByRole("navigation").getByRole("link", { name: link, exact: true }).click();
       await page.getByRole("heading", { name: title }).waitFor();
       await page.getByRole("region", { name: "the command" }).getByText("curl").waitFor();
