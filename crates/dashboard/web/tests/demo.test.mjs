@@ -55,14 +55,17 @@ describe("the demo", () => {
     assert.equal(await page.getByRole("row").filter({ hasText: "erin" }).count(), 0);
     assert.deepEqual(page.violations, []);
   });
-  it("asks a provider for what is new where it can, and has it push what happens", async () => {
-    const connections = await demo.list("/api/connections?limit=200");
+  /** Opens the pane of an account at a provider. */
+  const of = async (provider) => {
+    const { id } = (await demo.list("/api/connections?limit=200")).find((one) => one.provider == provider);
+    await visit(page, `/connections/${id}`);
     const pane = page.getByRole("complementary", { name: "Connection" });
-    const of = async (provider) => {
-      const { id } = connections.find((one) => one.provider == provider);
-      await visit(page, `/connections/${id}`);
-      await pane.getByRole("heading", { name: new RegExp(`^${provider}: `) }).waitFor();
-    };
+    await pane.getByRole("heading", { name: new RegExp(`^${provider}: `) }).waitFor();
+    return pane;
+  };
+
+  it("asks a provider for what is new where it can, and has it push what happens", async () => {
+    const pane = page.getByRole("complementary", { name: "Connection" });
     // Nobody asks with a grant that is lost.
     await of("spotify");
     await pane.getByRole("button", { name: "Remove" }).waitFor();
@@ -84,6 +87,38 @@ describe("the demo", () => {
     await page.getByRole("region", { name: "Sync of a connection" }).getByText("completed").waitFor();
     assert.deepEqual(page.violations, []);
   });
+  it("asks as often as somebody says, and takes back what was registered", async () => {
+    const pane = await of("github");
+    await pane.getByText("as often as usual").waitFor();
+    await pane.getByRole("button", { name: "Settings…" }).click();
+    const settings = page.getByRole("dialog", { name: "Settings of the connection" });
+    await settings.getByLabel("Asked for what is new").selectOption("every");
+    await settings.getByLabel("Seconds").fill("9999999");
+    await settings.getByRole("button", { name: "Save" }).click();
+    await settings.getByText("must be at most 2592000").waitFor();
+    await settings.getByLabel("Seconds").fill("600");
+    await settings.getByRole("button", { name: "Save" }).click();
+    await pane.getByText("every 10 minutes").waitFor();
+    await page.reload();
+    await pane.getByText("every 10 minutes").waitFor();
+
+    const registration = pane.getByRole("listitem").filter({ hasText: "acme/storefront" });
+    await registration.getByRole("button", { name: "Remove acme/storefront" }).click();
+    const removal = page.getByRole("dialog", { name: "Remove the registration?" });
+    await removal.getByRole("button", { name: "Keep it" }).click();
+    await registration.getByRole("button", { name: "Remove acme/storefront" }).click();
+    await removal.getByRole("button", { name: "Remove it" }).click();
+    await registration.waitFor({ state: "detached" });
+
+    // The watch of a mailbox is registered without being asked for, and stays away where somebody says so.
+    await of("gmail");
+    await pane.getByRole("button", { name: "Settings…" }).click();
+    await settings.getByLabel("Registered for the account itself").selectOption("no");
+    await settings.getByRole("button", { name: "Save" }).click();
+    await pane.getByText("not by itself").waitFor();
+    assert.deepEqual(page.violations, []);
+  });
+
   it("lets one user read and answer in the portal, and not another", async () => {
     const { token } = await demo.ask("POST", "/api/tokens", { user_id: "alice" });
     const [theirs] = await demo.list("/api/conversations?user_id=bob");

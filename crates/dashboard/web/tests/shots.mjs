@@ -62,6 +62,7 @@ const places = {
   connections: ["/connections"],
   connection: [`/connections/${hooked}`],
   "connection-polled": [`/connections/${polled}`],
+  "connection-settings": [`/connections/${hooked}`, click("button", "Settings…")],
   "connection-register": [`/connections/${hooked}`, click("button", "Register…")],
   "connection-new": ["/connections?new=1"],
   "event-types": ["/event-types"],

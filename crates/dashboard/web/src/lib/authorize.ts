@@ -16,6 +16,12 @@ export const WATCHED: Record<string, [what: string, example: string]> = {
   composio: ["Trigger", "GMAIL_NEW_GMAIL_MESSAGE"],
 };
 
+/** Providers that are asked for what is new in an account. */
+export const POLLED = ["github", "slack", "gmail", "composio", "discord", "youtube", "spotify"];
+
+/** Providers where something belongs to the account itself, and is registered without being asked for. */
+export const OF_ACCOUNT = ["gmail", "youtube"];
+
 /** Goes to the provider's page. In the portal that is another window: providers let nobody frame theirs. */
 export async function authorize(provider: string, user_id: string): Promise<void> {
   const redirect = `${location.origin}${prefix}/connections`;

@@ -31,6 +31,12 @@ export function duration(milliseconds: number): string {
   return `${(milliseconds / 1_000).toFixed(milliseconds < 10_000 ? 2 : 1)} s`;
 }
 
+/** How often, of so many seconds: `5 minutes`, `90 seconds`. */
+export function every(seconds: number): string {
+  const [unit, size] = STEPS.find(([, size]) => seconds >= size && seconds % size == 0) ?? ["second", 1];
+  return seconds == size ? unit : `${count(seconds / size)} ${unit}s`;
+}
+
 export const count = (value: number) => number.format(value);
 export const brief = (value: number) => (value < 10_000 ? count(value) : compact.format(value));
 export const percent = (part: number, whole: number) =>
@@ -38,6 +44,9 @@ export const percent = (part: number, whole: number) =>
 
 /** An id with its middle left out: its end tells it from its neighbours. */
 export const short = (id: string) => (id.length > 16 ? `${id.slice(0, 4)}…${id.slice(-8)}` : id);
+
+/** Who wrote: `Noor Aziz` of `Noor Aziz <noor@example.com>`, or the address where nobody is named. */
+export const sender = (from: string) => /^\s*"?([^"<]*[^"<\s])"?\s*</.exec(from)?.[1] ?? from;
 
 /** JSON with a line for each value; anything else as it is. */
 export function pretty(value: unknown): string {

@@ -1,5 +1,6 @@
 /** Keys that work everywhere. What is typed into a field is the field's. */
 
+import { news } from "./news.svelte.js";
 import { here } from "./router.svelte.js";
 import { pages } from "../routes.js";
 
@@ -13,8 +14,7 @@ export const KEYS: [string, string][] = [
   ["n", "make a new one"],
   ["l", "let in what is new"],
   ["f", "follow what is new"],
-  ["g, then a letter", "go to a page"],
-  ["?", "these keys"],
+  ["?", "these shortcuts"],
 ];
 
 let goesTo = false;
@@ -41,7 +41,7 @@ export function onKey(event: KeyboardEvent, showKeys: () => void): void {
   } else if (event.key == "r" || event.key == "n" || event.key == "l" || event.key == "f") {
     click(event.key);
   } else if (event.key == "c") {
-    void navigator.clipboard?.writeText(location.href);
+    navigator.clipboard?.writeText(location.href).then(() => news.tell("The address is copied."), () => {});
   } else {
     return;
   }

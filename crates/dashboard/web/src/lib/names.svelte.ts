@@ -1,6 +1,6 @@
 /** What people call the things that others name by their ids. */
 
-import { api, ask, type Conversation, type Source, type Subscription } from "./api.js";
+import { api, ask, type Conversation, type Message, type Source, type Subscription } from "./api.js";
 import { short } from "./format.js";
 
 /** An id that is not known is asked for again, at most so often. */
@@ -42,6 +42,10 @@ export const channelName = ({ channel }: Pick<Conversation, "channel">) =>
 
 export const conversationName = (one: Pick<Conversation, "source" | "usecase" | "channel">) =>
   one.source?.chat_id ?? one.usecase ?? `${channelName(one)} conversation`;
+
+/** Who said something: by name, where the provider tells it. */
+export const speaker = ({ metadata, created_by }: Pick<Message, "metadata" | "created_by">) =>
+  typeof metadata?.["sender_name"] == "string" ? metadata["sender_name"] : created_by;
 
 export const sources = new Names<Source>(({ name }) => name, () => ask(api.GET("/api/sources", { params: { query: { limit: 200 } } })));
 
