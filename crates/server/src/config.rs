@@ -66,6 +66,8 @@ pub(crate) struct Config {
 pub(crate) struct Inbound {
     /// Requests per source address and route.
     pub(crate) rate_limit_per_15_minutes: NonZeroU32,
+    /// Requests that one source address may have under way, over all routes.
+    pub(crate) concurrency_per_address_max: NonZeroU32,
     /// For senders that have no limit of their own.
     pub(crate) body_bytes_max: usize,
     /// Proxies in front whose forwarding headers are believed.
@@ -216,6 +218,9 @@ impl Inbound {
     fn read(read: &mut Reader<'_>) -> Self {
         Self {
             rate_limit_per_15_minutes: read.value("inbound.rate_limit_per_15_minutes", at_least_one(1_000)),
+            // More than a sender has that sends from one place, and an eighth of what may wait for a commit.
+            concurrency_per_address_max: read
+                .value("inbound.concurrency_per_address_max", at_least_one(1_024)),
             body_bytes_max: read.value("inbound.body_bytes_max", 5 * 1_024 * 1_024),
             trusted_proxy_depth: read.value("inbound.trusted_proxy_depth", 0),
         }

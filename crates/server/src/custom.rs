@@ -16,9 +16,9 @@ use providers::{RawRequest, Refusal};
 use crate::access::digest;
 use crate::app::App;
 use crate::inflate::inflate;
-use crate::limit::Door;
+use crate::limit::{Caller, Door};
 use crate::problem::{Problem, Result};
-use crate::receive::{Accepted, read_inbound, source_address};
+use crate::receive::{Accepted, caller, read_inbound};
 use crate::reject::{self, Visit};
 
 /// Bytes of a token; ours are far below. A longer one is not worth a digest.
@@ -47,7 +47,6 @@ pub(crate) async fn receive_custom(
     request: Request,
 ) -> Response {
     let (mut parts, body) = request.into_parts();
-    let address = source_address(&app, peer, &parts.headers);
     let source = Some(&token).filter(|token| token.len() <= TOKEN_BYTES_MAX);
     let source = source.and_then(|token| app.engine.sources.at(&digest(token)));
     let mut request = RawRequest {
@@ -56,11 +55,10 @@ pub(crate) async fn receive_custom(
         ..RawRequest::post(String::new(), bytes::Bytes::new())
     };
     let door = source.as_ref().map_or(Door::Unknown, |source| Door::Source(source.id));
-    let standing = app.limits.inbound(address, door);
-    let received = match (standing.admits(), &source) {
-        (Err(problem), _) => Err(problem),
-        (Ok(()), Some(source)) => try_receive(&app, source, address, &parts, body, &mut request).await,
-        (Ok(()), None) => Err(Problem::not_found("source")),
+    let caller = caller(&app, peer, &request.headers, door);
+    let received = match &source {
+        Some(source) => try_receive(&app, source, &caller, &parts, body, &mut request).await,
+        None => caller.enter().and_then(|_| Err(Problem::not_found("source"))),
     };
     let kind = source.as_ref().map_or("unknown", |source| source.sender_name());
     let (result, mut answer) = match received {
@@ -71,28 +69,29 @@ pub(crate) async fn receive_custom(
         Ok(Received::Met(answer)) => ("reply", answered(answer)),
         Err(problem) => {
             if problem.is_of_sender() {
-                note(&app, source.as_deref(), kind, address, &request, &problem);
+                note(&app, source.as_deref(), kind, caller.address, &request, &problem);
             }
             ("refused", problem.into_response())
         }
     };
     app.metrics.count_event(kind, result);
-    standing.tell(answer.headers_mut());
+    caller.tell(answer.headers_mut());
     answer
 }
 
 async fn try_receive(
     app: &App,
     source: &Source,
-    address: IpAddr,
+    caller: &Caller,
     parts: &Parts,
     body: axum::body::Body,
     request: &mut RawRequest,
 ) -> Result<Received> {
-    check_address(source, address)?;
+    let _place = caller.enter()?;
+    check_address(source, caller.address)?;
     request.url = known_url(app, source, parts, &request.headers);
     let bytes_max = app.inbound.body_bytes_max;
-    request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
+    request.body = read_inbound(caller, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let sources = &app.engine.sources;
     let mut received = sources.receive(source, request).await;

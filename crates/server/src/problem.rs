@@ -151,6 +151,13 @@ impl Problem {
         Self { retry_after_seconds: Some(retry_after_seconds), ..problem }
     }
 
+    /// One address has as many requests under way as it may have, or keeps us waiting for as many bodies.
+    pub(crate) fn too_many_under_way(retry_after_seconds: u64) -> Self {
+        let detail =
+            format!("too many requests of this address are under way; come back in {retry_after_seconds} s");
+        Self { detail, ..Self::rate_limited(retry_after_seconds) }
+    }
+
     /// Nothing was kept, or nobody can tell. What went wrong inside is for the log, not for a stranger.
     pub(crate) fn unavailable() -> Self {
         let detail = "the store is not available; nothing was accepted, send it again later";

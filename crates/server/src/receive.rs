@@ -22,7 +22,7 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::inflate::inflate;
-use crate::limit::Door;
+use crate::limit::{Caller, Door};
 use crate::problem::{Problem, Result, UNREADABLE};
 use crate::reject::{self, Visit};
 
@@ -46,22 +46,22 @@ impl From<KeptEvent> for Accepted {
     }
 }
 
-/// Takes in a request on a provider's route.
-pub(crate) async fn receive(
-    app: &App,
-    provider: &'static dyn Provider,
-    user: Option<String>,
-    peer: SocketAddr,
-    request: Request,
-) -> Response {
+/// A request that has come in on a provider's route.
+pub(crate) struct Arrival {
+    pub(crate) provider: &'static dyn Provider,
+    /// The user in its path, as it stands there.
+    pub(crate) user: Option<String>,
+    pub(crate) peer: SocketAddr,
+    pub(crate) request: Request,
+}
+
+/// Takes in what a provider sends.
+pub(crate) async fn receive(app: &App, arrival: Arrival) -> Response {
+    let Arrival { provider, user, peer, request } = arrival;
     let (parts, body) = request.into_parts();
-    let address = source_address(app, peer, &parts.headers);
     let mut request = RawRequest { headers: parts.headers, ..RawRequest::post(String::new(), Bytes::new()) };
-    let standing = app.limits.inbound(address, Door::Provider(provider.name()));
-    let received = match standing.admits() {
-        Ok(()) => try_receive(app, provider, user, address, body, &mut request).await,
-        Err(problem) => Err(problem),
-    };
+    let caller = caller(app, peer, &request.headers, Door::Provider(provider.name()));
+    let received = try_receive(app, provider, user, &caller, body, &mut request).await;
     let result = match &received {
         Ok(Ingested::Kept(kept)) if kept.is_new => "accepted",
         Ok(Ingested::Kept(_)) => "duplicate",
@@ -74,7 +74,7 @@ pub(crate) async fn receive(
         route: parts.uri.path(),
         source: Some(provider.name()),
         kind: provider.name(),
-        address,
+        address: caller.address,
         headers: &request.headers,
         body: &request.body,
         secret_header: None,
@@ -100,22 +100,17 @@ pub(crate) async fn receive(
             response
         }
     };
-    standing.tell(response.headers_mut());
+    caller.tell(response.headers_mut());
     response
 }
 
 /// Answers a provider that asks, before it sends anything, whether we want it.
-pub(crate) async fn confirm(
-    app: &App,
-    provider: &'static dyn Provider,
-    user: Option<String>,
-    peer: SocketAddr,
-    request: Request,
-) -> Response {
+pub(crate) async fn confirm(app: &App, arrival: Arrival) -> Response {
+    let Arrival { provider, user, peer, request } = arrival;
     let (parts, _) = request.into_parts();
-    let address = source_address(app, peer, &parts.headers);
+    let caller = caller(app, peer, &parts.headers, Door::Provider(provider.name()));
     let asked = async {
-        app.limits.inbound(address, Door::Provider(provider.name())).admits()?;
+        let _place = caller.enter()?;
         let user = user_id(user)?;
         let query = parts.uri.query().unwrap_or_default();
         let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
@@ -128,13 +123,14 @@ async fn try_receive(
     app: &App,
     provider: &'static dyn Provider,
     user: Option<String>,
-    address: IpAddr,
+    caller: &Caller,
     body: Body,
     request: &mut RawRequest,
 ) -> Result<Ingested> {
+    let _place = caller.enter()?;
     let user = user_id(user)?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
-    request.body = read_inbound(app, address, &request.headers, body, bytes_max).await?;
+    request.body = read_inbound(caller, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let intake = &app.engine.intake;
     let mut ingested = intake.ingest(provider, user.as_ref(), request).await;
@@ -155,9 +151,10 @@ fn user_id(named: Option<String>) -> Result<Option<UserId>> {
     user.parse().map(Some).map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))
 }
 
-/// Who is calling: the peer, or whom our own proxies name.
-pub(crate) fn source_address(app: &App, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
-    forwarded_for(headers, app.inbound.trusted_proxy_depth).unwrap_or(peer.ip())
+/// Who has come to `door`: the peer, or whom our own proxies name.
+pub(crate) fn caller(app: &App, peer: SocketAddr, headers: &HeaderMap, door: Door) -> Caller {
+    let address = forwarded_for(headers, app.inbound.trusted_proxy_depth).unwrap_or(peer.ip());
+    app.limits.inbound(address, door)
 }
 
 /// The address that the outermost of `depth` proxies saw. Whatever stands to the left of it was written by strangers.
@@ -170,8 +167,7 @@ fn forwarded_for(headers: &HeaderMap, depth: usize) -> Option<IpAddr> {
 
 /// Reads a body as [`read_body`] does. One that does not come at once takes a place of its sender's.
 pub(crate) async fn read_inbound(
-    app: &App,
-    address: IpAddr,
+    caller: &Caller,
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
@@ -181,7 +177,7 @@ pub(crate) async fn read_inbound(
     if let Some(read) = reading.as_mut().now_or_never() {
         return read;
     }
-    let _place = app.limits.wait_for(address)?;
+    let _place = caller.wait_for_body()?;
     reading.await
 }
 

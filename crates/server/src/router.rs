@@ -31,7 +31,7 @@ use crate::limit::tell_standing;
 use crate::pages;
 use crate::problem::Problem;
 use crate::realtime;
-use crate::receive::{confirm, receive};
+use crate::receive::{Arrival, confirm, receive};
 
 /// Answers every request.
 ///
@@ -57,26 +57,24 @@ impl Entrance {
     ) -> Response {
         if let Some((provider, user)) = provider_at(request.uri().path()) {
             let user = user.map(str::to_owned);
-            return self.answer_provider(provider, user, peer, request.map(Body::new)).await;
+            return self
+                .answer_provider(Arrival { provider, user, peer, request: request.map(Body::new) })
+                .await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(hang_up);
         self.others.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
     }
 
-    async fn answer_provider(
-        self,
-        provider: &'static dyn Provider,
-        user: Option<String>,
-        peer: SocketAddr,
-        request: Request<Body>,
-    ) -> Response {
-        match *request.method() {
-            Method::POST => receive(&self.app, provider, user, peer, request).await,
-            Method::GET if provider.asks_first() => confirm(&self.app, provider, user, peer, request).await,
+    async fn answer_provider(self, arrival: Arrival) -> Response {
+        let asks_first = arrival.provider.asks_first();
+        match *arrival.request.method() {
+            Method::POST => receive(&self.app, arrival).await,
+            Method::GET if asks_first => confirm(&self.app, arrival).await,
             _ => {
-                let allowed = if provider.asks_first() { "GET,POST" } else { "POST" };
-                let refusal = no_method(request.method().clone(), request.uri().clone()).await;
+                let allowed = if asks_first { "GET,POST" } else { "POST" };
+                let (method, uri) = (arrival.request.method().clone(), arrival.request.uri().clone());
+                let refusal = no_method(method, uri).await;
                 ([(ALLOW, allowed)], refusal).into_response()
             }
         }

@@ -20,7 +20,7 @@ use super::DatabaseArgs;
 use crate::access::Doorkeeper;
 use crate::api::keys::make_key;
 use crate::app::App;
-use crate::config::{Config, Flags, Inbound, Secret};
+use crate::config::{Config, Flags, Secret};
 use crate::data::{self, Data};
 use crate::limit::Limits;
 use crate::metrics::Metrics;
@@ -156,8 +156,7 @@ async fn start(config: Config, data: &Data, clock: Arc<dyn Clock>) -> Result<App
     let engine = Engine::start(Arc::clone(&data.store), vault.clone(), clock, settings).await?;
     let admin_key = config.admin_key.as_ref().map(Secret::reveal);
     let doorkeeper = Doorkeeper::new(Arc::clone(&data.store), admin_key, data.tokens(), vault);
-    let Inbound { rate_limit_per_15_minutes, .. } = config.inbound;
-    let limits = Limits::new(rate_limit_per_15_minutes, config.api.rate_limit_per_minute);
+    let limits = Limits::new(&config.inbound, &config.api, Arc::clone(&engine.clock));
     let base_url = config.base_url.as_ref().map(ToString::to_string);
     let portal_policy = pages::portal_policy(&config.portal.allowed_origins.0)?;
     let (inbound, metrics) = (config.inbound, Metrics::new(&engine.hub.figures));

@@ -65,6 +65,7 @@ fn everything_has_a_default() {
     secret_key null
     base_url null
     inbound.rate_limit_per_15_minutes 1000
+    inbound.concurrency_per_address_max 1024
     inbound.body_bytes_max 5242880
     inbound.trusted_proxy_depth 0
     api.rate_limit_per_minute 6000
@@ -180,6 +181,7 @@ fn every_key_has_its_variable() {
         ("WAYSTATION_SECRET_KEY", KEY, json!("(set)")),
         ("WAYSTATION_BASE_URL", "https://x/way/", json!("https://x/way")),
         ("WAYSTATION_INBOUND__RATE_LIMIT_PER_15_MINUTES", "1", json!(1)),
+        ("WAYSTATION_INBOUND__CONCURRENCY_PER_ADDRESS_MAX", "1", json!(1)),
         ("WAYSTATION_INBOUND__BODY_BYTES_MAX", "2", json!(2)),
         ("WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH", "3", json!(3)),
         ("WAYSTATION_API__RATE_LIMIT_PER_MINUTE", "4", json!(4)),

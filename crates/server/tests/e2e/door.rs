@@ -26,6 +26,13 @@ fn zlib(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// The next bytes of an answer.
+async fn read<const BYTES: usize>(stream: &mut TcpStream) -> [u8; BYTES] {
+    let mut bytes = [0; BYTES];
+    within("the answer", stream.read_exact(&mut bytes)).await.unwrap();
+    bytes
+}
+
 /// A push with a compressed body and a signature over `signed`.
 fn compressed(delivery: &str, coding: &str, sent: &[u8], signed: &[u8]) -> Request {
     let signature = format!("sha256={}", hmac_hex("It's a Secret to Everybody", signed));
@@ -107,18 +114,59 @@ async fn one_address_keeps_only_so_many_bodies_waiting() {
     world.github("quick", b"{}").await.ok();
     for mut stream in waiting.drain(..).take(1) {
         stream.write_all(&whole[whole.len() - 3..]).await.unwrap();
-        let mut answer = [0; 12];
-        within("the answer", stream.read_exact(&mut answer)).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200");
+        assert_eq!(&read::<12>(&mut stream).await, b"HTTP/1.1 200");
     }
     until("the places", || async {
         let mut stream = begin().await;
         stream.write_all(&whole[whole.len() - 3..]).await.unwrap();
-        let mut answer = [0; 12];
-        within("the answer", stream.read_exact(&mut answer)).await.unwrap();
-        (&answer == b"HTTP/1.1 200").then_some(())
+        (&read::<12>(&mut stream).await == b"HTTP/1.1 200").then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn one_address_has_only_so_many_requests_under_way() {
+    let world = World::start_with(Engine::Sqlite, |launch| {
+        launch
+            .env("WAYSTATION_INBOUND__CONCURRENCY_PER_ADDRESS_MAX", "2")
+            .env("WAYSTATION_INBOUND__TRUSTED_PROXY_DEPTH", "1")
+    })
+    .await;
+    let client = world.program.anyone();
+    let [busy, idle] = ["203.0.113.7", "203.0.113.8"];
+    let from = |address: &str, request: Request| request.header("x-forwarded-for", address);
+    let mut under_way = Vec::new();
+    for delivery in ["slow-1", "slow-2"] {
+        let request = from(busy, github(GITHUB, delivery, b"{}")).header("expect", "100-continue");
+        let bytes = request.bytes();
+        let (last, first) = bytes.split_last().unwrap();
+        let mut stream = TcpStream::connect(world.program.address).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        assert_eq!(&read::<25>(&mut stream).await, b"HTTP/1.1 100 Continue\r\n\r\n");
+        under_way.push((stream, *last));
+    }
+    let refusal = client.send(from(busy, github(GITHUB, "whole", b"{}"))).await;
+    refusal.problem(429, "rate_limited");
+    assert_eq!(refusal.header("retry-after"), Some("1"));
+    assert!(String::from_utf8_lossy(&refusal.body).contains("under way"));
+    // At the other doors it is the same, and for the other addresses it is not.
+    let doors = ["/webhooks/slack/alice", "/in/a-token-that-nobody-has"];
+    for door in doors {
+        client.send(from(busy, Request::post(door).body(b"{}"))).await.problem(429, "rate_limited");
+    }
+    client
+        .send(from(busy, Request::new("GET", "/webhooks/youtube/alice")))
+        .await
+        .problem(429, "rate_limited");
+    client.send(from(idle, github(GITHUB, "whole", b"{}"))).await.ok();
+    client.send(from(idle, Request::new("GET", "/webhooks/youtube/alice"))).await.problem(404, "not_found");
+
+    for (mut stream, last) in under_way {
+        stream.write_all(&[last]).await.unwrap();
+        assert_eq!(&read::<12>(&mut stream).await, b"HTTP/1.1 200");
+    }
+    // Their places are free when they are answered.
+    client.send(from(busy, github(GITHUB, "whole", b"{}"))).await.ok();
 }
 
 #[tokio::test]
