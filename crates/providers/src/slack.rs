@@ -335,8 +335,11 @@ impl Connectable for Slack {
     }
 }
 
-/// Slack's word for being asked too often.
-const RATE_LIMITED: &str = "ratelimited";
+/// Slack's words for being asked too often: of whatever method, and of one that posts.
+const RATE_LIMITED: [&str; 2] = ["ratelimited", "rate_limited"];
+
+/// What it says when something has gone wrong at its side. It may have done all the same what it was asked for.
+const PASSING: [&str; 3] = ["internal_error", "fatal_error", "service_unavailable"];
 
 /// What Slack says. Its own errors come with status 200.
 fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
@@ -347,7 +350,7 @@ fn check_ok(answer: &ApiAnswer, now: Timestamp) -> Result<Value, CallFailure> {
     let error = said["error"].as_str().and_then(crate::api::code).unwrap_or("no reason given").to_owned();
     Err(match error.as_str() {
         dead if DEAD_TOKEN.contains(&dead) => CallFailure::TokenRefused(error),
-        RATE_LIMITED | "internal_error" | "fatal_error" | "service_unavailable" => {
+        passing if RATE_LIMITED.contains(&passing) || PASSING.contains(&passing) => {
             CallFailure::Passing { reason: error, retry_after: answer.retry_after(now) }
         }
         _ => CallFailure::Refused(error),

@@ -1,5 +1,8 @@
 //! Chats to which messages are sent: of Unipile, as a form in parts under a key in a header, and channels of Slack, as JSON in
 //! the name of a user.
+//!
+//! Sources: for Slack docs.slack.dev, the reference of `chat.postMessage` (its errors come with status 200), "Rate limits" (429
+//! with `Retry-After`; a message a second in each channel, and short bursts beyond that).
 
 use std::sync::Arc;
 
@@ -14,6 +17,9 @@ use serde_json::{Value, json};
 use crate::accounts::account;
 use crate::pushing::OPERATOR_KEY;
 use crate::world::{Fault, World};
+
+/// Characters that Slack takes as one message.
+const TEXT_CHARACTERS_MAX: usize = 40_000;
 
 /// A message that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +68,13 @@ pub(crate) async fn post_to_channel(
     world.count_call("slack");
     world.take_turn().await;
     let fault = world.next_fault("slack");
-    if let Some(Fault::Status(status)) = fault {
-        return refused(status);
+    match fault {
+        Some(Fault::Status(429)) => {
+            let body = Json(json!({ "ok": false, "error": "ratelimited" }));
+            return (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], body).into_response();
+        }
+        Some(Fault::Status(status)) => return refused(status),
+        _ => {}
     }
     if account(&world, "slack", &headers).is_none() {
         return error("invalid_auth");
@@ -78,6 +89,9 @@ pub(crate) async fn post_to_channel(
     }
     if text.is_empty() {
         return error("no_text");
+    }
+    if text.chars().count() > TEXT_CHARACTERS_MAX {
+        return error("msg_too_long");
     }
     let ts = world.post_message(channel.to_owned(), text.to_owned());
     if fault == Some(Fault::AnswerLost) {

@@ -152,6 +152,7 @@ fn routes() -> Router<Arc<World>> {
         // What has happened
         .route("/slack/api/users.conversations", get(slack::conversations))
         .route("/slack/api/conversations.history", get(slack::history))
+        .route("/slack/api/conversations.replies", get(slack::replies))
         .route("/github/users/{user}/events", get(github::events))
         .route("/gmail/gmail/v1/users/me/history", get(gmail::history))
         .route("/gmail/gmail/v1/users/me/messages", get(gmail::messages))

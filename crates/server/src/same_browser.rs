@@ -13,7 +13,7 @@ use engine::connections::BrowserDigest;
 use engine::limits::AUTHORIZATION_TIMEOUT;
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use crate::access::{bearer_of, digest};
 use crate::problem::{Problem, Result};
@@ -67,9 +67,30 @@ pub(crate) fn is_asking(access: &Access, headers: &HeaderMap, redirect_uri: &str
     }
 }
 
+/// Whether a browser on this machine has come here by another of the machine's names than `redirect_uri` has, as by
+/// `localhost` where that says `127.0.0.1`. A cookie of the one is none of the other, and would not come back.
+pub(crate) fn is_under_another_name(headers: &HeaderMap, redirect_uri: &str) -> bool {
+    let Ok(url) = Url::parse(redirect_uri) else { return false };
+    let Ok(asked) = Url::parse(&format!("{}://{}/", url.scheme(), host_of(headers))) else { return false };
+    let is_same_port = asked.port_or_known_default() == url.port_or_known_default();
+    is_same_port && is_this_machine(&asked) && is_this_machine(&url) && asked.host() != url.host()
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn is_at(headers: &HeaderMap, url: &str) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    Url::parse(url).is_ok_and(|url| url[Position::BeforeHost..Position::AfterPort] == *host)
+    Url::parse(url).is_ok_and(|url| url[Position::BeforeHost..Position::AfterPort] == *host_of(headers))
+}
+
+fn host_of(headers: &HeaderMap) -> &str {
+    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 /// The digests of the marks that a browser sends.
@@ -118,5 +139,20 @@ mod tests {
         assert!(is_asking(&Access::Admin, &headers(&[host]), BACK), "a session");
         let elsewhere = headers(&[(HOST, "localhost:8400")]);
         assert!(!is_asking(&Access::Admin, &elsewhere, BACK), "the cookie would not come back");
+    }
+
+    #[test]
+    fn a_machine_has_names_whose_cookies_are_not_each_others() {
+        let is_another = |host: &str, back: &str| is_under_another_name(&headers(&[(HOST, host)]), back);
+        let back = "http://127.0.0.1:8400/api/oauth/github/callback";
+        for host in ["localhost:8400", "way.localhost:8400", "[::1]:8400", "127.0.0.2:8400"] {
+            assert!(is_another(host, back), "{host}");
+        }
+        // The same; another program, which hands on what it is asked; a name of the world's; and no name.
+        for host in ["127.0.0.1:8400", "localhost:5173", "hooks.example:8400", "", "a b"] {
+            assert!(!is_another(host, back), "{host}");
+        }
+        assert!(!is_another("localhost:8400", BACK), "who is asked may be behind somebody else");
+        assert!(is_another("127.0.0.1", "http://localhost/api/oauth/github/callback"));
     }
 }

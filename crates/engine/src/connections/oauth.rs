@@ -90,7 +90,9 @@ pub struct NotCompleted {
 #[derive(Debug, thiserror::Error)]
 pub enum WhyNot {
     /// Another browser than the one that was to has brought the state back.
-    #[error("this is not the browser in which the authorization was begun: begin again in this one")]
+    #[error(
+        "this is not the browser in which the authorization was begun, or it was begun there at another address: begin again in this one, and at this address"
+    )]
     OtherBrowser,
     /// The state is not one of ours, has expired, or has come back before.
     #[error("the state is unknown, has expired or was used before: begin again")]

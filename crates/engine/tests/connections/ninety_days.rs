@@ -109,6 +109,8 @@ struct Story {
     connections: Vec<ConnectionId>,
     /// What was done at the providers: by event type, what tells one from another.
     done: BTreeMap<&'static str, BTreeSet<String>>,
+    /// What was last said in Slack: where and when.
+    said: Option<(&'static str, String)>,
 }
 
 impl Story {
@@ -126,7 +128,7 @@ impl Story {
         }
         let began_at = world.now();
         let rng = SmallRng::seed_from_u64(SEED);
-        let story = Self { world, nodes, rng, began_at, connections, done: BTreeMap::new() };
+        let story = Self { world, nodes, rng, began_at, connections, done: BTreeMap::new(), said: None };
         story.want("github", REPOSITORY).await;
         story.want("composio", "gmail_new_gmail_message").await;
         story
@@ -241,7 +243,12 @@ impl Story {
         note("github.push", pushed.clone());
         note("github.activity.push", pushed);
         let channel = if turn.is_multiple_of(3) { "C1" } else { "C2" };
-        note("slack.message", at.say(channel, "U2", &name));
+        if let Some((channel, said)) = &self.said {
+            note("slack.message", at.reply(channel, said, "U3", &name));
+        }
+        let said = at.say(channel, "U2", &name);
+        note("slack.message", said.clone());
+        self.said = Some((channel, said));
         at.publish_video(CHANNEL, &name);
         note("youtube.video.published", name.clone());
         at.like_video(CHANNEL, &name);

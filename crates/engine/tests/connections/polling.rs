@@ -323,3 +323,84 @@ async fn what_changes_around_a_discord_user_is_told_each_time_it_does() {
     let updated = &world.events("discord.guild.updated").await[0];
     assert!(updated.contains("Before") && updated.contains("Afterwards"), "{updated}");
 }
+
+/// Looks once a minute, for so long, at nodes that take turns.
+async fn look_each_minute(world: &World, nodes: &[Engine], minutes: usize) {
+    for minute in 0..minutes {
+        world.pass(61);
+        look(&nodes[minute % nodes.len()]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_in_slack_is_told_once_and_so_are_replies_however_late() {
+    let world = World::start().await;
+    let nodes = [world.node().await, world.node().await];
+    let slack = world.sandbox.world();
+    let before = slack.say("C1", "U2", "before");
+    slack.open_channel("C2");
+    slack.open_channel("C3");
+    world.pass(1);
+    let id = world.connect_for(&nodes[0].connections, "alice", "slack", "U1").await;
+    let mut said = Vec::new();
+    for number in 0..20 {
+        world.pass(1);
+        said.push(slack.say("C1", "U2", &number.to_string()));
+    }
+    // To one of the last, and to one from before the account was connected.
+    for to in [&before, &said[18].clone()] {
+        world.pass(1);
+        (0..20).for_each(|number| said.push(slack.reply("C1", to, "U3", &number.to_string())));
+    }
+    look_each_minute(&world, &nodes, 12).await;
+    assert_eq!(moments(&world).await, sorted(&said));
+
+    world.pass(3 * 24 * HOUR);
+    said.push(slack.reply("C1", &said[18].clone(), "U3", "late"));
+    said.push(slack.say("C3", "U2", "elsewhere"));
+    let calls = slack.api_calls("slack");
+    look_each_minute(&world, &nodes, 8).await;
+    assert_eq!(moments(&world).await, sorted(&said));
+    let asked = slack.api_calls("slack") - calls;
+    assert_eq!(asked, 2 + 3 + 1, "two pages of channels, the three, and one thread");
+    let connection = world.connection(id).await.connection;
+    assert_eq!((connection.state, connection.state_reason), (State::Active, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_rings_for_a_provider_that_wants_to_be_left_alone_waits_too() {
+    let world = World::start().await;
+    let nodes = [world.node().await, world.node().await, world.node().await];
+    let slack = world.sandbox.world();
+    slack.open_channel("C1");
+    let id = world.connect_for(&nodes[0].connections, "alice", "slack", "U1").await.to_string();
+    look(&nodes[0]).await;
+    world.pass(10);
+    // Each node keeps to the pace by itself; another hears from Slack that the minute is not over.
+    assert!(world.store.ring_task("poll slack", &id, world.now()).await.unwrap());
+    look(&nodes[1]).await;
+    let calls = slack.api_calls("slack");
+    world.pass(10);
+    assert!(world.store.ring_task("poll slack", &id, world.now()).await.unwrap());
+    look(&nodes[2]).await;
+    assert_eq!(slack.api_calls("slack"), calls, "it is to be left alone for a minute");
+    world.pass(41);
+    look(&nodes[2]).await;
+    assert_eq!(slack.api_calls("slack"), calls + 1);
+}
+
+/// When each message was posted that was told.
+async fn moments(world: &World) -> Vec<String> {
+    let told = world.events("slack.message").await;
+    let ts = |data: &String| {
+        let data: serde_json::Value = serde_json::from_str(data).unwrap();
+        data["event"]["ts"].as_str().unwrap().to_owned()
+    };
+    sorted(&told.iter().map(ts).collect::<Vec<_>>())
+}
+
+fn sorted(moments: &[String]) -> Vec<String> {
+    let mut sorted = moments.to_vec();
+    sorted.sort_unstable();
+    sorted
+}

@@ -1,13 +1,17 @@
 //! What is said in Slack's conversations, asked for: a safety net behind its events, which it drops when they are late.
 //!
-//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations` and `conversations.history` (the newest
-//! first; threads are not in it), "Rate limits" (each method has its own, for each workspace and application), and the change
-//! of May 2025: applications outside the marketplace may ask for history once a minute, and get fifteen messages each time.
-//! Nobody tells which of these an application is, so all keep to that.
+//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations`, `conversations.history` (the newest first;
+//! threads are not in it, but each message says when the last reply to it came) and `conversations.replies` (the oldest
+//! first, and before them the message that the thread begins with), "Rate limits" (each method has its own, for each
+//! workspace and application), and the change of May 2025: applications outside the marketplace may ask for history, and for
+//! replies, once a minute, and get fifteen messages each time. Nobody tells which of these an application is, so all keep to
+//! that.
 //!
-//! A walk lists the conversations that the token can read, and reads each from where it was left. What is said in a thread
-//! is told by events alone, and so is what becomes of a message.
+//! A walk lists the conversations that the token can read, and reads each from where it was left: first its messages, and
+//! then the threads in which something was said since. That is seen of threads that begin on the pages that are read; so
+//! these reach back a week. A reply in an older thread is told by events alone, and so is what becomes of a message.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -24,17 +28,24 @@ use crate::connect::{Connectable, api_url};
 use crate::poll::{Next, Pace, Page, Pollable, Walk, path_segment, written};
 use crate::{InboundEvent, Owner, Settings};
 
-/// Calls for history, for each workspace.
-const HISTORY_EVERY: Duration = Duration::from_secs(60);
+/// Calls for history, and calls for replies, for each workspace.
+const CALLS_EVERY: Duration = Duration::from_secs(60);
 /// Messages, or conversations, of one page. It may have fewer.
 const PAGE_SIZE: usize = 200;
 /// Conversations that are read for one account.
 const CONVERSATIONS_MAX: usize = 1_000;
+/// Threads of one conversation that are read with it: an hour's calls. Of more, those in which something was said last.
+const THREADS_MAX: usize = 60;
+/// How far back messages are looked at again for replies. A page is asked for anyway, and has room for them.
+const LOOKED_BACK: Duration = Duration::from_secs(7 * 86_400);
 /// Characters of what Slack calls a conversation or a page.
 const NAME_BYTES_MAX: usize = 512;
 
 /// What Slack says of a conversation that cannot be read, or not any more. The others can.
-const UNREADABLE: [&str; 4] = ["channel_not_found", "not_in_channel", "missing_scope", "no_permission"];
+const UNREADABLE: [&str; 5] =
+    ["channel_not_found", "not_in_channel", "missing_scope", "no_permission", "not_allowed_token_type"];
+/// What it says of a thread that is gone.
+const NO_THREAD: &str = "thread_not_found";
 
 /// Where a workspace was left.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -42,7 +53,7 @@ const UNREADABLE: [&str; 4] = ["channel_not_found", "not_in_channel", "missing_s
 struct Cursor {
     /// What it is called; empty before that is known.
     team: String,
-    /// By conversation, the moment of the newest message that was told.
+    /// By conversation, the moment of the newest message or reply that was told.
     told: BTreeMap<String, String>,
     /// Whether the token may see public conversations alone: an older grant.
     is_narrow: bool,
@@ -55,8 +66,21 @@ struct Cursor {
 enum Stage {
     /// Conversations: those that were found, and the page that is next.
     List { found: Vec<String>, page: Option<String> },
-    /// Messages: of the first of these, of that page, with the moment of the newest of the pages before.
-    History { left: VecDeque<String>, page: Option<String>, newest: Option<String> },
+    /// Messages: of the first of these, of that page, with what the pages before have shown.
+    History { left: VecDeque<String>, page: Option<String>, seen: Seen },
+    /// Replies: in the first of the threads that were seen in the first of these, of that page.
+    Replies { left: VecDeque<String>, page: Option<String>, seen: Seen },
+}
+
+/// What the pages of a conversation have shown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Seen {
+    /// The newest moment that the first of them knows of. Later ones are of a later time: between the two somebody may have
+    /// said something that none of them has.
+    newest: Option<String>,
+    /// Threads in which something was said since, by the moments of the messages that they begin with, each with that of
+    /// its last reply.
+    threads: VecDeque<(String, String)>,
 }
 
 impl Default for Stage {
@@ -75,9 +99,13 @@ impl Pollable for Slack {
     }
 
     fn pace(&self, walk: &Walk<'_>) -> Option<Pace> {
-        let cursor: Cursor = walk.cursor();
-        let is_history = matches!(cursor.stage, Stage::History { .. });
-        is_history.then_some(Pace { shared_by: cursor.team, every: HISTORY_EVERY })
+        let Cursor { team, stage, .. } = walk.cursor();
+        let method = match stage {
+            Stage::List { .. } => return None,
+            Stage::History { .. } => "history",
+            Stage::Replies { .. } => "replies",
+        };
+        Some(Pace { shared_by: format!("{team} {method}"), every: CALLS_EVERY })
     }
 
     fn ask(&self, settings: &Settings, token: &Token, walk: &Walk<'_>) -> ApiCall {
@@ -98,8 +126,15 @@ impl Pollable for Slack {
             }
             Stage::History { left, page, .. } => {
                 let channel = left.front().map(String::as_str).unwrap_or_default();
-                let (channel, oldest) = (path_segment(channel), cursor.oldest(channel, walk));
-                get(&format!("conversations.history?channel={channel}&oldest={oldest}"), page)
+                let oldest = written_time(cursor.told_until(channel, walk).minus(LOOKED_BACK));
+                get(&format!("conversations.history?channel={}&oldest={oldest}", path_segment(channel)), page)
+            }
+            Stage::Replies { left, page, seen } => {
+                let channel = left.front().map(String::as_str).unwrap_or_default();
+                let thread = seen.threads.front().map(|(ts, _)| ts.as_str()).unwrap_or_default();
+                let oldest = written_time(cursor.told_until(channel, walk));
+                let channel = path_segment(channel);
+                get(&format!("conversations.replies?channel={channel}&ts={thread}&oldest={oldest}"), page)
             }
         }
     }
@@ -113,8 +148,11 @@ impl Pollable for Slack {
                 cursor.team = name(&said["team_id"]).ok_or_else(|| unreadable("team_id"))?;
             }
             Stage::List { found, page } => cursor.read_list(found, page.as_deref(), answer, now)?,
-            Stage::History { left, page, newest } => {
-                events = cursor.read_history(left, page.as_deref(), newest, walk, answer, now)?;
+            Stage::History { left, page, seen } => {
+                events = cursor.read_history(left, page.as_deref(), seen, walk, answer, now)?;
+            }
+            Stage::Replies { left, page, seen } => {
+                events = cursor.read_replies(left, page.as_deref(), seen, walk, answer, now)?;
             }
         }
         let is_done = matches!(&cursor.stage, Stage::History { left, .. } if left.is_empty());
@@ -127,11 +165,9 @@ impl Pollable for Slack {
 }
 
 impl Cursor {
-    /// The moment up to which a conversation is told: what was said before connecting is no news.
-    fn oldest(&self, conversation: &str, walk: &Walk<'_>) -> String {
-        let micros = walk.connected_at.as_micros();
-        let connected = || format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-        self.told.get(conversation).cloned().unwrap_or_else(connected)
+    /// Up to when a conversation is told: what was said before connecting is no news.
+    fn told_until(&self, conversation: &str, walk: &Walk<'_>) -> Timestamp {
+        self.told.get(conversation).and_then(|ts| time(ts)).unwrap_or(walk.connected_at)
     }
 
     fn read_list(
@@ -148,24 +184,23 @@ impl Cursor {
             }
             said => said?,
         };
-        let listed = said["channels"].as_array().map(Vec::as_slice).unwrap_or_default();
-        found.extend(listed.iter().filter_map(|conversation| name(&conversation["id"])));
+        found.extend(list(&said["channels"]).iter().filter_map(|conversation| name(&conversation["id"])));
         found.truncate(CONVERSATIONS_MAX);
         let next = next_page(&said, page).filter(|_| found.len() < CONVERSATIONS_MAX);
         self.stage = if next.is_some() {
             Stage::List { found, page: next }
         } else {
             self.told.retain(|conversation, _| found.contains(conversation));
-            Stage::History { left: found.into(), page: None, newest: None }
+            Stage::History { left: found.into(), page: None, seen: Seen::default() }
         };
         Ok(())
     }
 
     fn read_history(
         &mut self,
-        mut left: VecDeque<String>,
+        left: VecDeque<String>,
         page: Option<&str>,
-        newest: Option<String>,
+        mut seen: Seen,
         walk: &Walk<'_>,
         answer: &ApiAnswer,
         now: Timestamp,
@@ -175,26 +210,69 @@ impl Cursor {
             Err(CallFailure::Refused(word)) if UNREADABLE.contains(&word.as_str()) => Value::Null,
             said => said?,
         };
-        let messages = said["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let events = messages.iter().rev().filter_map(|message| self.event(&conversation, walk, message));
-        let events = events.collect();
-        let moments = messages.iter().filter_map(|message| moment(message).map(str::to_owned));
-        let newest = newest.into_iter().chain(moments).max_by_key(|ts| time(ts));
-        let next = next_page(&said, page).filter(|_| said["has_more"] == true);
-        self.stage = if next.is_some() {
-            Stage::History { left, page: next, newest }
-        } else {
-            self.told.extend(newest.map(|newest| (conversation, newest)));
-            left.pop_front();
-            Stage::History { left, page: None, newest: None }
+        let since = self.told_until(&conversation, walk);
+        let messages = list(&said["messages"]);
+        let is_new = |message: &&Value| moment(message).is_some_and(|at| at > since);
+        let news = messages.iter().rev().filter(is_new);
+        let events = news.filter_map(|message| self.event(&conversation, walk, message)).collect();
+        seen.look_at(messages, since);
+        // The last is the oldest: what is older was told.
+        let reaches_back = messages.last().is_some_and(|message| !is_new(&message));
+        let next = next_page(&said, page).filter(|_| said["has_more"] == true && !reaches_back);
+        self.stage = match next {
+            Some(next) => Stage::History { left, page: Some(next), seen },
+            None => self.read_on(left, seen),
         };
         Ok(events)
     }
 
+    fn read_replies(
+        &mut self,
+        left: VecDeque<String>,
+        page: Option<&str>,
+        mut seen: Seen,
+        walk: &Walk<'_>,
+        answer: &ApiAnswer,
+        now: Timestamp,
+    ) -> Result<Vec<InboundEvent>, CallFailure> {
+        let Some(conversation) = left.front().cloned() else { return Ok(Vec::new()) };
+        let said = match check_ok(answer, now) {
+            Err(CallFailure::Refused(word)) if word == NO_THREAD => Value::Null,
+            Err(CallFailure::Refused(word)) if UNREADABLE.contains(&word.as_str()) => {
+                // Nor can the others of this conversation: Slack lets a bot read no thread of a channel.
+                seen.threads.clear();
+                Value::Null
+            }
+            said => said?,
+        };
+        let since = self.told_until(&conversation, walk);
+        let is_new = |message: &&Value| moment(message).is_some_and(|at| at > since);
+        let is_reply = |message: &&Value| message["thread_ts"] != message["ts"];
+        let news = list(&said["messages"]).iter().filter(is_new).filter(is_reply);
+        let events = news.filter_map(|message| self.event(&conversation, walk, message)).collect();
+        self.stage = match next_page(&said, page).filter(|_| said["has_more"] == true) {
+            Some(next) => Stage::Replies { left, page: Some(next), seen },
+            None => {
+                seen.threads.pop_front();
+                self.read_on(left, seen)
+            }
+        };
+        Ok(events)
+    }
+
+    /// What is read next: the threads of the first conversation, and then the other conversations.
+    fn read_on(&mut self, mut left: VecDeque<String>, seen: Seen) -> Stage {
+        if !seen.threads.is_empty() {
+            return Stage::Replies { left, page: None, seen };
+        }
+        self.told.extend(left.pop_front().zip(seen.newest));
+        Stage::History { left, page: None, seen: Seen::default() }
+    }
+
     /// A message as the event of it would tell it, without the id that only an event has.
     fn event(&self, conversation: &str, walk: &Walk<'_>, message: &Value) -> Option<InboundEvent> {
-        let ts = moment(message)?;
-        let at = time(ts)?;
+        let at = moment(message)?;
+        let ts = message["ts"].as_str()?;
         // What is left of one that was deleted and had replies.
         if message["subtype"] == "tombstone" {
             return None;
@@ -217,9 +295,39 @@ impl Cursor {
     }
 }
 
-/// The moment of a message, which is its id in its conversation.
-fn moment(message: &Value) -> Option<&str> {
-    message["ts"].as_str().filter(|ts| time(ts).is_some() && message["type"] == "message")
+impl Seen {
+    /// Notes what a page knows of that is newer than `since`.
+    fn look_at(&mut self, messages: &[Value], since: Timestamp) {
+        let last_reply = |message: &Value| message["latest_reply"].as_str().map(str::to_owned);
+        let moments = messages.iter().flat_map(|message| {
+            let own = moment(message).and_then(|_| message["ts"].as_str());
+            own.map(str::to_owned).into_iter().chain(last_reply(message))
+        });
+        let newest = moments.max_by_key(|ts| time(ts)).filter(|ts| time(ts) > Some(since));
+        self.newest = self.newest.take().or(newest);
+        let moved = messages.iter().filter_map(|message| {
+            moment(message)?;
+            Some((message["ts"].as_str()?.to_owned(), last_reply(message)?))
+        });
+        self.threads.extend(moved.filter(|(_, reply)| time(reply) > Some(since)));
+        self.threads.make_contiguous().sort_by_key(|(_, reply)| Reverse(time(reply)));
+        self.threads.truncate(THREADS_MAX);
+    }
+}
+
+/// When a message was posted. That is its id in its conversation.
+fn moment(message: &Value) -> Option<Timestamp> {
+    time(message["ts"].as_str()?).filter(|_| message["type"] == "message")
+}
+
+/// As Slack writes it.
+fn written_time(at: Timestamp) -> String {
+    let micros = at.as_micros().max(0);
+    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn name(value: &Value) -> Option<String> {
@@ -236,109 +344,4 @@ fn unreadable(what: &str) -> CallFailure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::answer;
-
-    const CONNECTED: Timestamp = Timestamp::from_seconds(1_700_000_000);
-
-    fn walk(cursor: &Value) -> Walk<'_> {
-        Walk { user_id: "alice", account_id: "U1", connected_at: CONNECTED, cursor }
-    }
-
-    fn url(cursor: &Value) -> String {
-        let settings = Settings::default().with("api_base", ["https://slack.test".to_owned()]);
-        Slack.ask(&settings, &Token::new("planted"), &walk(cursor)).url
-    }
-
-    fn read(cursor: &Value, body: &Value) -> Result<Page, CallFailure> {
-        Slack.read(&walk(cursor), &answer(200, &[], body), CONNECTED)
-    }
-
-    fn listed(ids: &[&str]) -> Value {
-        let team = read(&Value::Null, &json!({ "ok": true, "team_id": "T1" })).unwrap().cursor;
-        let channels: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
-        read(&team, &json!({ "ok": true, "channels": channels })).unwrap().cursor
-    }
-
-    #[test]
-    fn a_walk_reads_each_conversation_from_where_it_was_left() {
-        assert_eq!(url(&Value::Null), "https://slack.test/api/auth.test");
-        let cursor = listed(&["C1", "D2"]);
-        let first =
-            "https://slack.test/api/conversations.history?channel=C1&oldest=1700000000.000000&limit=200";
-        assert_eq!(url(&cursor), first);
-        let said = |ts: &str| json!({ "type": "message", "user": "U2", "text": "Hi", "ts": ts });
-        let page = json!({
-            "ok": true, "messages": [said("1700000009.000200"), said("1700000005.000100")], "has_more": true,
-            "response_metadata": { "next_cursor": "older=" },
-        });
-        let page = read(&cursor, &page).unwrap();
-        let ids: Vec<_> = page.events.iter().map(|event| event.dedupe_id.as_str()).collect();
-        assert_eq!(ids, ["message:T1:C1:1700000005.000100", "message:T1:C1:1700000009.000200"]);
-        assert_eq!(url(&page.cursor), format!("{first}&cursor=older%3D"));
-        let page =
-            read(&page.cursor, &json!({ "ok": true, "messages": [said("1700000003.000000")] })).unwrap();
-        assert_eq!((page.events.len(), page.next), (1, Next::More));
-        let page = read(&page.cursor, &json!({ "ok": false, "error": "not_in_channel" })).unwrap();
-        assert_eq!((page.next, &page.cursor["told"]), (Next::Done, &json!({ "C1": "1700000009.000200" })));
-        assert!(url(&page.cursor).contains("/users.conversations?"), "the next walk looks for new ones");
-    }
-
-    #[test]
-    fn a_message_is_told_as_its_event_would_tell_it() {
-        let message = json!({ "type": "message", "user": "U2", "text": "Hi", "ts": "1700000009.000200" });
-        let gone = json!({ "type": "message", "subtype": "tombstone", "ts": "1700000010.000200" });
-        let page = read(&listed(&["C1"]), &json!({ "ok": true, "messages": [gone, message] })).unwrap();
-        let [event] = page.events.try_into().unwrap();
-        assert_eq!(event.event_type.as_str(), "slack.message");
-        let data: Value = serde_json::from_str(event.data.as_str()).unwrap();
-        assert_eq!((&data["team_id"], &data["event"]["channel"]), (&json!("T1"), &json!("C1")));
-        assert_eq!((&data["event"]["text"], &data["event_id"]), (&json!("Hi"), &Value::Null));
-        assert_eq!(data["authorizations"][0]["user_id"], "U1");
-        let pushed = crate::testing::event_of(&Slack, &[], &{
-            let mut pushed = data;
-            pushed["event_id"] = json!("Ev1");
-            pushed.to_string()
-        });
-        assert_eq!(pushed.unwrap().dedupe_id, event.dedupe_id, "it is one event however it is told");
-    }
-
-    #[test]
-    fn history_has_a_pace_of_its_own_in_each_workspace() {
-        assert!(Slack.pace(&walk(&Value::Null)).is_none());
-        let cursor = listed(&["C1"]);
-        let pace = Slack.pace(&walk(&cursor)).unwrap();
-        assert_eq!((pace.shared_by.as_str(), pace.every), ("T1", Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn an_older_grant_sees_public_conversations_alone() {
-        let team = read(&Value::Null, &json!({ "ok": true, "team_id": "T1" })).unwrap().cursor;
-        assert!(url(&team).contains("types=public_channel,private_channel,mpim,im&"));
-        let missing = json!({ "ok": false, "error": "missing_scope" });
-        let narrow = read(&team, &missing).unwrap();
-        assert!(url(&narrow.cursor).contains("types=public_channel&") && narrow.next == Next::More);
-        assert!(read(&narrow.cursor, &missing).is_err());
-        let dead = read(&narrow.cursor, &json!({ "ok": false, "error": "token_revoked" }));
-        assert!(matches!(dead, Err(CallFailure::TokenRefused(_))));
-    }
-
-    #[test]
-    fn pages_that_go_round_come_to_an_end() {
-        let mut cursor = listed(&["C1"]);
-        let round = json!({
-            "ok": true, "messages": [], "has_more": true, "response_metadata": { "next_cursor": "same" },
-        });
-        let mut pages = 0;
-        loop {
-            let page = read(&cursor, &round).unwrap();
-            pages += 1;
-            if page.next == Next::Done {
-                break;
-            }
-            cursor = page.cursor;
-        }
-        assert_eq!(pages, 2);
-    }
-}
+mod tests;

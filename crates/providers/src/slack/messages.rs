@@ -190,7 +190,9 @@ pub(crate) fn send(chat: &Chat, message: &Message, settings: &Settings, token: &
 pub(crate) fn read_sent(answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
     match super::check_ok(answer, now) {
         // Under whatever status: then it was not posted.
-        Err(CallFailure::Passing { reason, retry_after }) if reason == super::RATE_LIMITED => {
+        Err(CallFailure::Passing { reason, retry_after })
+            if super::RATE_LIMITED.contains(&reason.as_str()) =>
+        {
             Err(CallFailure::Exhausted { reason, retry_after: retry_after.unwrap_or(RATE_RESTS) })
         }
         Err(failure) => Err(failure),
@@ -284,10 +286,14 @@ mod tests {
         let error = |error: &str| read(200, json!({ "ok": false, "error": error })).unwrap_err();
         let posted = read(200, json!({ "ok": true, "channel": "C1", "ts": "1700000000.000100" }));
         assert_eq!(posted, Ok(Some("1700000000.000100".to_owned())));
-        assert!(
-            matches!(error("ratelimited"), CallFailure::Exhausted { retry_after, .. } if retry_after == RATE_RESTS)
-        );
-        assert!(matches!(error("channel_not_found"), CallFailure::Refused(_)));
+        for word in ["ratelimited", "rate_limited"] {
+            assert!(
+                matches!(error(word), CallFailure::Exhausted { retry_after, .. } if retry_after == RATE_RESTS)
+            );
+        }
+        for word in ["channel_not_found", "not_in_channel", "is_archived", "msg_too_long", "no_text"] {
+            assert!(matches!(error(word), CallFailure::Refused(_)));
+        }
         assert!(matches!(error("token_revoked"), CallFailure::TokenRefused(_)));
         assert!(matches!(error("fatal_error"), CallFailure::Passing { .. }));
     }

@@ -66,6 +66,9 @@ pub(crate) async fn start_authorization(
     let redirect = query.redirect.filter(|url| !url.is_empty()).map(check_redirect).transpose()?;
     let redirect_uri = format!("{}/api/oauth/{}/callback", app.base_url(&headers), provider.name());
     let is_bound = same_browser::is_asking(&access, &headers, &redirect_uri);
+    if is_bound && same_browser::is_under_another_name(&headers, &redirect_uri) {
+        return Err(other_address(&app.base_url(&headers)));
+    }
     let mark = is_bound.then(Mark::new);
     let cookie = mark.as_ref().map(|mark| mark.cookie(&redirect_uri)).transpose()?;
     let browser = mark.map(|mark| mark.digest());
@@ -86,6 +89,16 @@ fn provider(name: &str) -> Result<&'static dyn Connectable> {
 
 fn wrong(field: &str, message: &str) -> Problem {
     Problem::invalid(vec![FieldProblem { field: field.to_owned(), message: message.to_owned() }])
+}
+
+/// Better said before the user is asked than after.
+fn other_address(base_url: &str) -> Problem {
+    Problem::conflict(
+        "other_address",
+        format!(
+            "providers send browsers back to {base_url}, and what this one keeps here it does not bring there: open {base_url} and begin again"
+        ),
+    )
 }
 
 /// Only a page that a browser can show.

@@ -11,6 +11,8 @@ use engine::clock::{Clock, SystemClock};
 use engine::deliver::Guard;
 use engine::{Engine, Settings};
 use providers::register::registrable;
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use store::Store;
 use tokio::net::TcpListener;
@@ -121,11 +123,15 @@ fn raise_file_limit() {
     }
 }
 
-/// A core would hold every secret that is open.
+/// A core would hold every secret that is open. The limit is for files; where the system hands cores to a program it does
+/// not ask for the limit, and only what is marked is left alone.
 fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        tracing::warn!(%error, "a crash may leave a core file, with secrets in it");
+    let limited = setrlimit(Resource::Core, none);
+    #[cfg(target_os = "linux")]
+    let limited = limited.and(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    if let Err(error) = limited {
+        tracing::warn!(%error, "a crash may leave a core, with secrets in it");
     }
 }
 

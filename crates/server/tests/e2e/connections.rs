@@ -39,7 +39,7 @@ pub(crate) async fn authorize(world: &World, provider: &str, query: &str) -> Ans
 }
 
 /// Goes to a page elsewhere, which sends the browser on; where to.
-async fn visit(url: &str) -> String {
+pub(crate) async fn visit(url: &str) -> String {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let answer = Client::new(host.parse().unwrap(), None).get(&format!("/{path}")).await;
     assert_eq!(answer.status, 303, "{answer:?}");

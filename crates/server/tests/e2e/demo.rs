@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout};
 
+use crate::connections::visit;
 use crate::support::client::{Client, Request};
 use crate::support::database::{Engine, Home};
 use crate::support::program::{ADMIN_KEY, Launch, send};
@@ -69,7 +70,8 @@ async fn a_demo_shows_all_of_it_and_leaves_nothing_behind() {
     Client::new(demo.address, Some(ADMIN_KEY)).get("/api/events").await.problem(401, "unauthorized");
 
     shows_every_kind(&demo.admin()).await;
-    signs_in_once(&demo).await;
+    let cookie = signs_in_once(&demo).await;
+    connects_by_whatever_name(&demo, &cookie).await;
 
     send(&demo.child, Signal::INT);
     assert!(within("the demo's end", demo.child.wait()).await.unwrap().success());
@@ -118,7 +120,8 @@ async fn shows_every_kind(admin: &Client) {
     .await;
 }
 
-async fn signs_in_once(demo: &Demo) {
+/// Its session's cookie.
+async fn signs_in_once(demo: &Demo) -> String {
     let anyone = demo.anyone();
     let link = format!("/sign-in?code={}", demo.code);
     let looked_at = anyone.exchange(&Request::new("HEAD", &link).bytes()).await;
@@ -131,10 +134,56 @@ async fn signs_in_once(demo: &Demo) {
     assert_eq!(followed.header("cache-control"), Some("no-store"));
     let (cookie, attributes) = followed.header("set-cookie").unwrap().split_once("; ").unwrap();
     assert!(attributes.contains("HttpOnly") && attributes.contains("SameSite=Strict"), "{attributes}");
-    anyone.send(Request::new("GET", "/api/keys").header("cookie", cookie)).await.ok();
+    let cookie = cookie.to_owned();
+    anyone.send(Request::new("GET", "/api/keys").header("cookie", &cookie)).await.ok();
 
     let again = anyone.get(&link).await;
     assert_eq!((again.status, again.header("set-cookie")), (410, None));
     anyone.post("/api/session", &json!({ "code": demo.code })).await.problem(401, "unauthorized");
     anyone.post("/api/session", &json!({ "code": demo.code, "key": demo.key })).await.problem(422, "invalid");
+    cookie
+}
+
+/// The demo says that it is at `127.0.0.1`. Many will open it at `localhost`, whose cookies are others.
+async fn connects_by_whatever_name(demo: &Demo, session: &str) {
+    let (anyone, port) = (demo.anyone(), demo.address.port());
+    let start = |host: &str, session: &str| {
+        let page = format!("http://{host}:{port}/connections");
+        let path = format!("/api/oauth/github/start?user_id=alice&redirect={page}");
+        Request::new("GET", &path)
+            .header("host", &format!("{host}:{port}"))
+            .header("accept", "application/json")
+            .header("cookie", session)
+    };
+    let begin = |request: Request| async {
+        let started = anyone.send(request).await;
+        let cookie = started.header("set-cookie").map(|cookie| cookie.split(';').next().unwrap().to_owned());
+        (visit(started.ok()["url"].as_str().unwrap()).await, cookie)
+    };
+    let finish = |callback: String, cookie: Option<String>| async move {
+        let path = callback.strip_prefix(&format!("http://{}", demo.address)).unwrap().to_owned();
+        let back = Request::new("GET", &path).header("cookie", &cookie.unwrap_or_default());
+        demo.anyone().send(back).await.header("location").unwrap().to_owned()
+    };
+
+    // The operator's own session, under either name.
+    let (callback, cookie) = begin(start("localhost", session)).await;
+    assert_eq!(cookie, None, "it would not come back");
+    let went_on = finish(callback, cookie).await;
+    let done = format!("http://localhost:{port}/connections?connection_id=con_");
+    assert!(went_on.starts_with(&done), "{went_on}");
+    let (callback, cookie) = begin(start("127.0.0.1", session)).await;
+    assert!(cookie.is_some());
+    let went_on = finish(callback, cookie).await;
+    assert!(went_on.contains("connection_id=con_"), "{went_on}");
+
+    // A user's session needs the cookie, and is told where it counts.
+    let key = demo.admin().post("/api/keys", &json!({ "name": "alice", "user_id": "alice" })).await.ok();
+    let signed_in = anyone.post("/api/session", &json!({ "key": key["key"] })).await;
+    let alice = signed_in.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let told = anyone.send(start("localhost", &alice)).await.problem(409, "other_address");
+    assert!(told.contains(&format!("open http://{} and begin again", demo.address)), "{told}");
+    let (callback, cookie) = begin(start("127.0.0.1", &alice)).await;
+    let went_on = finish(callback, Some(cookie.expect("it comes back there"))).await;
+    assert!(went_on.contains("connection_id=con_"), "{went_on}");
 }

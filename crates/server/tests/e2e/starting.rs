@@ -52,6 +52,19 @@ async fn the_admin_key_is_printed_at_the_first_start_only(engine: Engine) {
 }
 
 #[tokio::test]
+async fn what_a_crash_leaves_holds_no_secret() {
+    let (_home, launch) = sqlite().await;
+    let program = launch.start().await;
+    let of_it = |what: &str| format!("/proc/{}/{what}", program.process_id());
+    let limits = std::fs::read_to_string(of_it("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+    // What is not to be dumped belongs to root, as far as anybody may look into it. Of root's own this says nothing.
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(of_it("environ")).unwrap());
+    assert_eq!(owner, 0);
+}
+
+#[tokio::test]
 async fn a_configured_admin_key_is_not_printed() {
     let (_home, launch) = sqlite().await;
     let program = launch.start().await;

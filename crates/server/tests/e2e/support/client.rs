@@ -127,7 +127,10 @@ impl Request {
 
     /// The request as it goes over the wire.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut bytes = format!("{} {} HTTP/1.1\r\nhost: waystation.test\r\n", self.method, self.path);
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name == "host") {
+            bytes += "host: waystation.test\r\n";
+        }
         for (name, value) in &self.headers {
             bytes += &format!("{name}: {value}\r\n");
         }

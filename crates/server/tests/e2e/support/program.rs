@@ -141,9 +141,13 @@ impl Program {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// The most memory that it has ever had, in MiB.
     pub(crate) fn memory_peak_mib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
     }
