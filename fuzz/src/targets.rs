@@ -66,8 +66,8 @@ fn parse(provider: &dyn Provider, bytes: &[u8]) -> String {
     }
     let request = RawRequest { headers, ..RawRequest::post("", body.to_vec()) };
     let settings = settings(provider);
-    let known = Known { settings: &settings, keys: Some(&GOOGLE.keys) };
-    let verified = provider.verify(&request, &known, NOW).expect("it was signed");
+    let known = Known { settings: &settings, keys: Some(&GOOGLE.keys), now: NOW };
+    let verified = provider.verify(&request, &known).expect("it was signed");
     match provider.parse(&verified, NOW) {
         Err(unreadable) => told(&unreadable.to_string()),
         Ok(Inbound::Reply(reply)) => format!("reply {}", reply.status),
@@ -146,8 +146,8 @@ pub fn verify(bytes: &[u8]) -> String {
     let mut outcomes = Vec::new();
     for provider in providers::ALL {
         let settings = settings(*provider);
-        let known = Known { settings: &settings, keys: Some(&GOOGLE.keys) };
-        outcomes.push(match provider.verify(&request, &known, NOW) {
+        let known = Known { settings: &settings, keys: Some(&GOOGLE.keys), now: NOW };
+        outcomes.push(match provider.verify(&request, &known) {
             Ok(_) => "believed".to_owned(),
             Err(refusal) => told(&refusal.to_string()),
         });

@@ -102,11 +102,11 @@ impl Intake {
             return Ok(Ingested::Reply(reply));
         }
         let now = self.clock.now();
-        let settings = self.settings(provider);
-        let verified = match provider.verify(request, &Known { settings, keys: None }, now) {
-            Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, settings, now).await?,
+        let known = Known { settings: self.settings(provider), keys: None, now };
+        let verified = match provider.verify(request, &known) {
+            Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, known).await?,
             Err(refusal @ (Refusal::NoKey | Refusal::BadSignature)) => {
-                self.verify_with_secrets(provider, user, request, now).await?.ok_or(refusal)?
+                self.verify_with_secrets(provider, user, request, known).await?.ok_or(refusal)?
             }
             verified => verified?,
         };
@@ -136,14 +136,13 @@ impl Intake {
         &self,
         provider: &dyn Provider,
         request: &'r RawRequest,
-        settings: &Settings,
-        now: Timestamp,
+        known: Known<'_>,
     ) -> Result<Verified<'r>, Refused> {
-        let url = provider.key_document(settings).ok_or(Refusal::UnknownKey)?;
+        let url = provider.key_document(known.settings).ok_or(Refusal::UnknownKey)?;
         let document = self.documents.get(url).await?;
         let verify = |document: &Document| -> Result<_, Refused> {
             let keys = KeySet::parse(document.text.as_bytes()).map_err(NoDocument::from)?;
-            Ok(provider.verify(request, &Known { settings, keys: Some(&keys) }, now)?)
+            Ok(provider.verify(request, &Known { keys: Some(&keys), ..known })?)
         };
         match verify(&document) {
             Err(
@@ -163,11 +162,11 @@ impl Intake {
         provider: &dyn Provider,
         user: Option<&UserId>,
         request: &'r RawRequest,
-        now: Timestamp,
+        known: Known<'_>,
     ) -> Result<Option<Verified<'r>>, NotKept> {
-        let settings = self.registrations.with_secrets(provider, user, self.settings(provider)).await?;
-        let known = settings.as_ref().map(|settings| Known { settings, keys: None });
-        Ok(known.and_then(|known| provider.verify(request, &known, now).ok()))
+        let settings = self.registrations.with_secrets(provider, user, known.settings).await?;
+        let known = settings.as_ref().map(|settings| Known { settings, ..known });
+        Ok(known.and_then(|known| provider.verify(request, &known).ok()))
     }
 
     /// What a hub wants to hear that asks, with this query, whether `user` wants what it would send; `None` if nobody has

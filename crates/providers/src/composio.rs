@@ -17,8 +17,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::connect::Connectable;
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
-    SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Setting, SettingKind, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "COMPOSIO_WEBHOOK_SECRET", SettingKind::Secret);
@@ -42,26 +42,13 @@ const ACCOUNT: &str = "composio.connected_account.";
 pub(crate) struct Composio;
 
 impl Provider for Composio {
-    fn name(&self) -> &'static str {
-        "composio"
-    }
-
-    fn paths(&self) -> &'static [&'static str] {
-        &["/composio"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
+    fn profile(&self) -> Profile {
+        Profile { name: "composio", paths: &["/composio"], settings: &[SECRET] }
     }
 
     /// The headers and the signed text are those of Standard Webhooks; the key is not: it is the secret's text with its
     /// prefix, and not what that is the base64 of.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signatures = request.needed(SIGNATURE)?;
         let id = request.needed(ID)?;
         let timestamp = request.needed(TIMESTAMP)?;
@@ -70,7 +57,7 @@ impl Provider for Composio {
             return Err(Refusal::NoKey);
         }
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
-        if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
+        if known.now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
         }
         let parts = signed_parts(id, timestamp, &request.body);
@@ -220,7 +207,7 @@ const EVENT_TYPES: &[Described] = &[
 /// Composio keeps the tokens itself: an account is its id for a connected account, `ca_…`.
 impl Connectable for Composio {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 }
 

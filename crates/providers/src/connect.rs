@@ -29,7 +29,7 @@ pub fn connectable(name: &str) -> Option<&'static dyn Connectable> {
 
 /// How the accounts of one provider are connected.
 pub trait Connectable: Sync {
-    /// Its name, as in [`crate::Provider::name`] where it also sends.
+    /// Its name, as in [`crate::Profile::name`] where it also sends.
     fn name(&self) -> &'static str;
 
     /// What the operator sets for calling it.

@@ -17,8 +17,8 @@ use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url, application_settings};
 use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const PUBLIC_KEY: Setting = Setting::new("public_key", "DISCORD_PUBLIC_KEY", SettingKind::Required);
@@ -33,26 +33,13 @@ const EVENT: u64 = 1;
 pub(crate) struct Discord;
 
 impl Provider for Discord {
-    fn name(&self) -> &'static str {
-        "discord"
-    }
-
     /// Discord knows one address for all users of an application; the other is for an application that has one user.
-    fn paths(&self) -> &'static [&'static str] {
-        &["/discord/{user}", "/discord"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[PUBLIC_KEY]
+    fn profile(&self) -> Profile {
+        Profile { name: "discord", paths: &["/discord/{user}", "/discord"], settings: &[PUBLIC_KEY] }
     }
 
     /// No age is documented beyond which a request is stale. One that is sent again is known by its bytes.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        _now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         let timestamp = request.needed(TIMESTAMP)?;
         let keys = known.settings.get(PUBLIC_KEY.key);
@@ -246,7 +233,7 @@ const AGENT: &str =
 
 impl Connectable for Discord {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {

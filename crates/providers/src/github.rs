@@ -15,8 +15,8 @@ use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url, application_settings};
 use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
-    SettingKind, Settings, Unreadable, Unsigned, Verified, mac, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, mac, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "GITHUB_WEBHOOK_SECRET", SettingKind::Secret);
@@ -32,16 +32,8 @@ const BODY_BYTES_MAX: usize = 25 * 1_024 * 1_024;
 pub(crate) struct GitHub;
 
 impl Provider for GitHub {
-    fn name(&self) -> &'static str {
-        "github"
-    }
-
-    fn paths(&self) -> &'static [&'static str] {
-        &["/github/{user}"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
+    fn profile(&self) -> Profile {
+        Profile { name: "github", paths: &["/github/{user}"], settings: &[SECRET] }
     }
 
     fn body_bytes_max(&self) -> Option<usize> {
@@ -50,12 +42,7 @@ impl Provider for GitHub {
 
     /// The signature covers the bytes on the wire, also those of a form post. There is no timestamp: only the delivery's
     /// id tells a replay.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        _now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         mac::verify_hex(known.settings.get(SECRET.key), &[&request.body], signature, PREFIX)?;
         Ok(Verified(request))
@@ -120,7 +107,7 @@ static OAUTH: OAuth = OAuth {
 
 impl Connectable for GitHub {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {

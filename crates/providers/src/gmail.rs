@@ -21,8 +21,8 @@ use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url, application_settings};
 use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const SERVICE_ACCOUNT: Setting =
@@ -55,28 +55,19 @@ pub(crate) use self::history::addresses;
 pub(crate) struct Gmail;
 
 impl Provider for Gmail {
-    fn name(&self) -> &'static str {
-        "gmail"
-    }
-
-    fn paths(&self) -> &'static [&'static str] {
-        &["/gmail"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SERVICE_ACCOUNT, AUDIENCE, SUBSCRIPTIONS, JWKS_URL]
+    fn profile(&self) -> Profile {
+        Profile {
+            name: "gmail",
+            paths: &["/gmail"],
+            settings: &[SERVICE_ACCOUNT, AUDIENCE, SUBSCRIPTIONS, JWKS_URL],
+        }
     }
 
     fn key_document<'s>(&self, settings: &'s Settings) -> Option<&'s str> {
         settings.first(JWKS_URL.key)
     }
 
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let [accounts, audiences] =
             [SERVICE_ACCOUNT, AUDIENCE].map(|setting| known.settings.get(setting.key));
         if accounts.is_empty() || audiences.is_empty() {
@@ -85,7 +76,7 @@ impl Provider for Gmail {
         let token = bearer(request)?;
         let claims = known.keys.ok_or(Refusal::UnknownKey)?.claims_of(token)?;
         let claims: Claims = serde_json::from_slice(&claims).map_err(|_| Refusal::NotAToken)?;
-        claims.check(accounts, audiences, now)?;
+        claims.check(accounts, audiences, known.now)?;
         check_subscription(request, known.settings.get(SUBSCRIPTIONS.key))?;
         Ok(Verified(request))
     }
@@ -273,7 +264,7 @@ pub(crate) const GOOGLE_OAUTH: OAuth = OAuth {
 
 impl Connectable for Gmail {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -327,9 +318,10 @@ mod tests {
 
     fn check(settings: &Settings, authorization: &str, body: &str, now: i64) -> Result<(), Refusal> {
         let issuer = Issuer::new();
-        let known = Known { settings, keys: Some(&issuer.keys()) };
+        let keys = issuer.keys();
+        let known = Known { settings, keys: Some(&keys), now: Timestamp::from_seconds(now) };
         let request = request(&[("authorization", authorization)], body.to_owned());
-        Gmail.verify(&request, &known, Timestamp::from_seconds(now)).map(|_| ())
+        Gmail.verify(&request, &known).map(|_| ())
     }
 
     fn check_claims(claims: &Value) -> Result<(), Refusal> {
@@ -421,10 +413,9 @@ mod tests {
         let rotated = format!("Bearer {}", issuer.token("two", &claims()));
         assert_eq!(check(&settings(), &rotated, "{}", NOW), Err(Refusal::UnknownKey));
         let settings = settings();
-        let not_fetched = Known { settings: &settings, keys: None };
+        let not_fetched = Known { settings: &settings, keys: None, now: Timestamp::from_seconds(NOW) };
         let request = request(&[("authorization", &format!("Bearer {token}"))], "{}");
-        let now = Timestamp::from_seconds(NOW);
-        assert_eq!(Gmail.verify(&request, &not_fetched, now).unwrap_err(), Refusal::UnknownKey);
+        assert_eq!(Gmail.verify(&request, &not_fetched).unwrap_err(), Refusal::UnknownKey);
     }
 
     #[test]
@@ -435,12 +426,11 @@ mod tests {
         }
         let keys = Issuer::new().keys();
         let settings = settings();
-        let known = Known { settings: &settings, keys: Some(&keys) };
+        let known = Known { settings: &settings, keys: Some(&keys), now: Timestamp::from_seconds(NOW) };
         let repeated = Refusal::RepeatedHeader(HeaderName::from_static("authorization"));
         for (count, why) in [(0, missing("authorization")), (2, repeated)] {
             let request = request(&vec![("authorization", token.as_str()); count], "{}");
-            let refused = Gmail.verify(&request, &known, Timestamp::from_seconds(NOW));
-            assert_eq!(refused.unwrap_err(), why);
+            assert_eq!(Gmail.verify(&request, &known).unwrap_err(), why);
         }
         for key in [SERVICE_ACCOUNT.key, AUDIENCE.key] {
             let half = Settings::default().with(key, settings.get(key).to_vec());

@@ -82,16 +82,41 @@ pub fn by_name(name: &str) -> Option<&'static dyn Provider> {
     ALL.iter().copied().find(|provider| provider.name() == name)
 }
 
+/// What a provider is, before it has sent anything.
+#[derive(Debug, Clone, Copy)]
+pub struct Profile {
+    /// Its name: in routes, event types, sources and configuration.
+    pub name: &'static str,
+    /// Where its requests come in, below `/api/webhooks`. `{user}` stands for the user whose events these are.
+    pub paths: &'static [&'static str],
+    /// What the operator sets for it. The first is what its requests are signed with, where they are.
+    pub settings: &'static [Setting],
+}
+
+impl dyn Provider + '_ {
+    /// See [`Profile::name`].
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.profile().name
+    }
+
+    /// See [`Profile::paths`].
+    #[must_use]
+    pub fn paths(&self) -> &'static [&'static str] {
+        self.profile().paths
+    }
+
+    /// See [`Profile::settings`].
+    #[must_use]
+    pub fn settings(&self) -> &'static [Setting] {
+        self.profile().settings
+    }
+}
+
 /// How one provider's requests are checked and read.
 pub trait Provider: Sync {
-    /// Its name: in routes, event types, sources and configuration.
-    fn name(&self) -> &'static str;
-
-    /// Where its requests come in, below `/api/webhooks`. `{user}` stands for the user whose events these are.
-    fn paths(&self) -> &'static [&'static str];
-
-    /// What the operator sets for it. The first is what its requests are signed with, where they are.
-    fn settings(&self) -> &'static [Setting];
+    /// What it is.
+    fn profile(&self) -> Profile;
 
     /// The URL of the [`KeySet`] that its tokens are checked against, where it has such tokens. Whoever fetches it
     /// remembers it, and fetches it again, at intervals, when [`Refusal::UnknownKey`] says that it has grown old.
@@ -104,16 +129,11 @@ pub trait Provider: Sync {
         None
     }
 
-    /// Checks that the provider sent this, at about `now`.
+    /// Checks that the provider sent this.
     ///
     /// # Errors
     /// Why it is not to be believed.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal>;
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal>;
 
     /// Reads what the provider says at `now`.
     ///
@@ -183,6 +203,8 @@ pub struct Known<'k> {
     pub settings: &'k Settings,
     /// What [`Provider::key_document`] holds, once it was fetched.
     pub keys: Option<&'k KeySet>,
+    /// The time: what was signed too long before or after it is not believed.
+    pub now: Timestamp,
 }
 
 /// A request that is about to be signed.

@@ -35,7 +35,7 @@ pub fn registrable(name: &str) -> Option<&'static dyn Registrable> {
 
 /// How one provider is made to push.
 pub trait Registrable: Sync {
-    /// Its name, as in [`crate::Provider::name`].
+    /// Its name, as in [`crate::Profile::name`].
     fn name(&self) -> &'static str;
 
     /// What the operator sets for it, besides what is set for calling it.
@@ -193,7 +193,7 @@ pub(crate) fn set_up(external_id: impl Into<String>) -> Step {
     Step::Done(Done::SetUp(set_up, None))
 }
 
-/// Where `path` of [`crate::Provider::paths`] is, for `user`. Bytes that would end a part of it are written out.
+/// Where `path` of [`crate::Profile::paths`] is, for `user`. Bytes that would end a part of it are written out.
 pub(crate) fn below(path: &str, user: Option<&UserId>) -> String {
     let user = user.map(UserId::as_str).unwrap_or_default();
     let mut url = Url::parse("http://way.test/api/webhooks").expect("it is one");

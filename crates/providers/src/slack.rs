@@ -19,8 +19,9 @@ use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::connect::{Connectable, api_url, application_settings};
 use crate::oauth::{ClientAuth, OAuth, identity};
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Recurrence, Refusal,
-    Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, mac, refuse_list,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Recurrence,
+    Refusal, Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, mac,
+    refuse_list,
 };
 
 const SECRET: Setting = Setting::new("signing_secret", "SLACK_SIGNING_SECRET", SettingKind::Secret);
@@ -41,29 +42,16 @@ const TOLERANCE_SECONDS: u32 = 300;
 pub(crate) struct Slack;
 
 impl Provider for Slack {
-    fn name(&self) -> &'static str {
-        "slack"
-    }
-
-    fn paths(&self) -> &'static [&'static str] {
-        &["/slack/{user}"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
+    fn profile(&self) -> Profile {
+        Profile { name: "slack", paths: &["/slack/{user}"], settings: &[SECRET] }
     }
 
     /// The secret is text: it looks like hexadecimal and is not decoded. The timestamp is signed as it was written.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         let timestamp = request.needed(TIMESTAMP)?;
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
-        if now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
+        if known.now.as_seconds().abs_diff(seconds) > TOLERANCE_SECONDS.into() {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
         }
         mac::verify_hex(
@@ -325,7 +313,7 @@ const DEAD_TOKEN: [&str; 5] =
 
 impl Connectable for Slack {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -62,8 +62,8 @@ pub(crate) fn verify(
     now: i64,
 ) -> Result<(), Refusal> {
     let settings = secrets(provider, &[secret]);
-    let known = Known { settings: &settings, keys: None };
-    provider.verify(request, &known, Timestamp::from_seconds(now)).map(|_| ())
+    let known = Known { settings: &settings, keys: None, now: Timestamp::from_seconds(now) };
+    provider.verify(request, &known).map(|_| ())
 }
 
 pub(crate) fn read_at(
@@ -144,13 +144,12 @@ pub(crate) fn assert_nothing_may_be_altered(
     let mut other = secret.to_owned();
     other.replace_range(..1, if secret.starts_with('0') { "1" } else { "0" });
     assert!(verify(provider, genuine, &other, now).is_err());
-    let unset = Known { settings: &Settings::default(), keys: None };
-    let refused = provider.verify(genuine, &unset, Timestamp::from_seconds(now)).unwrap_err();
-    assert_eq!(refused, Refusal::NoKey);
+    let now = Timestamp::from_seconds(now);
+    let unset = Known { settings: &Settings::default(), keys: None, now };
+    assert_eq!(provider.verify(genuine, &unset).unwrap_err(), Refusal::NoKey);
     let settings = secrets(provider, &["0123456789abcdef", secret]);
     // A key that is no key is named before the next is looked at; a wrong one is not.
-    let both =
-        provider.verify(genuine, &Known { settings: &settings, keys: None }, Timestamp::from_seconds(now));
+    let both = provider.verify(genuine, &Known { settings: &settings, ..unset });
     assert!(matches!(both, Ok(_) | Err(Refusal::BadKey(_))));
 }
 
@@ -281,9 +280,9 @@ mod laws {
             let request = RawRequest { headers: headers.collect(), ..RawRequest::post("", body) };
             for provider in all() {
                 let settings = secrets(provider, &["3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"]);
-                let known = Known { settings: &settings, keys: None };
                 let now = Timestamp::from_micros(now);
-                prop_assert!(provider.verify(&request, &known, now).is_err());
+                let known = Known { settings: &settings, keys: None, now };
+                prop_assert!(provider.verify(&request, &known).is_err());
                 if let Ok(Inbound::Events(events)) = provider.parse(&Verified(&request), now) {
                     prop_assert!(!events.is_empty());
                     prop_assert!(events.iter().all(|event| !event.dedupe_id.is_empty()));

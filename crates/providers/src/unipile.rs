@@ -20,8 +20,8 @@ use crate::api::Token;
 use crate::connect::Connectable;
 use crate::oauth::API_BASE;
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Reply,
-    Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified, lenient, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "UNIPILE_WEBHOOK_SECRET", SettingKind::Secret);
@@ -36,24 +36,11 @@ const STATUS_WINDOW_SECONDS: i64 = 60;
 pub(crate) struct Unipile;
 
 impl Provider for Unipile {
-    fn name(&self) -> &'static str {
-        "unipile"
+    fn profile(&self) -> Profile {
+        Profile { name: "unipile", paths: &["/unipile/messages"], settings: &[SECRET] }
     }
 
-    fn paths(&self) -> &'static [&'static str] {
-        &["/unipile/messages"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
-    }
-
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        _now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let sent = request.needed(AUTH)?;
         let secrets = known.settings.get(SECRET.key);
         if secrets.is_empty() {
@@ -316,7 +303,7 @@ const BASE: Setting = Setting::new(API_BASE, "UNIPILE_API_BASE", SettingKind::Op
 /// Unipile keeps the sessions itself: an account is its own id for it.
 impl Connectable for Unipile {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {

@@ -23,9 +23,9 @@ use crate::connect::{Connectable, api_url, application_settings};
 use crate::gmail::GOOGLE_OAUTH;
 use crate::oauth::{OAuth, identity};
 use crate::{
-    Asked, CannotSign, Confirmation, Decision, Described, Inbound, InboundEvent, Known, Owner, Provider,
-    RawRequest, Recurrence, Refusal, Reply, Setting, SettingKind, Settings, Unreadable, Unsigned, Verified,
-    Wish,
+    Asked, CannotSign, Confirmation, Decision, Described, Inbound, InboundEvent, Known, Owner, Profile,
+    Provider, RawRequest, Recurrence, Refusal, Reply, Setting, SettingKind, Settings, Unreadable, Unsigned,
+    Verified, Wish,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "YOUTUBE_WEBHOOK_SECRET", SettingKind::Secret);
@@ -45,25 +45,12 @@ const PUBLICATION_IS_NEWS: Duration = Duration::from_secs(30 * 24 * 3_600);
 pub(crate) struct YouTube;
 
 impl Provider for YouTube {
-    fn name(&self) -> &'static str {
-        "youtube"
-    }
-
-    fn paths(&self) -> &'static [&'static str] {
-        &["/youtube/{user}"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
+    fn profile(&self) -> Profile {
+        Profile { name: "youtube", paths: &["/youtube/{user}"], settings: &[SECRET] }
     }
 
     /// The sender chooses the method. Google's hub still takes SHA-1, which is sound as an HMAC.
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        _now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         let secrets = known.settings.get(SECRET.key);
         if secrets.is_empty() {
@@ -246,7 +233,7 @@ static OAUTH: OAuth = OAuth { scopes: &["https://www.googleapis.com/auth/youtube
 
 impl Connectable for YouTube {
     fn name(&self) -> &'static str {
-        Provider::name(self)
+        self.profile().name
     }
 
     /// The application is Google's, for Gmail and for this.

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{FromRequestParts, Query, State};
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::RETRY_AFTER;
-use http::{HeaderMap, StatusCode};
+use http::request::Parts;
 use serde_json::{Value, json};
 
 use crate::accounts::account;
@@ -61,11 +62,8 @@ impl World {
 pub(crate) async fn conversations(
     State(world): State<Arc<World>>,
     Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
+    _: Admitted,
 ) -> Response {
-    if let Some(refusal) = refusal(&world, &headers) {
-        return refusal;
-    }
     let from = query.get("cursor").cloned().unwrap_or_default();
     let data = world.data();
     let mut left = data.slack.channels.keys().filter(|channel| **channel >= from);
@@ -83,11 +81,8 @@ pub(crate) async fn conversations(
 pub(crate) async fn history(
     State(world): State<Arc<World>>,
     Query(query): Query<HashMap<String, String>>,
-    headers: HeaderMap,
+    _: Admitted,
 ) -> Response {
-    if let Some(refusal) = refusal(&world, &headers) {
-        return refusal;
-    }
     let now = world.now();
     let mut data = world.data();
     let rests_until = data.slack.asked_at.map_or(now, |at| at + HISTORY_EVERY_SECONDS);
@@ -118,13 +113,23 @@ pub(crate) async fn history(
     Json(body).into_response()
 }
 
-/// What is said to a token that opens nothing, and to a call that was told to fail.
-fn refusal(world: &World, headers: &HeaderMap) -> Option<Response> {
-    if account(world, "slack", headers).is_none() {
-        return Some(failed("invalid_auth"));
+/// A call with a token that opens something, and that was not told to fail.
+pub(crate) struct Admitted;
+
+impl FromRequestParts<Arc<World>> for Admitted {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, world: &Arc<World>) -> Result<Self, Response> {
+        if account(world, "slack", &parts.headers).is_none() {
+            return Err(failed("invalid_auth"));
+        }
+        match world.count_api_call("slack") {
+            Some(status) => {
+                Err((status, Json(json!({ "ok": false, "error": "internal_error" }))).into_response())
+            }
+            None => Ok(Self),
+        }
     }
-    let status = world.count_api_call("slack")?;
-    Some((status, Json(json!({ "ok": false, "error": "internal_error" }))).into_response())
 }
 
 fn failed(error: &str) -> Response {

@@ -17,6 +17,7 @@ mod sources;
 mod subscriptions;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub struct Model {
     notes: Board,
     /// How often each method has been called.
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    /// Which calls of a method fail.
+    failing: Mutex<BTreeMap<&'static str, Range<u64>>>,
 }
 
 /// What is kept. Whatever the maps sort by is the order in which the contract lists it.
@@ -108,6 +111,23 @@ impl Model {
         Self::default()
     }
 
+    /// Calls of a method fail from now on, as those of a store that is away: these of the next, counted from 0. Only
+    /// `append`, `change_connection`, `settle_task` and `finish_sync` do.
+    pub fn fail(&self, method: &'static str, calls: Range<u64>) {
+        let made = lock(&self.calls).get(method).copied().unwrap_or_default();
+        lock(&self.failing).insert(method, calls.start.saturating_add(made)..calls.end.saturating_add(made));
+    }
+
+    /// Whether the method `called` fails this time.
+    fn reach(&self, called: &'static str) -> Result<()> {
+        let made = lock(&self.calls).get(called).copied().unwrap_or_default();
+        if lock(&self.failing).get(called).is_none_or(|failing| !failing.contains(&made)) {
+            return Ok(());
+        }
+        *lock(&self.calls).entry(called).or_default() += 1;
+        Err(StoreError::Unavailable("it was told to be away".to_owned()))
+    }
+
     /// The data, for the method `called`.
     fn data(&self, called: &'static str) -> MutexGuard<'_, Data> {
         *lock(&self.calls).entry(called).or_default() += 1;
@@ -133,6 +153,7 @@ fn paged<Id: Ord, T>(
 #[async_trait]
 impl Store for Model {
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+        self.reach("append")?;
         Ok(self.data("append").append(appends, routes, now))
     }
 
@@ -392,6 +413,7 @@ impl Store for Model {
     }
 
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool> {
+        self.reach("change_connection")?;
         Ok(self.data("change_connection").change_connection(connection, due))
     }
 
@@ -451,6 +473,7 @@ impl Store for Model {
     }
 
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool> {
+        self.reach("settle_task")?;
         Ok(self.data("settle_task").settle_task(task, due_at, memory))
     }
 
@@ -471,6 +494,7 @@ impl Store for Model {
         settled: (&Task, Timestamp, &str),
         synced: (ConnectionId, Timestamp),
     ) -> Result<bool> {
+        self.reach("finish_sync")?;
         Ok(self.data("finish_sync").finish_sync(settled, synced))
     }
 

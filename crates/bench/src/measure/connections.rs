@@ -30,6 +30,8 @@ const CONNECTING: usize = 16;
 const FIRST_POLLS_WITHIN: Duration = Duration::from_secs(600);
 const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 
+/// From one reading to the next are so many parts of the time that is observed.
+const SPANS: u32 = 4;
 /// Memory may move by as much and is steady still: the allocator keeps pages that come and go.
 const STEADY_MIB: f64 = 8.0;
 /// What can be missing of the polls that are due, since each span is up to a tenth longer and the window ends in between.
@@ -57,9 +59,9 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
         sleep(Duration::from_secs(poll_seconds)).await;
         observe(site, &sandbox, &launch, &program).await
     };
-    let [from, to] = measured.await.map_err(|error: anyhow::Error| error.context(program.log_tail()))?;
+    let readings = measured.await.map_err(|error: anyhow::Error| error.context(program.log_tail()))?;
     program.stop().await?;
-    rows(site, &from, &to)
+    rows(site, &readings)
 }
 
 fn seconds_now() -> i64 {
@@ -126,19 +128,24 @@ async fn polled_once(sandbox: &Sandbox, count: usize) -> Result<()> {
     tokio::time::timeout(FIRST_POLLS_WITHIN, all).await.context("not every connection was polled")
 }
 
-/// How it stands at the beginning and at the end of a few rounds of the schedule.
+/// How it stands at moments evenly spread over a few rounds of the schedule, the first at their beginning and the last at
+/// their end.
 async fn observe(
     site: &Site<'_>,
     sandbox: &Sandbox,
     launch: &Launch,
     program: &Program,
-) -> Result<[Reading; 2]> {
+) -> Result<Vec<Reading>> {
     let Options { seconds, poll_seconds, .. } = *site.options;
     // Whole rounds: within one the polls need not be spread evenly.
     let rounds = seconds.div_ceil(poll_seconds).max(2);
-    let from = Reading::take(sandbox, launch, program).await?;
-    sleep(Duration::from_secs(rounds * poll_seconds)).await;
-    Ok([from, Reading::take(sandbox, launch, program).await?])
+    let span = Duration::from_secs(rounds * poll_seconds) / SPANS;
+    let mut readings = vec![Reading::take(sandbox, launch, program).await?];
+    for _ in 0..SPANS {
+        sleep(span).await;
+        readings.push(Reading::take(sandbox, launch, program).await?);
+    }
+    Ok(readings)
 }
 
 impl Reading {
@@ -154,33 +161,63 @@ impl Reading {
     }
 }
 
-fn rows(site: &Site<'_>, from: &Reading, to: &Reading) -> Result<Vec<Row>> {
+fn rows(site: &Site<'_>, readings: &[Reading]) -> Result<Vec<Row>> {
     let Options { polled, poll_seconds, .. } = *site.options;
+    let [from, .., to] = readings else { anyhow::bail!("nothing was read") };
     let span = (to.at - from.at).as_secs_f64();
     let polls = f64::from(to.polls - from.polls);
     ensure!(polls > 0.0, "nobody was polled in {span:.0} s");
     let statements = to.statements.zip(from.statements).context("the program counts no statements")?;
     let due = polled as f64 / poll_seconds as f64;
-    let (key, name) = (site.engine.key(), site.engine.name());
-    let row = |what: &str, told: &str, value, unit| {
-        Row::new(format!("connections_{what}_{key}"), format!("{told}, {name}"), value, unit)
-    };
     let cpu = (to.cpu - from.cpu).as_secs_f64();
-    let each = format!("{:.0} µs a poll", cpu * 1e6 / polls);
-    let grown = to.resident_mib - from.resident_mib;
-    Ok(vec![
-        row("polls_per_second", "connections polled", polls / span, "/s")
-            .target(Target::AtLeast(due * PACE))
+    let row = |what: &str, told: &str, value, unit| row(site.engine, what, told, value, unit);
+    let mut rows = vec![
+        row("polls", "connections polled", polls, "")
+            .target(Target::AtLeast(due * span * PACE))
+            .note(format!("of {} due in {span:.0} s, up to a tenth later each", Number(due * span))),
+        row("polls_per_second", "connections polled a second", polls / span, "/s")
             .note(format!("{} connections, one poll each in {poll_seconds} s", Number(polled as f64))),
         row("statements_per_poll", "SQL statements per poll", (statements.0 - statements.1) / polls, "")
             .target(Target::AtMost(statements_max(site.engine))),
+        row("cpu_us_per_poll", "processor time per poll", cpu * 1e6 / polls, "µs"),
         row("cpu_percent", "processor time while they are polled", cpu / span * 100.0, "% of a core")
-            .note(each),
-        row("memory_start_mib", "memory at the beginning", from.resident_mib, "MiB"),
-        row("memory_end_mib", "memory at the end", to.resident_mib, "MiB")
-            .target(Target::AtMost(from.resident_mib + STEADY_MIB))
-            .note(format!("{grown:+.1} MiB in {span:.0} s")),
-    ])
+            .note(format!("from moment to moment: {}", shares(readings))),
+    ];
+    rows.extend(memory_rows(site.engine, readings));
+    Ok(rows)
+}
+
+fn row(engine: Engine, what: &str, told: &str, value: f64, unit: &'static str) -> Row {
+    Row::new(
+        format!("connections_{what}_{}", engine.key()),
+        format!("{told}, {}", engine.name()),
+        value,
+        unit,
+    )
+}
+
+/// How much of a core each part of the time has taken, in percent.
+fn shares(readings: &[Reading]) -> String {
+    let share = |pair: &[Reading]| {
+        let (cpu, span) = (pair[1].cpu - pair[0].cpu, pair[1].at - pair[0].at);
+        Number(cpu.as_secs_f64() / span.as_secs_f64() * 100.0).to_string()
+    };
+    readings.windows(2).map(share).collect::<Vec<_>>().join(", ")
+}
+
+fn memory_rows(engine: Engine, readings: &[Reading]) -> [Row; 3] {
+    let at = |index: usize| readings[index].resident_mib;
+    let row = |what: &str, when: &str, value| {
+        row(engine, &format!("memory_{what}_mib"), &format!("memory {when}"), value, "MiB")
+    };
+    let (first, last) = (at(0), at(readings.len() - 1));
+    let all: Vec<_> = readings.iter().map(|reading| Number(reading.resident_mib).to_string()).collect();
+    let told = format!("{:+.1} MiB; from moment to moment: {}", last - first, all.join(", "));
+    [
+        row("start", "at the beginning", first),
+        row("middle", "in the middle", at(readings.len() / 2)),
+        row("end", "at the end", last).target(Target::AtMost(first + STEADY_MIB)).note(told),
+    ]
 }
 
 /// A poll without news reads its account, and writes two rows at its end; a claim is shared by several. SQLite counts where a

@@ -7,9 +7,10 @@ use std::time::Duration;
 use domain::UserId;
 use serde_json::{Value, json};
 use store::Position;
-use tokio::sync::watch;
 
+use super::crier::Rung;
 use super::elsewhere::{Elsewhere, Heard};
+use super::line::Line;
 use super::scope::Scope;
 use super::tail::Entry;
 use crate::clock::Clock;
@@ -45,7 +46,7 @@ impl Whisper {
     }
 }
 
-/// Where the log stands, for the connections of one room. Their wake-up.
+/// Where the log stands, for the connections of one room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marks {
     /// The newest event of the room.
@@ -54,39 +55,66 @@ pub(crate) struct Marks {
     pub(crate) before: Position,
     /// Where that batch began. Between the two there is nothing of the room.
     pub(crate) from: Position,
-    /// Whispers so far.
-    pub(crate) whispers: u64,
 }
 
+#[derive(Debug, Default)]
+struct Room(Mutex<Within>);
+
+/// What a room holds.
 #[derive(Debug)]
-struct Room {
-    marks: watch::Sender<Marks>,
-    whispers: Mutex<VecDeque<(u64, Arc<Whisper>)>>,
+struct Within {
+    marks: Marks,
+    /// Whispers so far, and the newest of them.
+    whispered: u64,
+    whispers: VecDeque<Arc<Whisper>>,
+    /// By the connections' names.
+    lines: HashMap<u64, Arc<Line>>,
 }
 
-impl Default for Room {
+impl Default for Within {
     fn default() -> Self {
         let none = Position::START;
-        let marks = Marks { latest: none, before: none, from: none, whispers: 0 };
-        Self { marks: watch::Sender::new(marks), whispers: Mutex::default() }
+        let marks = Marks { latest: none, before: none, from: none };
+        Self { marks, whispered: 0, whispers: VecDeque::new(), lines: HashMap::new() }
     }
 }
 
 impl Room {
-    fn ring(&self, latest: Position, from: Position) {
-        self.marks.send_modify(|marks| {
-            *marks = Marks { before: marks.latest, latest, from, ..*marks };
-        });
+    fn within(&self) -> MutexGuard<'_, Within> {
+        lock(&self.0)
+    }
+
+    /// Marks what is new; who is there, with these marks.
+    fn mark(&self, latest: Position, from: Position) -> Vec<Rung> {
+        let mut within = self.within();
+        within.marks = Marks { before: within.marks.latest, latest, from };
+        let marks = within.marks;
+        within.lines.values().map(|line| (Arc::clone(line), marks)).collect()
+    }
+
+    /// Marks that what lies before `end` is not known, and rings for all: nobody has seen what is between, and nobody may
+    /// step over it.
+    fn skip(&self, end: Position) {
+        let mut within = self.within();
+        within.marks = Marks { latest: end, before: end, from: end };
+        within.ring();
     }
 
     fn whisper(&self, whisper: &Arc<Whisper>) {
-        let mut whispers = lock(&self.whispers);
-        self.marks.send_modify(|marks| {
-            marks.whispers += 1;
-            whispers.push_back((marks.whispers, Arc::clone(whisper)));
-        });
-        if whispers.len() > WHISPERS_MAX {
-            whispers.pop_front();
+        let mut within = self.within();
+        within.whispered += 1;
+        within.whispers.push_back(Arc::clone(whisper));
+        if within.whispers.len() > WHISPERS_MAX {
+            within.whispers.pop_front();
+        }
+        within.ring();
+    }
+}
+
+impl Within {
+    fn ring(&self) {
+        for line in self.lines.values() {
+            line.ring();
         }
     }
 }
@@ -127,37 +155,31 @@ pub(crate) struct Seat {
     user: Option<UserId>,
     is_own: bool,
     clock: Arc<dyn Clock>,
-    marks: watch::Receiver<Marks>,
+    line: Arc<Line>,
+    /// Whispers of the room that have been heard, or were there before.
     heard: u64,
 }
 
 impl Seat {
-    /// Waits until there is something new for the room.
-    pub(crate) async fn rung(&mut self) {
-        // The room is held, so its bell stays.
-        let _stays = self.marks.changed().await;
-    }
-
     /// Where the room stands.
-    pub(crate) fn marks(&mut self) -> Marks {
-        *self.marks.borrow_and_update()
+    pub(crate) fn marks(&self) -> Marks {
+        self.room.within().marks
     }
 
     /// What has been whispered since the last call.
     pub(crate) fn whispers(&mut self) -> Vec<Arc<Whisper>> {
-        // Only looked at: that the bell has rung may also concern the log.
-        if self.marks.borrow().whispers == self.heard {
-            return Vec::new();
-        }
-        let whispers = lock(&self.room.whispers);
-        let heard = self.heard;
-        self.heard = whispers.back().map_or(heard, |last| last.0);
-        whispers.iter().filter(|(number, _)| *number > heard).map(|(_, said)| Arc::clone(said)).collect()
+        let within = self.room.within();
+        let missed = usize::try_from(within.whispered - self.heard).unwrap_or(usize::MAX);
+        self.heard = within.whispered;
+        let known = within.whispers.len();
+        within.whispers.range(known.saturating_sub(missed)..).cloned().collect()
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.room.within().lines.remove(&self.line.connection);
+        self.line.hang_up();
         self.rooms.leave(self.user.as_ref(), self.is_own, self.clock.elapsed());
     }
 }
@@ -168,27 +190,31 @@ impl Rooms {
         Self { elsewhere, ..Self::default() }
     }
 
-    /// Takes a place in the room of what `scope` shows. It is the user's own, of whom so many may be there, or somebody's who
+    /// Takes a place in the room of what the line's session shows. It is the user's own, of whom so many may be there, or somebody's who
     /// looks on. `None` where the user has that many.
     pub(crate) fn enter(
         self: &Arc<Self>,
-        scope: &Scope,
+        line: &Arc<Line>,
         own_max: Option<usize>,
         clock: &Arc<dyn Clock>,
     ) -> Option<Seat> {
-        let room = match scope.user() {
+        let user = line.session().scope().user().cloned();
+        let room = match &user {
             None => Arc::clone(&self.everyone),
             Some(user) => self.enter_user(user, own_max)?,
         };
-        let marks = room.marks.subscribe();
-        let heard = marks.borrow().whispers;
+        let heard = {
+            let mut within = room.within();
+            within.lines.insert(line.connection, Arc::clone(line));
+            within.whispered
+        };
         Some(Seat {
             rooms: Arc::clone(self),
             room,
-            user: scope.user().cloned(),
+            user,
             is_own: own_max.is_some(),
             clock: Arc::clone(clock),
-            marks,
+            line: Arc::clone(line),
             heard,
         })
     }
@@ -231,33 +257,27 @@ impl Rooms {
         }
     }
 
-    /// Wakes whoever streams one of `entries`, which are what the log holds after `from`.
-    pub(crate) fn ring(&self, entries: &[Arc<Entry>], from: Position) {
-        let Some(last) = entries.last() else { return };
+    /// Marks `entries`, which are what the log holds after `from`; whoever they concern.
+    pub(crate) fn ring(&self, entries: &[Arc<Entry>], from: Position) -> Vec<Rung> {
+        let Some(last) = entries.last() else { return Vec::new() };
         let mut latest: HashMap<&UserId, Position> = HashMap::new();
         for entry in entries {
             latest.extend(entry.event.user_id.as_ref().map(|user| (user, entry.position)));
         }
+        let mut rung = self.everyone.mark(last.position, from);
         let users = lock(&self.users);
         for (user, latest) in latest {
-            if let Some(occupied) = users.get(user) {
-                occupied.room.ring(latest, from);
-            }
+            rung.extend(users.get(user).into_iter().flat_map(|occupied| occupied.room.mark(latest, from)));
         }
-        self.everyone.ring(last.position, from);
+        rung
     }
 
-    /// Wakes everybody: what lies before `end` is not known.
+    /// Has everybody look for themselves: what lies before `end` is not known.
     pub(crate) fn ring_all(&self, end: Position) {
         for occupied in lock(&self.users).values() {
-            // Nobody has seen what is between, and nobody may step over it.
-            occupied.room.marks.send_modify(|marks| {
-                *marks = Marks { latest: end, before: end, from: end, ..*marks };
-            });
+            occupied.room.skip(end);
         }
-        self.everyone.marks.send_modify(|marks| {
-            *marks = Marks { latest: end, before: end, from: end, ..*marks };
-        });
+        self.everyone.skip(end);
     }
 
     /// Passes it on to the user's connections, and to those who see everyone.
@@ -409,7 +429,7 @@ mod tests {
     }
 
     fn enter(rooms: &Arc<Rooms>, scope: &Scope, is_own: bool, clock: &Arc<dyn Clock>) -> Seat {
-        rooms.enter(scope, is_own.then_some(2), clock).unwrap()
+        rooms.enter(&Line::to_nobody(scope), is_own.then_some(2), clock).unwrap()
     }
 
     fn typing(state: &str) -> Whisper {
@@ -467,10 +487,16 @@ mod tests {
         let (rooms, clock) = (Arc::new(Rooms::default()), Arc::new(SystemClock::new()) as Arc<_>);
         let (alices, bobs) = (scope(Access::User(user("alice")), &[]), scope(Access::User(user("bob")), &[]));
         let mut seats = [(); 2].map(|()| Some(enter(&rooms, &alices, true, &clock)));
-        assert!(rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_none());
+        assert!(
+            rooms.is_full(&user("alice"), 2)
+                && rooms.enter(&Line::to_nobody(&alices), Some(2), &clock).is_none()
+        );
         let _others = [enter(&rooms, &bobs, true, &clock), enter(&rooms, &alices, false, &clock)];
         seats[0] = None;
-        assert!(!rooms.is_full(&user("alice"), 2) && rooms.enter(&alices, Some(2), &clock).is_some());
+        assert!(
+            !rooms.is_full(&user("alice"), 2)
+                && rooms.enter(&Line::to_nobody(&alices), Some(2), &clock).is_some()
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Follows the log while anybody streams it: reads what is new, once for all connections, and wakes those it concerns.
+//! Follows the log while anybody streams it: reads what is new, once for all connections, and has it taken to those it
+//! concerns.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -8,6 +9,7 @@ use store::{Position, Store, StoreError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::crier::Crier;
 use super::ephemera::Rooms;
 use super::metrics::Figures;
 use super::tail::{Entry, Tail};
@@ -45,7 +47,7 @@ impl Advance {
 pub(crate) struct Follower {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    pub(super) tail: Tail,
+    pub(super) crier: Arc<Crier>,
     rooms: Arc<Rooms>,
     advance: Advance,
     figures: Arc<Figures>,
@@ -67,9 +69,9 @@ impl Follower {
         stopping: CancellationToken,
     ) -> Self {
         Self {
+            crier: Arc::new(Crier::new(Tail::new(Position::START), Arc::clone(&clock), Arc::clone(&figures))),
             store,
             clock,
-            tail: Tail::new(Position::START),
             rooms,
             advance,
             figures,
@@ -113,7 +115,7 @@ impl Follower {
     async fn news(&self) {
         if self.audience.load(Ordering::Acquire) == 0 {
             // Whoever comes next begins later, or reads the store.
-            self.tail.skip_to(self.tail.end());
+            self.tail().skip_to(self.tail().end());
             return self.has_audience.notified().await;
         }
         let poll = if self.store.is_shared() { TAIL_POLL_SHARED_EVERY } else { TAIL_POLL_EVERY };
@@ -124,15 +126,19 @@ impl Follower {
         }
     }
 
-    /// Reads all that is new.
+    fn tail(&self) -> &Tail {
+        &self.crier.tail
+    }
+
+    /// Reads all that is new, and takes it round.
     async fn step(&self) -> Result<(), StoreError> {
         let head = self.store.head().await?;
-        let mut end = self.tail.end();
+        let mut end = self.tail().end();
         self.figures.lag.set(head.0 - end.0);
         if head.0 - end.0 > TAIL_EVENTS_MAX as i64 {
             // Nobody has read this for a while, or it is faster than we are. Each connection reads from the store what
             // concerns it, which is less.
-            self.tail.skip_to(head);
+            self.tail().skip_to(head);
             self.rooms.ring_all(head);
             self.rung_to.store(head.0, Ordering::Release);
             return Ok(());
@@ -144,9 +150,11 @@ impl Follower {
             let last = entries.last().map_or(end, |entry| entry.position);
             // Some positions stay empty; what is read in one go has none that are still to be filled.
             let read_to = if is_whole { last.max(head) } else { last };
-            self.tail.push(entries.clone(), read_to);
-            self.rooms.ring(&entries, end);
+            self.tail().push(entries.clone(), read_to);
+            let rung = self.rooms.ring(&entries, end);
             self.rung_to.store(read_to.0, Ordering::Release);
+            // What comes meanwhile is read when all have this, and then goes out together.
+            self.crier.go_round(rung).await;
             end = read_to;
         }
         self.figures.lag.set(0);

@@ -1,20 +1,22 @@
 //! Live streams: the same log, as browsers tail it.
 //!
-//! A connection holds a cursor and nothing else. One task follows the log, keeps its newest events in memory, and wakes
-//! whoever they concern; each connection then reads on from where it is, from that tail or, when it is further behind, from
-//! the store. Live is replay with an empty backlog: there is no queue for a connection that could overflow, no moment at
+//! A connection holds a cursor and nothing else. One task follows the log, keeps its newest events in memory, and goes round
+//! those they concern; each is shown what lies ahead of where it is, from that tail or, when it is further behind, by its own
+//! task from the store. Live is replay with an empty backlog: there is no queue for a connection that could overflow, no moment at
 //! which it is handed from one to the other, and nothing that it could miss, here or at another node.
 //!
 //! Read in this order: [`scope`] (what may be shown), [`frame`] (what is said), [`session`] (the life of a stream, without
-//! any I/O), [`tail`] and [`follow`] (the log in memory), [`place`] (how many there may be), [`stream`] (one connection),
-//! [`ephemera`] (what is passed on and not kept) and [`elsewhere`] (the same at other nodes), [`send`] (what clients do),
+//! any I/O), [`line`] (how a connection is reached), [`tail`], [`follow`] and [`crier`] (the log in memory, and who takes it
+//! round), [`place`] (how many there may be), [`stream`] (one connection), [`ephemera`] (what is passed on and not kept) and [`elsewhere`] (the same at other nodes), [`send`] (what clients do),
 //! [`revoke`].
 
+mod crier;
 mod cursor;
 mod elsewhere;
 mod ephemera;
 mod follow;
 mod frame;
+mod line;
 mod metrics;
 mod place;
 mod revoke;
@@ -37,12 +39,13 @@ pub use cursor::{Cursor, NotACursor};
 pub use ephemera::{PRESENCE, TYPING, Whisper};
 pub(crate) use follow::Advance;
 pub use frame::{Ack, Bye, Frame, From, Hello, Lost, Refusal, Send};
+pub use line::{Gone, Outlet, Sent};
 pub use metrics::Figures;
 pub use place::{Full, Place};
 pub use scope::{Grant, Scope};
 pub use send::{Conversations, Desk, SOURCE, UNAVAILABLE};
 pub use session::Moment;
-pub use stream::{Gate, Gone, Heard, Wire};
+pub use stream::{Gate, Heard, Wire};
 pub use tail::Entry;
 
 use self::elsewhere::Elsewhere;

@@ -136,6 +136,11 @@ impl Session {
         Ok(())
     }
 
+    /// Shows nothing more of itself: it counts as behind, and nobody catches up for it.
+    pub(crate) fn withdraw(&mut self) {
+        self.has_caught_up = false;
+    }
+
     /// Whether something may lie ahead, as the room's bell tells.
     pub(crate) fn is_behind(&mut self, marks: Marks) -> bool {
         // Of this room there is nothing between the ring before and where the last one began.
@@ -201,7 +206,7 @@ impl Session {
         now: Moment,
         quiet_to: Option<Position>,
     ) -> Result<Option<Frame>, Bye> {
-        if self.expires_at.is_some_and(|expires_at| now.time >= expires_at) {
+        if self.has_expired(now) {
             return Err(Bye::Expired);
         }
         if self.leaves_at.is_some_and(|leaves_at| now.elapsed >= leaves_at) {
@@ -224,6 +229,11 @@ impl Session {
         let leaves = self.leaves_at.map(|leaves_at| leaves_at.saturating_sub(now.elapsed));
         let due = leaves.map_or(silence_ends, |leaves| leaves.min(silence_ends));
         self.expires_in(now).map_or(due, |expires| expires.min(due))
+    }
+
+    /// Whether the grant has ended.
+    pub(crate) fn has_expired(&self, now: Moment) -> bool {
+        self.expires_at.is_some_and(|expires_at| now.time >= expires_at)
     }
 
     /// How long until the grant ends.

@@ -1,4 +1,5 @@
-//! One connection, from its first frame to its last: feeds the [`Session`] with what happens, and sends what it says.
+//! One connection, from its first frame to its last: feeds the [`Session`] with what happens, and sends what it says. What is
+//! new is mostly sent by the [`Crier`]; here it is whenever something has to be waited for.
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -12,9 +13,11 @@ use rand::RngExt as _;
 use store::StoreError;
 use tokio::time::{sleep, timeout};
 
+use super::crier::Crier;
 use super::ephemera::Seat;
 use super::follow::at_most;
 use super::frame::{Ack, Bye, Frame, From, Hello, Lost};
+use super::line::{Gone, Line, Outlet};
 use super::revoke::Watch;
 use super::scope::Grant;
 use super::session::{Asked, Greeting, Moment, Session};
@@ -28,12 +31,14 @@ use crate::limits::{
 
 /// The bytes of a connection, in and out.
 pub trait Wire: Send {
+    /// The way out.
+    fn outlet(&self) -> Arc<dyn Outlet>;
+
     /// What the client says next. It pends for ever where it cannot say anything, and may be dropped while it waits.
     fn hear(&mut self) -> impl Future<Output = Heard> + Send;
 
-    /// Sends frames, and answers once the system has taken all of them. It may be dropped while it waits: then only
-    /// [`Wire::part`] follows.
-    fn tell(&mut self, frames: &[Frame]) -> impl Future<Output = Result<(), Gone>> + Send;
+    /// Waits until the system has taken all that has stayed in the outlet. It may be dropped while it waits.
+    fn cleared(&self) -> impl Future<Output = Result<(), Gone>> + Send;
 
     /// Sends a last frame, lets the client read it for a while, and closes.
     fn part(self, bye: Bye, lingers: Duration) -> impl Future<Output = ()> + Send;
@@ -50,10 +55,6 @@ pub enum Heard {
     Nothing,
 }
 
-/// The client has gone.
-#[derive(Debug, Clone, Copy)]
-pub struct Gone;
-
 /// Tells who shows a token.
 pub trait Gate: Send + Sync {
     /// What the token or key opens; `Bye::Unauthorized` if nothing.
@@ -61,7 +62,7 @@ pub trait Gate: Send + Sync {
 }
 
 /// Why a stream ends.
-enum End {
+pub(super) enum End {
     Said(Bye),
     Gone,
 }
@@ -137,8 +138,12 @@ impl Hub {
         }
     }
 
+    fn crier(&self) -> &Crier {
+        &self.follower.crier
+    }
+
     fn moment(&self) -> Moment {
-        Moment { time: self.clock.now(), elapsed: self.clock.elapsed() }
+        self.crier().moment()
     }
 }
 
@@ -147,10 +152,9 @@ enum Never {}
 
 struct Stream<'s, W, G> {
     hub: &'s Arc<Hub>,
-    connection: u64,
     wire: &'s mut W,
     gate: &'s G,
-    session: Session,
+    line: Arc<Line>,
     seat: Seat,
     /// Who sends; nobody where the operator looks on at everyone.
     user: Option<UserId>,
@@ -169,19 +173,20 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
     ) -> Result<Self, End> {
         let (hub, connection) = (&place.hub, place.connection);
         let scope = grant.scope(hello.user, hello.types).map_err(|_| Bye::Unauthorized)?;
+        let user = scope.user().cloned();
         let removed_to = hub.patiently(|| hub.store.removed_to()).await?;
         let head = hub.patiently(|| hub.store.head()).await?;
-        // A seat first: whatever is appended from here on rings its bell.
-        let own_max = grant.user().map(|_| hub.terms.streams_per_user_max);
-        let seat = hub.rooms.enter(&scope, own_max, &hub.clock).ok_or(Bye::TooMany)?;
-        let user = scope.user().cloned();
         let (known, now) = ((head, removed_to), hub.moment());
         let (session, frames) =
             Session::open((connection, hub.terms.heartbeat), &grant, scope, hello.from, known, now);
+        let line = Arc::new(Line::new(connection, session, wire.outlet()));
+        // It looks at the log after it has a seat: whatever is appended from then on is rung for.
+        let own_max = grant.user().map(|_| hub.terms.streams_per_user_max);
+        let seat = hub.rooms.enter(&line, own_max, &hub.clock).ok_or(Bye::TooMany)?;
         hub.figures.count_resume(resumed(hello.from, &frames));
         let watch = grant.key.map(|digest| hub.keys.watch(digest));
-        let mut stream = Self { hub, connection, wire, gate, session, seat, user, watch, doing: None };
-        stream.tell(&frames).await?;
+        let mut stream = Self { hub, wire, gate, line, seat, user, watch, doing: None };
+        stream.say(|_| Ok(frames)).await?;
         Ok(stream)
     }
 
@@ -194,73 +199,95 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
             }
         });
         let mut closing = pin!(self.hub.closing.cancelled().fuse());
-        let mut alarm = pin!(sleep(self.session.due_in(self.hub.moment())));
+        let mut alarm = pin!(sleep(self.due_in()));
         loop {
+            self.clear().await?;
             self.catch_up().await?;
-            let frames = self.session.overhear(self.seat.whispers());
-            self.tell(&frames).await?;
+            let whispers = self.seat.whispers();
+            self.say(|session| Ok(session.overhear(whispers))).await?;
             tokio::select! {
-                () = self.seat.rung() => {}
+                () = self.line.rung() => {}
                 heard = self.wire.hear(), if self.doing.is_none() => self.heed(heard).await?,
-                ack = done(&mut self.doing) => self.tell(&[self.session.answer(ack)]).await?,
+                ack = done(&mut self.doing) => self.say(|session| Ok(vec![session.answer(ack)])).await?,
                 () = &mut alarm => self.pass_time().await?,
                 () = &mut revoked => return Err(Bye::Revoked.into()),
                 () = &mut closing => {
-                    self.session.leave_at(self.hub.clock.elapsed() + self.hub.leaving_after());
+                    self.line.session().leave_at(self.hub.clock.elapsed() + self.hub.leaving_after());
                 }
             }
             // What is said moves the next silence away; the alarm notices when it rings.
-            let due = tokio::time::Instant::now() + self.session.due_in(self.hub.moment());
+            let due = tokio::time::Instant::now() + self.due_in();
             if alarm.is_elapsed() || due < alarm.deadline() {
                 alarm.as_mut().reset(due);
             }
         }
     }
 
+    fn due_in(&self) -> Duration {
+        let now = self.hub.moment();
+        self.line.session().due_in(now)
+    }
+
     /// Sends all that lies ahead.
     async fn catch_up(&mut self) -> Result<(), End> {
-        while self.session.is_behind(self.seat.marks()) {
-            let was_behind = !self.session.has_caught_up();
-            let ahead = match self.hub.follower.tail.after(self.session.position(), self.session.scope()) {
+        while self.is_behind() {
+            let ahead = match self.line.look_ahead(&self.hub.crier().tail) {
                 Some(ahead) => ahead,
                 None => {
                     // Without an end of its own it takes as long as it takes, and a batch is sent before the next is read.
-                    let left = self.session.expires_in(self.hub.moment()).unwrap_or(Duration::MAX);
+                    let left = self.expires_in().unwrap_or(Duration::MAX);
                     timeout(left, Box::pin(self.far_ahead())).await.map_err(|_| Bye::Expired)??
                 }
             };
-            let now = self.hub.moment();
-            let frames = self.session.show(ahead, now);
-            if frames.is_empty() {
+            if self.line.show(ahead, self.hub.crier())?.is_none() {
                 // Much of the log may be other people's; they must have their turn too.
                 tokio::task::yield_now().await;
                 continue;
             }
-            self.tell(&frames).await?;
-            self.hub.count_events(&frames, was_behind);
+            self.clear().await?;
             self.pass_time().await?;
         }
         Ok(())
     }
 
+    fn is_behind(&self) -> bool {
+        let marks = self.seat.marks();
+        self.line.session().is_behind(marks)
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        let now = self.hub.moment();
+        self.line.session().expires_in(now)
+    }
+
     /// What lies ahead of one who is further behind than the tail goes: from the store.
     async fn far_ahead(&mut self) -> Result<Ahead, End> {
         // Held while reading only: a client that reads slowly keeps nobody from it.
-        let (hub, position, limit) = (self.hub, self.session.position(), BATCH_EVENTS_MAX as u32);
+        let (hub, limit) = (self.hub, BATCH_EVENTS_MAX as u32);
+        let (position, scope) = {
+            let session = self.line.session();
+            (session.position(), session.scope().clone())
+        };
         let turn = hub.backlog_reads.acquire().await;
         let head = hub.patiently(|| hub.store.head()).await?;
-        let page = match self.session.scope().user() {
+        let page = match scope.user() {
             Some(user) => hub.patiently(|| hub.store.read_log_of(user, position, limit)).await?,
             None => hub.patiently(|| hub.store.read_log(position, limit)).await?,
         };
         let removed_to = hub.patiently(|| hub.store.removed_to()).await?;
         drop(turn);
-        if let Some(frames) = self.session.note_removals(removed_to, head) {
-            self.tell(&frames).await?;
+        let mut has_lost = false;
+        let reset = |session: &mut Session| {
+            let frames = session.note_removals(removed_to, head);
+            has_lost = frames.is_some();
+            Ok(frames.map(Vec::from).unwrap_or_default())
+        };
+        self.say(reset).await?;
+        if has_lost {
             return Ok(Ahead { entries: Vec::new(), to: head, is_all: false });
         }
         let is_whole = page.len() < BATCH_EVENTS_MAX;
-        let ahead = batch_of(page, self.session.scope(), position, head, is_whole);
+        let ahead = batch_of(page, &scope, position, head, is_whole);
         // The rest of it is in the tail, or has come since.
         Ok(Ahead { is_all: false, ..ahead })
     }
@@ -271,14 +298,15 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
             Heard::Wrong(bye) => return Err(bye.into()),
             Heard::Nothing => return Err(End::Gone),
         };
-        match self.session.hear(&text)? {
+        let asked = self.line.session().hear(&text)?;
+        match asked {
             Asked::Nothing => {}
             Asked::Renewal(token) => {
                 let grant = Box::pin(self.gate.admit(&token)).await?;
-                self.session.renew(&grant)?;
+                self.line.session().renew(&grant)?;
             }
             Asked::Sending(send) => {
-                let (hub, user, connection) = (Arc::clone(self.hub), self.user.clone(), self.connection);
+                let (hub, user, connection) = (Arc::clone(self.hub), self.user.clone(), self.line.connection);
                 let doing = async move { hub.desk.take(user.as_ref(), Some(connection), send).await };
                 self.doing = Some(doing.boxed());
             }
@@ -289,36 +317,34 @@ impl<'s, W: Wire, G: Gate> Stream<'s, W, G> {
     async fn pass_time(&mut self) -> Result<(), End> {
         // In this order: what is rung later than this was read lies beyond it.
         let rung_to = self.hub.follower.rung_to();
-        let is_quiet = !self.session.is_behind(self.seat.marks());
-        let frame = self.session.pass_time(self.hub.moment(), is_quiet.then_some(rung_to))?;
-        match frame {
-            Some(frame) => self.tell(&[frame]).await,
-            None => Ok(()),
-        }
+        let (marks, now) = (self.seat.marks(), self.hub.moment());
+        let say = |session: &mut Session| {
+            let is_quiet = !session.is_behind(marks);
+            let frame = session.pass_time(now, is_quiet.then_some(rung_to))?;
+            Ok(frame.into_iter().collect())
+        };
+        self.say(say).await
     }
 
-    /// Sends frames to a client that takes them in time.
-    async fn tell(&mut self, frames: &[Frame]) -> Result<(), End> {
-        if frames.is_empty() {
+    /// Sends what the session says to a client that takes it in time.
+    async fn say(&mut self, say: impl FnOnce(&mut Session) -> Result<Vec<Frame>, Bye>) -> Result<(), End> {
+        self.line.say(say, self.hub.crier())?;
+        self.clear().await
+    }
+
+    /// Waits until the client has taken what it was sent, if it does in time.
+    async fn clear(&mut self) -> Result<(), End> {
+        // Nearly always the system has taken it at once, and no timer is needed.
+        if self.line.is_clear() {
             return Ok(());
         }
-        let now = self.hub.moment();
-        let expires_in = self.session.expires_in(now);
+        let expires_in = self.expires_in();
         let patience = at_most(expires_in, SLOW_AFTER);
-        let mut telling = pin!(self.wire.tell(frames));
-        // Nearly always the system takes it at once, and no timer is needed.
-        let told = match telling.as_mut().now_or_never() {
-            Some(told) => told,
-            None => match timeout(patience, telling).await {
-                Ok(told) => told,
-                Err(_) if expires_in == Some(patience) => return Err(Bye::Expired.into()),
-                Err(_) => return Err(Bye::Slow.into()),
-            },
-        };
-        for frame in frames.iter().filter(|frame| !matches!(frame, Frame::Event { .. })) {
-            self.hub.figures.count_frame(frame.name());
+        match timeout(patience, Box::pin(self.wire.cleared())).await {
+            Ok(cleared) => Ok(cleared?),
+            Err(_) if expires_in == Some(patience) => Err(Bye::Expired.into()),
+            Err(_) => Err(Bye::Slow.into()),
         }
-        Ok(told?)
     }
 }
 
@@ -359,22 +385,6 @@ impl Hub {
         let spread = (LEAVING_SPREAD_EACH * connections).min(LEAVING_SPREAD_MAX);
         spread.mul_f64(chance::rng().random_range(0.0..1.0))
     }
-
-    fn count_events(&self, frames: &[Frame], was_behind: bool) {
-        let events = frames.len() as u64;
-        self.figures.events.inc_by(events);
-        if was_behind {
-            self.figures.replayed.inc_by(events);
-            return;
-        }
-        let now = self.clock.now();
-        for frame in frames {
-            if let Frame::Event { entry, .. } = frame {
-                let took = now.since(entry.event.received_at);
-                self.figures.append_to_socket.observe(took.as_secs_f64());
-            }
-        }
-    }
 }
 
 /// What became of a cursor, for the figures.
@@ -394,26 +404,45 @@ fn resumed(from: From, frames: &[Frame]) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use domain::alert::Rules;
 
     use super::*;
     use crate::log::Log;
-    use crate::realtime::{Conversations, Full, Terms};
+    use crate::realtime::{Conversations, Full, Sent, Terms};
     use crate::testing::Parts;
 
-    /// A client who says nothing and takes everything.
-    struct Silent;
+    /// A client who says nothing and takes everything, the last word too.
+    #[derive(Debug, Clone, Default)]
+    struct Silent(Arc<OnceLock<Bye>>);
+
+    impl Outlet for Silent {
+        fn send(&self, _frames: &[Frame]) -> Result<Sent, Gone> {
+            Ok(Sent::Whole)
+        }
+
+        fn is_clear(&self) -> bool {
+            true
+        }
+    }
 
     impl Wire for Silent {
+        fn outlet(&self) -> Arc<dyn Outlet> {
+            Arc::new(self.clone())
+        }
+
         async fn hear(&mut self) -> Heard {
             pending().await
         }
 
-        async fn tell(&mut self, _frames: &[Frame]) -> Result<(), Gone> {
+        async fn cleared(&self) -> Result<(), Gone> {
             Ok(())
         }
 
-        async fn part(self, _bye: Bye, _lingers: Duration) {}
+        async fn part(self, bye: Bye, _lingers: Duration) {
+            self.0.set(bye).expect("one parts once");
+        }
     }
 
     struct Closed;
@@ -434,16 +463,31 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_connection_costs_little_for_all_its_life() {
+    /// A hub with one place.
+    async fn hub() -> Arc<Hub> {
         let parts = Parts::new(Rules::default(), &[]).await;
         let (log, _committer) = Log::new(&parts.shared, parts.deliverer);
         let terms = Terms { heartbeat: Duration::from_secs(25), streams_max: 1, streams_per_user_max: 1 };
-        let hub = Hub::start(&parts.shared, log, Arc::new(NoConversations), terms);
+        Hub::start(&parts.shared, log, Arc::new(NoConversations), terms)
+    }
+
+    #[tokio::test]
+    async fn a_connection_costs_little_for_all_its_life() {
+        let hub = hub().await;
         let place = hub.place(None).unwrap();
         assert_eq!(hub.place(None).err(), Some(Full::Node));
         // All that has not moved into a box of its own is here while the client is connected, and 19,000 may be.
-        let task = size_of_val(&place.greet(Silent, &Closed, None));
+        let task = size_of_val(&place.greet(Silent::default(), &Closed, None));
         assert!(task < 3 * 1_024, "{task} bytes");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_no_hello_in_time_is_told_so_and_leaves_the_place_free() {
+        let hub = hub().await;
+        let (client, began) = (Silent::default(), tokio::time::Instant::now());
+        hub.place(None).unwrap().greet(client.clone(), &Closed, None).await;
+        assert_eq!(client.0.get(), Some(&Bye::HelloTimeout));
+        assert_eq!(began.elapsed().as_secs(), HELLO_WITHIN.as_secs());
+        assert!(hub.place(None).is_ok());
     }
 }

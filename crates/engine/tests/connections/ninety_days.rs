@@ -1,5 +1,5 @@
 //! Ninety days of all providers at once: no token is shown after its time, nothing that is set up lapses, each change is
-//! told once whether it is pushed, polled or both, and a dead grant is found out at the next look.
+//! told once whether it is pushed, polled or both, by whichever nodes, and a dead grant is found out at the next look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use domain::registration::{self, Basis};
 use domain::{ConnectionId, Timestamp, UserId};
 use engine::Engine;
 use engine::registrations::NewRegistration;
+use futures::future::join_all;
 use providers::register::registrable;
 use providers::{Provider, RawRequest, by_name};
 use rand::rngs::SmallRng;
@@ -59,7 +60,7 @@ const POLLED_TOO: [&str; 3] = ["slack", "gmail", "youtube"];
 async fn ninety_days_of_all_providers() {
     let mut story = Story::begin().await;
     let doomed = story.connect_doomed().await;
-    story.a_node_looks().await;
+    story.nodes_look().await;
     story.pushes_arrive().await;
 
     for turn in 0.. {
@@ -75,14 +76,18 @@ async fn ninety_days_of_all_providers() {
         if story.rng.random() {
             story.pushes_arrive().await;
         }
-        story.a_node_looks().await;
+        if turn > 0 {
+            // While nobody was looking.
+            story.nothing_has_lapsed().await;
+        }
+        story.nodes_look().await;
         story.pushes_arrive().await;
         story.nothing_has_lapsed().await;
         if turn == DEATH_TURN {
             assert!(story.are_alive(&doomed).await);
             story.bobs_grants_die();
             story.world.pass(LONGEST_UNSEEN);
-            story.a_node_looks().await;
+            story.nodes_look().await;
             assert!(!story.are_alive(&doomed).await, "a dead grant is found out by the next look");
             story.pushes_arrive().await;
         }
@@ -90,7 +95,7 @@ async fn ninety_days_of_all_providers() {
     // What was done last, by all who may have been told to rest until tomorrow.
     for _ in 0..6 {
         story.world.pass(8 * HOUR);
-        story.a_node_looks().await;
+        story.nodes_look().await;
     }
     story.all_is_well().await;
 }
@@ -170,28 +175,29 @@ impl Story {
         alive > 0
     }
 
-    /// One of the nodes looks at all that is due, as it does by itself. Whichever comes first: a poll does not trust a token
-    /// that has expired.
-    async fn a_node_looks(&mut self) {
-        let is_poll_first = self.rng.random();
-        let node = &self.nodes[self.rng.random_range(0..2)];
-        if is_poll_first {
-            node.connections.poll_all().await.unwrap();
-        }
-        node.connections.refresh_all().await.unwrap();
-        node.connections.poll_all().await.unwrap();
-        self.registrations_are_looked_after(node).await;
+    /// One of the nodes, or both at once, look at all that is due, as they do by themselves.
+    async fn nodes_look(&mut self) {
+        let looking = match self.rng.random_range(0..4) {
+            0 => &self.nodes[..1],
+            1 => &self.nodes[1..],
+            _ => &self.nodes[..],
+        };
+        let looking: Vec<_> = looking.iter().map(|node| (node, self.rng.random())).collect();
+        join_all(looking.iter().map(|(node, is_poll_first)| look(node, *is_poll_first))).await;
+        self.registrations_are_looked_after(&looking).await;
         // A minute later: what has just failed, and what may be asked for but once a minute.
         self.world.pass(61);
-        node.connections.poll_all().await.unwrap();
-        self.registrations_are_looked_after(node).await;
+        join_all(looking.iter().map(|(node, _)| node.connections.poll_all())).await;
+        self.registrations_are_looked_after(&looking).await;
     }
 
     /// The hub asks back a moment after it was asked.
-    async fn registrations_are_looked_after(&self, node: &Engine) {
-        node.registrations.work_all().await.unwrap();
+    async fn registrations_are_looked_after(&self, looking: &[(&Engine, bool)]) {
+        let worked = join_all(looking.iter().map(|(node, _)| node.registrations.work_all())).await;
+        worked.into_iter().for_each(|worked| assert!(worked.is_ok(), "{worked:?}"));
         for question in self.world.sandbox.world().hub_questions() {
             let (youtube, user) = addressed(question.callback.strip_prefix(BASE_URL).unwrap());
+            let (node, _) = looking[0];
             let reply = node.intake.confirm(youtube, user.as_ref(), &question.query).await.unwrap();
             let answer = reply.map(|reply| reply.body).unwrap_or_default();
             self.world.sandbox.world().answer_hub(&question, &answer);
@@ -361,6 +367,15 @@ impl Story {
         }
         told
     }
+}
+
+/// Whichever comes first: a poll does not trust a token that has expired.
+async fn look(node: &Engine, is_poll_first: bool) {
+    if is_poll_first {
+        node.connections.poll_all().await.unwrap();
+    }
+    node.connections.refresh_all().await.unwrap();
+    node.connections.poll_all().await.unwrap();
 }
 
 /// A moment without the part that each writes in its own way.

@@ -60,6 +60,31 @@ async fn each_play_is_an_event_once_and_none_from_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_moves_once_the_events_before_it_are_durable() {
+    let (world, node, _) = world().await;
+    look(&node).await;
+    world.sandbox.world().play("alice", "spotify:track:1");
+    world.pass(HALF_AN_HOUR);
+    world.model.fail("append", 0..1);
+    look(&node).await;
+    assert_eq!(heard(&world).await, 0, "there was nowhere to keep it");
+    world.pass(61);
+    look(&node).await;
+    assert_eq!(heard(&world).await, 1, "it is asked for again once the claim has lapsed");
+
+    // It dies between the two. Then the page is read again, and its events are known.
+    world.sandbox.world().play("alice", "spotify:track:2");
+    world.pass(HALF_AN_HOUR);
+    world.model.fail("finish_sync", 0..1);
+    look(&node).await;
+    assert_eq!(heard(&world).await, 2);
+    let calls = world.sandbox.world().api_calls("spotify");
+    world.pass(61);
+    look(&world.node().await).await;
+    assert_eq!((world.sandbox.world().api_calls("spotify"), heard(&world).await), (calls + 1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_ask_once() {
     let (world, node, _) = world().await;
     let other = world.node().await;

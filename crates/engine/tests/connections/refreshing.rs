@@ -58,6 +58,37 @@ async fn a_thousand_tokens_are_refreshed_once_each_though_a_node_dies_half_way()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn fresh_tokens_are_written_down_before_anybody_uses_them() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let id = world.connect(&node.connections, "github", "octo", in_an_hour(&world)).await;
+    world.pass(HOUR);
+    // That it is about to be refreshed can be written down; what comes cannot.
+    world.model.fail("change_connection", 1..u64::MAX);
+    let connections = Arc::clone(&node.connections);
+    let refreshing = tokio::spawn(async move { connections.refresh_all().await });
+    soon(async {
+        while world.sandbox.world().refreshes("github").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let github = providers::connectable("github").unwrap();
+    let who = || {
+        let ask = |settings: &_, token: &_| github.ask_identity(settings, token).unwrap();
+        node.connections.call_for(id, 10_000, ask, |answer, now| github.read_identity(answer, now))
+    };
+    let called = who().await;
+    assert!(called.is_err(), "nobody has a token that is good: {called:?}");
+
+    world.model.fail("change_connection", 0..0);
+    soon(refreshing).await.unwrap().unwrap();
+    assert_eq!(who().await.unwrap(), "octo");
+    assert_eq!(world.sandbox.world().refreshes("github")["octo"], 1, "it was not asked for twice");
+    assert_eq!(world.sandbox.world().stale_calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_ends_in_needs_reauth_and_in_no_storm() {
     let world = World::start().await;
     let node = world.node().await;

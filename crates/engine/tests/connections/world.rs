@@ -62,6 +62,8 @@ struct Set<'s> {
 pub(crate) struct World {
     pub(crate) sandbox: Sandbox,
     pub(crate) store: Arc<dyn Store>,
+    /// The same, which can be told to be away.
+    pub(crate) model: Arc<Model>,
     clock: Arc<ManualClock>,
 }
 
@@ -70,7 +72,8 @@ impl World {
         let clock = Arc::new(ManualClock(AtomicI64::new(BEGINNING)));
         let of_sandbox = Arc::clone(&clock);
         let sandbox = Sandbox::start(move || of_sandbox.seconds()).await;
-        Self { sandbox, store: Arc::new(Model::new()), clock }
+        let model = Arc::new(Model::new());
+        Self { sandbox, store: Arc::<Model>::clone(&model), model, clock }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

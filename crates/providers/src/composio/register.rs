@@ -35,7 +35,7 @@ const PAGES_MAX: u32 = 10;
 
 impl Registrable for Composio {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -55,7 +55,7 @@ impl Registrable for Composio {
     }
 
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[0], user)
+        crate::register::below(self.profile().paths[0], user)
     }
 
     fn keeps_secrets(&self) -> bool {

@@ -31,7 +31,7 @@ const EVENTS: [&str; 5] = [
 
 impl Registrable for Discord {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -53,7 +53,7 @@ impl Registrable for Discord {
 
     /// The address for all users of the application.
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[1], user)
+        crate::register::below(self.profile().paths[1], user)
     }
 
     fn of_application(&self) -> &'static [&'static str] {

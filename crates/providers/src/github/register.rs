@@ -23,7 +23,7 @@ const ALL_EVENTS: &str = "*";
 
 impl Registrable for GitHub {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn missing(&self, settings: &Settings) -> Option<&'static str> {
@@ -35,7 +35,7 @@ impl Registrable for GitHub {
     }
 
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[0], user)
+        crate::register::below(self.profile().paths[0], user)
     }
 
     /// A repository is the same in any case.

@@ -27,7 +27,7 @@ const PASSING: [&str; 3] = ["rateLimitExceeded", "userRateLimitExceeded", "daily
 
 impl Registrable for Gmail {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -47,7 +47,7 @@ impl Registrable for Gmail {
     }
 
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[0], user)
+        crate::register::below(self.profile().paths[0], user)
     }
 
     fn of_account(&self, account_id: &str) -> Option<String> {

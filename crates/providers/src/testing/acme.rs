@@ -7,8 +7,8 @@ use http::HeaderName;
 use serde::Deserialize;
 
 use crate::{
-    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Provider, RawRequest, Refusal, Setting,
-    SettingKind, Unreadable, Unsigned, Verified, mac, read_object,
+    CannotSign, Described, Inbound, InboundEvent, Known, Owner, Profile, Provider, RawRequest, Refusal,
+    Setting, SettingKind, Unreadable, Unsigned, Verified, mac, read_object,
 };
 
 const SECRET: Setting = Setting::new("webhook_secret", "ACME_WEBHOOK_SECRET", SettingKind::Secret);
@@ -19,24 +19,11 @@ const PREFIX: &str = "sha256=";
 pub(crate) struct Acme;
 
 impl Provider for Acme {
-    fn name(&self) -> &'static str {
-        "acme"
+    fn profile(&self) -> Profile {
+        Profile { name: "acme", paths: &["/acme/{user}"], settings: &[SECRET] }
     }
 
-    fn paths(&self) -> &'static [&'static str] {
-        &["/acme/{user}"]
-    }
-
-    fn settings(&self) -> &'static [Setting] {
-        &[SECRET]
-    }
-
-    fn verify<'r>(
-        &self,
-        request: &'r RawRequest,
-        known: &Known<'_>,
-        _now: Timestamp,
-    ) -> Result<Verified<'r>, Refusal> {
+    fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         mac::verify_hex(known.settings.get(SECRET.key), &[&request.body], signature, PREFIX)?;
         Ok(Verified(request))

@@ -32,7 +32,7 @@ const PAGES_MAX: u32 = 20;
 
 impl Registrable for Unipile {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn missing(&self, settings: &Settings) -> Option<&'static str> {
@@ -50,7 +50,7 @@ impl Registrable for Unipile {
     }
 
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[0], user)
+        crate::register::below(self.profile().paths[0], user)
     }
 
     fn of_application(&self) -> &'static [&'static str] {

@@ -27,7 +27,7 @@ const LEASE_SECONDS: &str = "864000";
 
 impl Registrable for YouTube {
     fn name(&self) -> &'static str {
-        crate::Provider::name(self)
+        self.profile().name
     }
 
     fn settings(&self) -> &'static [Setting] {
@@ -43,7 +43,7 @@ impl Registrable for YouTube {
     }
 
     fn path(&self, user: Option<&UserId>) -> String {
-        crate::register::below(self.paths()[0], user)
+        crate::register::below(self.profile().paths[0], user)
     }
 
     /// The user's own channel.

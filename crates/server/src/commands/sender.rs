@@ -189,7 +189,7 @@ fn verify_provider(
         Some(_) => Some(KeySet::parse(keys.read()?.as_bytes())?),
         None => None,
     };
-    provider.verify(request, &Known { settings: &settings, keys: keys.as_ref() }, now)?;
+    provider.verify(request, &Known { settings: &settings, keys: keys.as_ref(), now })?;
     Ok(())
 }
 

@@ -1,43 +1,40 @@
 //! WebSockets (RFC 6455).
 
+use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::Arc;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use engine::limits::{FRAME_BYTES_MAX, PARTING_TAKES};
-use engine::realtime::{Bye, Frame, Gone, Heard, Wire};
-use futures::{SinkExt as _, StreamExt as _};
+use engine::realtime::{Bye, Frame, Gone, Heard, Outlet, Sent, Wire};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame as Fragment};
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, FrameHeader};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::app::App;
 use crate::problem::{Problem, Result};
 
-/// Bytes that are read, and written, at once. Each connection holds both buffers for all its life, and there are many.
+/// Bytes that are read at once. Each connection holds such a buffer for all its life, and there are many.
 const BUFFER_BYTES: usize = 1_024;
-const WRITE_BYTES: usize = 4 * 1_024;
 
-/// Bytes of a fragment. A large event goes in several, since the buffer that one went through stays as large as it was.
-const FRAGMENT_BYTES: usize = 16 * 1_024;
-
-/// Bytes that the buffer may hold when the system takes none: what is written at once, and a fragment.
-const WRITE_BYTES_MAX: usize = 64 * 1_024;
+/// Bytes of a text that is copied, to go out in one go with what is around it. A larger one is shared with other connections.
+const COPIED_BYTES_MAX: usize = 16 * 1_024;
 
 /// Bytes that the system holds for a client that does not read. It would take up to some megabytes.
 const SEND_BUFFER_BYTES: usize = 128 * 1_024;
@@ -99,7 +96,7 @@ impl Handshake {
         let upgrade = self.upgrade;
         app.engine.supervisor.spawn(async move {
             if let Some(socket) = upgrade.await.ok().and_then(Plain::of) {
-                serve(socket.speaking(dialect).await).await;
+                serve(socket.speaking(dialect)).await;
             }
         });
         let mut response = Response::new(Body::empty());
@@ -133,112 +130,205 @@ impl Plain {
         Some(Self { stream, read_already: parts.read_buf })
     }
 
-    async fn speaking(self, dialect: Dialect) -> Socket {
+    fn speaking(self, dialect: Dialect) -> Socket {
+        // Nothing is written through it but what it answers by itself.
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
-            .write_buffer_size(WRITE_BYTES)
-            .max_write_buffer_size(WRITE_BYTES_MAX)
+            .write_buffer_size(0)
             .max_message_size(Some(FRAME_BYTES_MAX))
             .max_frame_size(Some(FRAME_BYTES_MAX));
         let read_already = self.read_already.to_vec();
-        let socket =
-            WebSocketStream::from_partially_read(self.stream, read_already, Role::Server, Some(config)).await;
-        Socket { socket: Box::new(socket), dialect, is_garbled: false }
+        let protocol = WebSocketContext::from_partially_read(read_already, Role::Server, Some(config));
+        let way = Arc::new(Way { stream: self.stream, dialect, waiting: Mutex::default() });
+        Socket { way, protocol: Box::new(protocol), is_garbled: false }
+    }
+}
+
+/// The connection, as everything goes out on it, in whole frames of the protocol.
+#[derive(Debug)]
+struct Way {
+    stream: TcpStream,
+    dialect: Dialect,
+    /// What the system has yet to take.
+    waiting: Mutex<VecDeque<Bytes>>,
+}
+
+impl Way {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Bytes>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits, and then `pieces`, or has them wait as well.
+    fn write(&self, pieces: impl IntoIterator<Item = Bytes>) -> io::Result<Sent> {
+        let mut waiting = self.waiting();
+        while let Some(first) = waiting.front_mut() {
+            self.write_piece(first)?;
+            if !first.is_empty() {
+                break;
+            }
+            waiting.pop_front();
+        }
+        for mut piece in pieces {
+            let written = if waiting.is_empty() { self.write_piece(&mut piece) } else { Ok(()) };
+            if !piece.is_empty() {
+                waiting.push_back(piece);
+            }
+            written?;
+        }
+        if !waiting.is_empty() {
+            return Ok(Sent::InPart);
+        }
+        // There are many connections, and few whose client has ever been slow.
+        waiting.shrink_to_fit();
+        Ok(Sent::Whole)
+    }
+
+    /// Writes as much of it as the system takes.
+    fn write_piece(&self, piece: &mut Bytes) -> io::Result<()> {
+        while !piece.is_empty() {
+            match self.stream.try_write(piece) {
+                Ok(written) => piece.advance(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing waits.
+    async fn cleared(&self) -> io::Result<()> {
+        while !self.is_clear() && self.write([])? == Sent::InPart {
+            self.stream.writable().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Outlet for Way {
+    fn send(&self, frames: &[Frame]) -> Result<Sent, Gone> {
+        self.write(self.dialect.pieces(frames)).map_err(|_| Gone)
+    }
+
+    fn is_clear(&self) -> bool {
+        self.waiting().is_empty()
+    }
+}
+
+/// What the protocol reads and answers by itself, such as pings.
+struct Exchange<'w>(&'w Way);
+
+impl io::Read for Exchange<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.stream.try_read(buffer)
+    }
+}
+
+impl io::Write for Exchange<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _whole = self.0.write([Bytes::copy_from_slice(bytes)])?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 /// An open WebSocket.
 pub(super) struct Socket {
+    way: Arc<Way>,
     /// In a box, since a task has room for all moves of what is moved through it.
-    socket: Box<WebSocketStream<TcpStream>>,
-    dialect: Dialect,
+    protocol: Box<WebSocketContext>,
     /// What the client sends has stopped making sense, so that its answers cannot be read either.
     is_garbled: bool,
 }
 
 impl Socket {
-    async fn write(&mut self, frames: &[Frame]) -> Result<(), Error> {
-        for frame in frames {
-            match self.dialect.write(frame) {
-                Some(Said::Text(text)) if text.len() > FRAGMENT_BYTES => {
-                    self.write_in_fragments(text).await?;
+    /// What the client says next.
+    async fn next(&mut self) -> Result<Message, Error> {
+        loop {
+            // Who does not read the answers to its pings is not asked for more of them.
+            self.way.cleared().await?;
+            match self.protocol.read(&mut Exchange(&self.way)) {
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    self.way.stream.readable().await?;
                 }
-                // Without a look at its characters: they are ours.
-                Some(Said::Text(text)) => {
-                    let whole = Fragment::message(text, OpCode::Data(Data::Text), true);
-                    self.socket.feed(Message::Frame(whole)).await?;
-                }
-                Some(Said::Ping) => self.socket.feed(Message::Ping(Bytes::new())).await?,
-                None => {}
+                read => return read,
             }
         }
-        self.socket.flush().await
     }
 
-    async fn write_in_fragments(&mut self, text: Bytes) -> Result<(), Error> {
-        let pieces = text.len().div_ceil(FRAGMENT_BYTES);
-        for piece in 0..pieces {
-            let end = ((piece + 1) * FRAGMENT_BYTES).min(text.len());
-            let bytes = text.slice(piece * FRAGMENT_BYTES..end);
-            let code = if piece == 0 { OpCode::Data(Data::Text) } else { OpCode::Data(Data::Continue) };
-            let fragment = Fragment::message(bytes, code, piece + 1 == pieces);
-            self.socket.send(Message::Frame(fragment)).await?;
-        }
-        Ok(())
+    async fn say_goodbye(&mut self, bye: Bye) -> Result<(), Error> {
+        let _whole = self.way.write(self.way.dialect.pieces(&[Frame::Bye(bye)]))?;
+        let close = CloseFrame { code: close_code(bye), reason: bye.as_str().into() };
+        self.protocol.close(&mut Exchange(&self.way), Some(close))?;
+        Ok(self.way.cleared().await?)
     }
 
     /// Reads on until the client has closed as well. If it is closed with bytes unread the system may take back what has
     /// been sent.
-    async fn discard(mut self) {
+    async fn discard(mut self) -> io::Result<()> {
         while !self.is_garbled {
-            match self.socket.next().await {
-                Some(Ok(_)) => {}
-                Some(Err(Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_))) => self.is_garbled = true,
-                Some(Err(_)) | None => return,
+            match self.next().await {
+                Ok(_) => {}
+                Err(Error::Capacity(_) | Error::Protocol(_) | Error::Utf8(_)) => self.is_garbled = true,
+                Err(_) => return Ok(()),
             }
         }
-        let stream = self.socket.get_mut();
-        let _gone = stream.shutdown().await;
+        let stream = &self.way.stream;
+        shutdown(stream, Shutdown::Write)?;
         let mut discarded = [0; DISCARDED_BYTES];
-        while stream.read(&mut discarded).await.is_ok_and(|bytes| bytes > 0) {}
+        loop {
+            stream.readable().await?;
+            match stream.try_read(&mut discarded) {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                _ => {}
+            }
+        }
     }
 }
 
 impl Wire for Socket {
+    fn outlet(&self) -> Arc<dyn Outlet> {
+        Arc::<Way>::clone(&self.way)
+    }
+
     async fn hear(&mut self) -> Heard {
         loop {
-            return match self.socket.next().await {
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+            return match self.next().await {
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
                 // Simple front ends have nothing to say.
-                Some(Ok(Message::Text(_) | Message::Binary(_))) if self.dialect == Dialect::Messages => {
+                Ok(Message::Text(_) | Message::Binary(_)) if self.way.dialect == Dialect::Messages => {
                     continue;
                 }
-                Some(Ok(Message::Text(text))) => Heard::Text(text.as_str().to_owned()),
-                Some(Ok(Message::Binary(_))) => Heard::Wrong(Bye::BadFrame),
-                Some(Err(Error::Capacity(_))) => {
+                Ok(Message::Text(text)) => Heard::Text(text.as_str().to_owned()),
+                Ok(Message::Binary(_)) => Heard::Wrong(Bye::BadFrame),
+                Err(Error::Capacity(_)) => {
                     self.is_garbled = true;
                     Heard::Wrong(Bye::TooLarge)
                 }
-                Some(Err(Error::Protocol(_) | Error::Utf8(_))) => {
+                // It has gone without a word.
+                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Heard::Nothing,
+                Err(Error::Protocol(_) | Error::Utf8(_)) => {
                     self.is_garbled = true;
                     Heard::Wrong(Bye::BadFrame)
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => Heard::Nothing,
+                Ok(Message::Close(_)) => {
+                    let _answered = self.protocol.flush(&mut Exchange(&self.way));
+                    Heard::Nothing
+                }
+                Err(_) => Heard::Nothing,
             };
         }
     }
 
-    async fn tell(&mut self, frames: &[Frame]) -> Result<(), Gone> {
-        self.write(frames).await.map_err(|_| Gone)
+    async fn cleared(&self) -> Result<(), Gone> {
+        self.way.cleared().await.map_err(|_| Gone)
     }
 
     async fn part(mut self, bye: Bye, lingers: Duration) {
-        let goodbye = async {
-            self.write(&[Frame::Bye(bye)]).await?;
-            let close = CloseFrame { code: close_code(bye), reason: bye.as_str().into() };
-            self.socket.send(Message::Close(Some(close))).await
-        };
-        if timeout(lingers, goodbye).await.is_ok_and(|sent| sent.is_ok()) {
+        if timeout(lingers, self.say_goodbye(bye)).await.is_ok_and(|said| said.is_ok()) {
             let _in_time = timeout(PARTING_TAKES, self.discard()).await;
         }
     }
@@ -251,6 +341,30 @@ enum Said {
 }
 
 impl Dialect {
+    /// Frames as they go out.
+    fn pieces(self, frames: &[Frame]) -> Vec<Bytes> {
+        let (mut pieces, mut copied) = (Vec::with_capacity(1), Vec::new());
+        for frame in frames {
+            match self.write(frame) {
+                Some(Said::Text(text)) if text.len() > COPIED_BYTES_MAX => {
+                    write_head(&mut copied, OpCode::Data(Data::Text), text.len());
+                    pieces.extend([std::mem::take(&mut copied).into(), text]);
+                }
+                Some(Said::Text(text)) => {
+                    copied.reserve(HEAD_BYTES_MAX + text.len());
+                    write_head(&mut copied, OpCode::Data(Data::Text), text.len());
+                    copied.extend_from_slice(&text);
+                }
+                Some(Said::Ping) => write_head(&mut copied, OpCode::Control(Control::Ping), 0),
+                None => {}
+            }
+        }
+        if !copied.is_empty() {
+            pieces.push(copied.into());
+        }
+        pieces
+    }
+
     /// A frame as it is sent; `None` where it is not.
     fn write(self, frame: &Frame) -> Option<Said> {
         match (self, frame) {
@@ -266,6 +380,15 @@ impl Dialect {
             (Self::Messages, _) => None,
         }
     }
+}
+
+/// Bytes of what comes before a text.
+const HEAD_BYTES_MAX: usize = 10;
+
+fn write_head(to: &mut Vec<u8>, opcode: OpCode, length: usize) {
+    let head = FrameHeader { opcode, ..FrameHeader::default() };
+    // Writing to a vector does not fail.
+    let _ = head.format(length as u64, to);
 }
 
 fn close_code(bye: Bye) -> CloseCode {

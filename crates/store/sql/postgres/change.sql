@@ -40,11 +40,13 @@ tried AS (
               CASE WHEN error_code IS NOT NULL THEN at + duration_us END AS failed_at,
               CASE WHEN error_code <> ALL($27::text[]) THEN at + duration_us END AS blamed_at
 ),
--- A success ends a span of failures that began before it, and a failure from before the last success begins none.
+-- A success ends a span of failures that began before it, and a failure from before the last success begins none. Whatever
+-- has been tried has been written too; the join is full because one from the left would be made row by row, a batch times
+-- a batch: the planner, which expects one row of each, takes that for the cheapest.
 ended AS (
     SELECT written.*, tried_at, answer_us, failed_at, blamed_at,
            max(written.completed_at) FILTER (WHERE status = 'success') OVER (PARTITION BY subscription_id) AS succeeded_at
-    FROM written LEFT JOIN tried ON tried.delivery_id = written.id
+    FROM written FULL JOIN tried ON tried.delivery_id = written.id
 ),
 counted AS (
     INSERT INTO subscription_statistics

@@ -37,6 +37,11 @@ const LISTENERS_MAX: u32 = 2;
 /// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What each connection is set to. No statement has reason to read a large table from end to end, be it along an index; but
+/// the server knows nothing of a table that is just filling, and would keep a plan that does.
+const SETTINGS: [(&str, &str); 4] =
+    [("statement_timeout", "30s"), ("jit", "off"), ("enable_seqscan", "off"), ("enable_mergejoin", "off")];
+
 /// A store in a PostgreSQL database, version 15 or later.
 pub type PostgresStore = SqlStore<Postgres>;
 
@@ -62,7 +67,7 @@ impl PostgresStore {
         let options = options
             .application_name("waystation")
             .statement_cache_capacity(256)
-            .options([("statement_timeout", "30s"), ("jit", "off")])
+            .options(SETTINGS)
             .disable_statement_logging();
         migrate(&mut options.connect().await.map_err(classify)?).await?;
         let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);

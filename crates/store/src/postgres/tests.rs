@@ -32,8 +32,7 @@ async fn every_statement_prepares() {
     }
 }
 
-/// Enough that an index is worth its while: hardly any delivery is in one of the rarer statuses. So few are soon read as a
-/// whole, though, which the server is told not to do: what it then still does, no index can spare it.
+/// Enough that an index is worth its while: hardly any delivery is in one of the rarer statuses.
 const MANY: &str = "
     INSERT INTO events (position, id, event_type, source, occurred_at, received_at, data)
     SELECT n, md5(n::text)::uuid, 'a.b' || n % 50, 'api', n, n, '1' FROM generate_series(1, 10000) AS n;
@@ -47,29 +46,34 @@ const MANY: &str = "
           FROM generate_series(1, 10000) AS n) AS many;
     INSERT INTO attempts (delivery_id, number, at, cause, duration_us)
     SELECT id, 1, 1, 'initial', 1 FROM deliveries;
-    ANALYZE events; ANALYZE deliveries; ANALYZE attempts;
-    SET plan_cache_mode = force_generic_plan; SET jit = off;
-    SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+    ANALYZE events; ANALYZE deliveries; ANALYZE attempts";
 
 #[tokio::test]
 async fn no_statement_walks_through_all_events_deliveries_or_attempts() {
     let url = fresh_database().await;
-    drop(PostgresStore::open(&url).await.unwrap());
-    let mut connection = PgConnection::connect(&url).await.unwrap();
-    sqlx::raw_sql(MANY).execute(&mut connection).await.unwrap();
+    let store = PostgresStore::open(&url).await.unwrap();
+    let mut connection = store.0.pool.acquire().await.unwrap();
+    sqlx::raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut *connection).await.unwrap();
+    // What runs for every event meets a store that is still empty, and keeps the plan that was made for it.
+    let for_every_event = write::STATEMENTS.iter().filter(|it| ["append", "change"].contains(&it.name));
+    walk_nowhere(&mut connection, for_every_event.copied()).await;
+    sqlx::raw_sql(MANY).execute(&mut *connection).await.unwrap();
+    let shared = crate::tables::served_by_indexes();
+    let shared = shared.iter().filter(|(_, may_walk)| !may_walk).map(|(statement, _)| statement);
+    let others = [HEAD, notes::PASS];
+    let own = write::STATEMENTS.iter().copied().chain(&others);
+    walk_nowhere(&mut connection, shared.chain(own)).await;
+}
+
+/// Panics if one of the statements reads a large table from end to end, or along an index without a condition on it.
+async fn walk_nowhere(connection: &mut PgConnection, statements: impl Iterator<Item = &Statement>) {
     let partial = "SELECT indexname::text FROM pg_indexes WHERE indexdef LIKE '% WHERE %'";
-    let partial: Vec<String> = sqlx::query_scalar(partial).fetch_all(&mut connection).await.unwrap();
-    let own = write::STATEMENTS
-        .iter()
-        .copied()
-        .cloned()
-        .chain([HEAD, notes::PASS])
-        .map(|statement| (statement, false));
-    for (statement, may_walk) in crate::tables::served_by_indexes().into_iter().chain(own) {
-        let plan = plan(&mut connection, statement.text()).await;
+    let partial: Vec<String> = sqlx::query_scalar(partial).fetch_all(&mut *connection).await.unwrap();
+    for statement in statements {
+        let plan = plan(connection, statement.text()).await;
         let mut walks = Vec::new();
         look_for_walks(&plan[0]["Plan"], &partial, &mut walks);
-        assert!(may_walk || walks.is_empty(), "{} {walks:?}\n{}\n{plan:#}", statement.name, statement.text());
+        assert!(walks.is_empty(), "{} {walks:?}\n{}\n{plan:#}", statement.name, statement.text());
     }
 }
 
@@ -90,7 +94,7 @@ async fn plan(connection: &mut PgConnection, statement: &str) -> serde_json::Val
     serde_json::from_str(text).unwrap()
 }
 
-/// The steps that read a large table from end to end, or along an index without a condition on it.
+/// The steps that do.
 fn look_for_walks(step: &serde_json::Value, partial: &[String], walks: &mut Vec<String>) {
     let text = |name: &str| step[name].as_str().unwrap_or_default();
     let is_large = ["events", "deliveries", "attempts"].contains(&text("Relation Name"));

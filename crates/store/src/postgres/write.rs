@@ -9,6 +9,7 @@ use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
+use sqlx::FromRow;
 use sqlx::postgres::{PgArguments, Postgres as Pg};
 use sqlx::query::Query;
 
@@ -176,28 +177,23 @@ async fn taken_keys(
     Ok(Some(appends.iter().map(is_taken).collect()))
 }
 
-/// Writes the events that are new with what they owe. `None`: the routes are stale.
+/// Writes the events that are new with what they owe; where each of them is, if it is new. `None`: the routes are stale.
 async fn insert(
     postgres: &Postgres,
     events: &[&NewEvent],
     routes: RoutesVersion,
-) -> Result<Option<HashMap<EventId, Position>>> {
+) -> Result<Option<Vec<Option<Position>>>> {
     let query = sqlx::query(APPEND.sql()).bind(events.len() as i64).bind(routes.0);
-    let query = bind_events(query, events);
     let owed: Vec<&Delivery> = events.iter().flat_map(|new| &new.deliveries).collect();
-    let query = bind_deliveries(query, &owed);
-    let rows = fetch(postgres, &postgres.pool, APPEND.name, query).await?;
-    if rows.is_empty() {
-        return Ok(None);
+    let query = bind_deliveries(bind_events(query, events), &owed);
+    postgres.counters.count(APPEND.name);
+    let Some(head) = query.fetch_optional(&postgres.pool).await.map_err(classify)? else { return Ok(None) };
+    let (base, positions): (i64, Vec<i64>) = FromRow::from_row(&head).map_err(classify)?;
+    let mut new = vec![None; events.len()];
+    for position in positions {
+        new[(position - base - 1) as usize] = Some(Position(position));
     }
-    let mut kept = HashMap::with_capacity(rows.len());
-    for mut row in rows {
-        // A head alone: every event is a repeat.
-        if !row.is_null() {
-            kept.insert(row.id()?, Position(row.int()?));
-        }
-    }
-    Ok(Some(kept))
+    Ok(Some(new))
 }
 
 fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
@@ -238,10 +234,10 @@ fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
 async fn tell_repeats(
     postgres: &Postgres,
     events: &[&NewEvent],
-    new: &HashMap<EventId, Position>,
+    new: &[Option<Position>],
 ) -> Result<Vec<KeptEvent>> {
-    let repeats = events.iter().filter(|event| !new.contains_key(&event.event.id));
-    let keys: Vec<_> = repeats.filter_map(|event| event.dedupe_key.as_ref()).collect();
+    let repeats = events.iter().zip(new).filter(|(_, new)| new.is_none());
+    let keys: Vec<_> = repeats.filter_map(|(event, _)| event.dedupe_key.as_ref()).collect();
     let mut first: HashMap<Vec<u8>, (EventId, Position)> = HashMap::new();
     if !keys.is_empty() {
         let query = sqlx::query(REPEATED.sql()).bind(column!(keys, key => key.as_bytes().as_slice()));
@@ -249,10 +245,9 @@ async fn tell_repeats(
             first.insert(row.bytes()?, (row.id()?, Position(row.int()?)));
         }
     }
-    let place = |event: &&NewEvent| {
-        let own = event.event.id;
-        if let Some(&position) = new.get(&own) {
-            return Ok(KeptEvent { id: own, position, is_new: true });
+    let place = |(event, new): (&&NewEvent, &Option<Position>)| {
+        if let Some(position) = *new {
+            return Ok(KeptEvent { id: event.event.id, position, is_new: true });
         }
         let known = event.dedupe_key.as_ref().and_then(|key| first.get(key.as_bytes().as_slice()));
         let &(id, position) = known.ok_or_else(|| {
@@ -260,7 +255,7 @@ async fn tell_repeats(
         })?;
         Ok(KeptEvent { id, position, is_new: false })
     };
-    events.iter().map(place).collect()
+    events.iter().zip(new).map(place).collect()
 }
 
 pub(super) async fn claim(

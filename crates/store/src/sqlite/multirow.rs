@@ -9,8 +9,11 @@ use super::writer::{Binder, Transaction};
 use crate::Result;
 use crate::sql::Statement;
 
-/// Rows in one statement. More gain nothing measurable, and every length costs a prepared statement of that size.
-pub(super) const ROWS_MAX: usize = 64;
+/// Rows in one statement. More gain nothing measurable.
+pub(super) const ROWS_MAX: usize = 128;
+
+/// Up to here there is a statement for every number of rows. Each is prepared by itself, so beyond it there is only the longest.
+const ANY_ROWS_MAX: usize = 64;
 
 /// A statement in whose text `{rows}` stands for any number of `row`.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ impl MultiRow {
         Self { name, template, row, texts: [const { OnceLock::new() }; ROWS_MAX] }
     }
 
-    /// The statement for `rows` rows, 1 to [`ROWS_MAX`].
+    /// The statement for `rows` rows, 1 to [`ANY_ROWS_MAX`] or [`ROWS_MAX`].
     pub(super) fn of(&self, rows: usize) -> Statement {
         let text = self.texts[rows - 1].get_or_init(|| {
             let rows = vec![self.row; rows].join(", ");
@@ -35,7 +38,7 @@ impl MultiRow {
         Statement::made(self.name, Arc::clone(text))
     }
 
-    /// Runs it for `items`, at most [`ROWS_MAX`] at a time; how many rows were written.
+    /// Runs it for `items`, piece by piece; how many rows were written.
     pub(super) fn run<T>(
         &self,
         transaction: &Transaction<'_>,
@@ -43,7 +46,7 @@ impl MultiRow {
         bind: impl Fn(&T, &mut Binder<'_, '_>),
     ) -> Result<u64> {
         let mut written = 0;
-        for piece in items.chunks(ROWS_MAX) {
+        for piece in pieces(items) {
             let mut prepared = transaction.desk.prepare(&self.of(piece.len()))?;
             let mut row = Binder::new(&mut prepared);
             piece.iter().for_each(|item| bind(item, &mut row));
@@ -51,5 +54,24 @@ impl MultiRow {
             written += prepared.raw_execute().map_err(super::classify)? as u64;
         }
         Ok(written)
+    }
+}
+
+fn pieces<T>(items: &[T]) -> impl Iterator<Item = &[T]> {
+    let (long, rest) = items.split_at(items.len() / ROWS_MAX * ROWS_MAX);
+    long.chunks(ROWS_MAX).chain(rest.chunks(ANY_ROWS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_statements_take_what_they_can_and_any_number_is_taken_whole() {
+        let lengths = |items: usize| pieces(&vec![(); items]).map(<[()]>::len).collect::<Vec<_>>();
+        assert_eq!(lengths(0), [0; 0]);
+        assert_eq!(lengths(64), [64]);
+        assert_eq!(lengths(127), [64, 63]);
+        assert_eq!(lengths(300), [128, 128, 44]);
     }
 }

@@ -7,6 +7,7 @@ use store::Logged;
 
 use super::*;
 use crate::realtime::ephemera::Rooms;
+use crate::realtime::line::Line;
 use crate::realtime::tail::{Entry, Tail, batch_of};
 
 const HEARTBEAT: Duration = Duration::from_secs(25);
@@ -180,7 +181,7 @@ proptest! {
         // Some of it is there before the session is.
         tail.push(entries(&log[..start]), Position(start as i64));
         let (mut session, _) = open(&grant, &[0, 3], From::Earliest, start as i64);
-        let mut seat = rooms.enter(session.scope(), Some(1), &clock).unwrap();
+        let seat = rooms.enter(&Line::to_nobody(session.scope()), Some(1), &clock).unwrap();
         let (mut seen, mut end) = (Vec::new(), start);
         let last = (log.len(), true, false);
         for (count, looks, is_silent) in cuts.into_iter().chain([last]) {
@@ -189,7 +190,7 @@ proptest! {
             end += batch.len();
             let batch = entries(batch);
             tail.push(batch.clone(), Position(end as i64));
-            rooms.ring(&batch, from);
+            let _rung = rooms.ring(&batch, from);
             if looks {
                 while session.is_behind(seat.marks()) {
                     let ahead = tail.after(session.position(), session.scope()).unwrap();
