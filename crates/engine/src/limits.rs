@@ -99,6 +99,9 @@ pub const REMOVED_AT_ONCE_MAX: u32 = 512;
 /// before.
 pub const HOURS_KEPT_FOR: Duration = Duration::from_secs(92 * 86_400);
 
+/// How often it is noted what is owed. A look reads the index of what waits, whatever stands in it.
+pub const OWED_NOTED_EVERY: Duration = Duration::from_secs(300);
+
 /// The shortest and the longest time between two looks for what is old.
 pub const SWEEP_EVERY_AT_LEAST: Duration = Duration::from_secs(1);
 /// See [`SWEEP_EVERY_AT_LEAST`].

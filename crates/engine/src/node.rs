@@ -16,7 +16,7 @@ use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
     BEAT_EVERY, COMMITS_AT_ONCE, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT,
-    SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+    OWED_NOTED_EVERY, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
 };
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
@@ -232,6 +232,12 @@ impl Engine {
             deliverer,
             move |deliverer| async move { deliverer.deactivate_failing(deactivate_after).await },
         );
+        let shared = (Arc::clone(&self.store), Arc::clone(&self.clock));
+        supervisor.repeat_with("note what is owed", OWED_NOTED_EVERY, shared, |(store, clock)| async move {
+            if let Err(error) = store.note_owed(clock.now()).await {
+                tracing::warn!(%error, "cannot note what is owed; it is tried again");
+            }
+        });
         let often = observer.look_every();
         supervisor.repeat_with("watch", often, observer, |observer| async move { observer.look().await });
     }

@@ -158,8 +158,14 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
 
     /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which nothing
-    /// happened are left out. They are counted as statistics are, in the transaction of each change.
+    /// happened, and nothing was owed, are left out. They are counted as statistics are, in the transaction of each change.
     async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>>;
+
+    /// How many deliveries have not ended, of the subscriptions of one user or of all.
+    async fn owed(&self, user: Option<&UserId>) -> Result<i64>;
+
+    /// Notes how many deliveries each subscription is owed, in the hour of `now`, in the place of what was noted in it before.
+    async fn note_owed(&self, now: Timestamp) -> Result<()>;
 
     /// Says that a node lives. Each call counts its beat up by one.
     async fn beat(&self, node: NodeId) -> Result<()>;

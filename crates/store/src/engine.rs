@@ -207,6 +207,14 @@ impl<E: Engine> Store for SqlStore<E> {
         hours::hours(&self.0, filter).await
     }
 
+    async fn owed(&self, user: Option<&UserId>) -> Result<i64> {
+        hours::owed(&self.0, user).await
+    }
+
+    async fn note_owed(&self, now: Timestamp) -> Result<()> {
+        hours::note_owed(&self.0, now).await
+    }
+
     async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
         hours::remove_hours(&self.0, before, limit).await
     }

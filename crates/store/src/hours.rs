@@ -49,6 +49,7 @@ impl Hour {
             answers: 0,
             answer_micros: 0,
             answer_micros_max: 0,
+            owed: 0,
         }
     }
 
@@ -80,6 +81,7 @@ impl Hour {
             answers: self.answers + other.answers,
             answer_micros: self.answer_micros + other.answer_micros,
             answer_micros_max: self.answer_micros_max.max(other.answer_micros_max),
+            owed: self.owed + other.owed,
         }
     }
 }

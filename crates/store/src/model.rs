@@ -277,6 +277,15 @@ impl Store for Model {
         Ok(self.data("hours").hours(filter))
     }
 
+    async fn owed(&self, user: Option<&UserId>) -> Result<i64> {
+        Ok(self.data("owed").owed(user))
+    }
+
+    async fn note_owed(&self, now: Timestamp) -> Result<()> {
+        self.data("note_owed").note_owed(now);
+        Ok(())
+    }
+
     async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64> {
         Ok(self.data("remove_hours").remove_hours(before, limit))
     }

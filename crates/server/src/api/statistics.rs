@@ -36,8 +36,10 @@ pub(crate) struct StatisticsQuery {
 /// What became of deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DeliveryStatistics {
-    /// The oldest hour first; those in which nothing happened are left out.
+    /// The oldest hour first; those in which nothing happened, and nothing was owed, are left out.
     data: Vec<ShownHour>,
+    /// Deliveries that have not ended by now: pending, processing, retrying or held.
+    owed: i64,
 }
 
 /// What became of deliveries within an hour.
@@ -57,11 +59,13 @@ pub(crate) struct ShownHour {
     latency_ms_mean: Option<f64>,
     /// The same, of the slowest.
     latency_ms_max: Option<f64>,
+    /// Deliveries that had not ended at the last look within the hour. There is one every 5 minutes.
+    owed: i64,
 }
 
 impl From<Hour> for ShownHour {
     fn from(hour: Hour) -> Self {
-        let Hour { begins_at, successful, failed, attempts, errors, answers, .. } = hour;
+        let Hour { begins_at, successful, failed, attempts, errors, answers, owed, .. } = hour;
         let milliseconds = |micros: f64| (answers > 0).then_some((micros / 10.0).round() / 100.0);
         Self {
             hour: begins_at,
@@ -71,6 +75,7 @@ impl From<Hour> for ShownHour {
             errors,
             latency_ms_mean: milliseconds(hour.answer_micros as f64 / answers as f64),
             latency_ms_max: milliseconds(hour.answer_micros_max as f64),
+            owed,
         }
     }
 }
@@ -92,5 +97,6 @@ pub(crate) async fn read_statistics(
         until: query.until.unwrap_or_else(|| now.plus(Duration::from_millis(1))),
     };
     let hours = app.engine.store.hours(&filter).await?;
-    Ok(Json(DeliveryStatistics { data: hours.into_iter().map(Into::into).collect() }))
+    let owed = app.engine.store.owed(filter.user_id.as_ref()).await?;
+    Ok(Json(DeliveryStatistics { data: hours.into_iter().map(Into::into).collect(), owed }))
 }

@@ -33,6 +33,7 @@ async fn the_hours_say_what_became_of_deliveries(engine: Engine) {
     })
     .await;
     assert_eq!(counted(&statistics), [1, 0, 2, 1]);
+    assert_eq!(statistics["owed"], 0, "all have ended");
     let hour = &statistics["data"][0];
     assert!(hour["latency_ms_mean"].as_f64() <= hour["latency_ms_max"].as_f64(), "{hour}");
     assert!(hour["latency_ms_mean"].as_f64() > Some(0.0), "{hour}");
@@ -46,5 +47,13 @@ async fn the_hours_say_what_became_of_deliveries(engine: Engine) {
     let bob = key("bob").await;
     assert_eq!(bob.get("/api/statistics").await.ok()["data"], json!([]));
     bob.get("/api/statistics?user_id=alice").await.problem(403, "forbidden");
+    world.subscribe(&json!({ "paused": true })).await;
+    world.publish(&json!({ "number": 2 })).await;
+    until("what a paused subscription waits for is owed", || async {
+        let all = world.admin().get("/api/statistics").await.ok();
+        (all["owed"] == 1).then_some(())
+    })
+    .await;
+    assert_eq!(bob.get("/api/statistics").await.ok()["owed"], 0, "nothing is owed to them");
     world.admin().get("/api/statistics?since=yesterday").await.problem(400, "unreadable");
 }

@@ -157,6 +157,8 @@ CREATE TABLE delivery_hours (
     answers         BIGINT NOT NULL,
     answer_us       BIGINT NOT NULL,
     answer_us_max   BIGINT NOT NULL,
+    -- At the last look within the hour.
+    owed            BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (hour, subscription_id)
 );
 

@@ -161,6 +161,8 @@ CREATE TABLE delivery_hours (
     answers         INTEGER NOT NULL,
     answer_us       INTEGER NOT NULL,
     answer_us_max   INTEGER NOT NULL,
+    -- At the last look within the hour.
+    owed            INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (hour, subscription_id)
 ) STRICT, WITHOUT ROWID;
 

@@ -160,6 +160,7 @@ conformance! {
             what_happened_is_counted_in_its_hour
             a_change_that_comes_too_late_counts_in_no_hour
             a_users_hours_are_those_of_their_subscriptions
+            what_is_owed_is_noted_in_its_hour
             old_hours_go_a_few_at_a_time
         }
         deliveries {

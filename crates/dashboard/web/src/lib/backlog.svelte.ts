@@ -1,4 +1,4 @@
-/** How much was owed at each look since the dashboard was opened. It is kept across pages, and nowhere else. */
+/** How much was owed at each look since the dashboard was opened, for the last hour; the server keeps what is older. */
 
 /** Looks are 5 seconds apart: this is an hour of them. */
 const LOOKS_MAX = 720;

@@ -1488,8 +1488,13 @@ export interface components {
         };
         /** @description What became of deliveries. */
         DeliveryStatistics: {
-            /** @description The oldest hour first; those in which nothing happened are left out. */
+            /** @description The oldest hour first; those in which nothing happened, and nothing was owed, are left out. */
             data: components["schemas"]["ShownHour"][];
+            /**
+             * Format: int64
+             * @description Deliveries that have not ended by now: pending, processing, retrying or held.
+             */
+            owed: number;
         };
         /** @description A delivery with all its attempts. */
         DeliveryWithAttempts: components["schemas"]["ShownDelivery"] & {
@@ -2506,6 +2511,11 @@ export interface components {
              * @description From an attempt's beginning to the end of its answer, on the average of those that were answered.
              */
             latency_ms_mean?: number | null;
+            /**
+             * Format: int64
+             * @description Deliveries that had not ended at the last look within the hour. There is one every 5 minutes.
+             */
+            owed: number;
             /**
              * Format: int64
              * @description Deliveries that arrived.

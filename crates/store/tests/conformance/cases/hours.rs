@@ -138,6 +138,42 @@ pub(crate) async fn a_users_hours_are_those_of_their_subscriptions(store: &dyn S
     );
 }
 
+pub(crate) async fn what_is_owed_is_noted_in_its_hour(store: &dyn Store) {
+    let make = &mut Make::new();
+    let (one, other) = (subscribe(store, make).await, subscribe(store, make).await);
+    let owed = async |at: i64| {
+        store.note_owed(on(at)).await.unwrap();
+        hours(store, None, at - at % HOUR, at - at % HOUR + HOUR)
+            .await
+            .iter()
+            .map(|hour| hour.owed)
+            .sum::<i64>()
+    };
+    assert_eq!(
+        (owed(1).await, hours(store, None, 0, HOUR).await),
+        (0, Vec::new()),
+        "who is owed nothing has no row"
+    );
+
+    let claimed = owe_and_claim(store, make, &one).await;
+    let retried = owe_and_claim(store, make, &other).await;
+    let retrying = becomes(&retried, State::Retrying { due_at: on(3 * HOUR) }, None);
+    store.change(&[change(&retried, retrying)]).await.unwrap();
+    assert_eq!((owed(2).await, owed(HOUR).await), (2, 2), "claimed or to be retried");
+    assert_eq!(store.owed(None).await.unwrap(), 2);
+    assert_eq!(store.owed(one.subscription.user_id.as_ref()).await.unwrap(), 2);
+    assert_eq!(store.owed(Some(&user("a stranger"))).await.unwrap(), 0);
+
+    let done = becomes(&claimed, State::Success, Some(on(HOUR + 1)));
+    store.change(&[change(&claimed, done)]).await.unwrap();
+    assert_eq!(owed(HOUR + 2).await, 1, "the last look counts");
+    store.delete_subscription(other.subscription.id, on(HOUR + 3)).await.unwrap();
+    assert_eq!((owed(HOUR + 4).await, owed(2 * HOUR).await), (0, 0), "what is called off is not owed");
+    let noted = hours(store, None, 0, 9 * HOUR).await;
+    let at_hours: Vec<_> = noted.iter().map(|hour| (hour.begins_at, hour.owed, hour.successful)).collect();
+    assert_eq!(at_hours, [(on(0), 2, 0), (on(HOUR), 0, 1)], "beside what is counted");
+}
+
 pub(crate) async fn old_hours_go_a_few_at_a_time(store: &dyn Store) {
     let make = &mut Make::new();
     let to = subscribe(store, make).await;
