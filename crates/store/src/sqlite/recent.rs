@@ -74,8 +74,10 @@ impl RecentKeys {
     /// The keys that are to be moved with this commit: as many as events have been added, in whole pieces.
     pub(super) fn due(&self) -> &[Entry] {
         let piece = PIECE.min(self.generation as usize);
-        let end = self.moved + self.added / piece * piece;
-        &self.old[self.moved..end.min(self.old.len())]
+        let left = self.old.len() - self.moved;
+        // The last piece need not be whole: each generation would be a piece longer than the one before.
+        let due = if self.added >= left { left } else { self.added / piece * piece };
+        &self.old[self.moved..self.moved + due]
     }
 
     /// Whether what is due is the last of its generation; then all up to the answer are indexed.
