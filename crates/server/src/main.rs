@@ -20,6 +20,7 @@ mod problem;
 mod realtime;
 mod receive;
 mod reject;
+mod resources;
 mod router;
 mod same_browser;
 mod session;

@@ -14,10 +14,8 @@ use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
 use providers::Provider;
 use tower::Service as _;
-use utoipa::OpenApi;
+use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi as Document;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::{
     catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
@@ -32,6 +30,7 @@ use crate::pages;
 use crate::problem::Problem;
 use crate::realtime;
 use crate::receive::{Arrival, confirm, receive};
+use crate::resources::{Resources, routes};
 
 /// Answers every request.
 ///
@@ -44,7 +43,7 @@ pub(crate) struct Entrance {
 
 impl Entrance {
     pub(crate) fn new(app: Arc<App>) -> Self {
-        let others = routes().0.with_state(Arc::clone(&app));
+        let others = router().with_state(Arc::clone(&app));
         Self { app, others }
     }
 
@@ -97,9 +96,9 @@ fn provider_at(path: &str) -> Option<(&'static dyn Provider, Option<&str>)> {
     })
 }
 
-/// All routes, and the document that describes them.
-pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
-    let (api, document) = OpenApiRouter::with_openapi(pages::Api::openapi())
+/// What describes itself in the document.
+fn resources() -> Resources {
+    Resources::new()
         .merge(events())
         .merge(subscriptions())
         .merge(sources())
@@ -111,8 +110,11 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .merge(realtime())
         .merge(access())
         .merge(operation())
-        .split_for_parts();
-    let router = api
+}
+
+fn router() -> Router<Arc<App>> {
+    resources()
+        .served()
         .route_layer(middleware::from_fn(tell_standing))
         .merge(dashboard())
         .route("/in/{token}", get(receive_custom).post(receive_custom))
@@ -120,19 +122,22 @@ pub(crate) fn routes() -> (Router<Arc<App>>, Document) {
         .route("/docs/{asset}", get(pages::asset))
         .route("/openapi.json", get(read_document))
         .fallback(no_route)
-        .method_not_allowed_fallback(no_method);
-    (router, pages::with_providers(document))
+        .method_not_allowed_fallback(no_method)
 }
 
 /// The document. It is megabytes until it is written, and few ask for it: it is made for the first of them.
 async fn read_document() -> Response {
     static WRITTEN: LazyLock<Bytes> =
-        LazyLock::new(|| serde_json::to_vec(&routes().1).expect("it is plain data").into());
+        LazyLock::new(|| serde_json::to_vec(&document()).expect("it is plain data").into());
     ([(CONTENT_TYPE, "application/json")], WRITTEN.clone()).into_response()
 }
 
-fn events() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn document() -> Document {
+    pages::with_providers(resources().described_in(pages::Api::openapi()))
+}
+
+fn events() -> Resources {
+    Resources::new()
         .routes(routes!(events::list_events, publish::publish_events))
         .routes(routes!(events::read_event))
         .routes(routes!(events::read_raw_event))
@@ -140,8 +145,8 @@ fn events() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(events::read_stats))
 }
 
-fn subscriptions() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn subscriptions() -> Resources {
+    Resources::new()
         .routes(routes!(subscriptions::list_subscriptions, subscriptions::create_subscription))
         .routes(routes!(receivers::list_receivers))
         .routes(routes!(
@@ -158,16 +163,16 @@ fn subscriptions() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(catalogue::delete_event_type))
 }
 
-fn sources() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn sources() -> Resources {
+    Resources::new()
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
         .routes(routes!(sources::rotate_source_url))
         .routes(routes!(sources::list_senders))
 }
 
-fn deliveries() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn deliveries() -> Resources {
+    Resources::new()
         .routes(routes!(deliveries::list_deliveries))
         .routes(routes!(deliveries::read_delivery))
         .routes(routes!(deliveries::retry_delivery))
@@ -176,15 +181,15 @@ fn deliveries() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(statistics::read_statistics))
 }
 
-fn jobs() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn jobs() -> Resources {
+    Resources::new()
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(jobs::read_job))
         .routes(routes!(jobs::cancel_job))
 }
 
-fn connections() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn connections() -> Resources {
+    Resources::new()
         .routes(routes!(connections::list_connections, connections::create_connection))
         .routes(routes!(
             connections::read_connection,
@@ -199,8 +204,8 @@ fn connections() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(oauth::finish_authorization))
 }
 
-fn inbox() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn inbox() -> Resources {
+    Resources::new()
         .routes(routes!(conversations::list_conversations, conversations::create_conversation))
         .routes(routes!(conversations::read_conversation, conversations::change_conversation))
         .routes(routes!(conversations::mark_conversation))
@@ -211,32 +216,32 @@ fn inbox() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(emails::fetch_emails))
 }
 
-fn queues() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn queues() -> Resources {
+    Resources::new()
         .routes(routes!(queues::pull_events))
         .routes(routes!(queues::complete_event))
         .routes(routes!(queues::fail_event))
         .routes(routes!(queues::extend_lease))
 }
 
-fn realtime() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn realtime() -> Resources {
+    Resources::new()
         .routes(routes!(realtime::open_socket))
         .routes(routes!(realtime::open_events))
         .routes(routes!(realtime::open_messages))
         .routes(routes!(realtime::send_frame))
 }
 
-fn access() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn access() -> Resources {
+    Resources::new()
         .routes(routes!(keys::list_keys, keys::create_key))
         .routes(routes!(keys::delete_key))
         .routes(routes!(keys::create_token))
         .routes(routes!(sessions::begin_session, sessions::end_session))
 }
 
-fn operation() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
+fn operation() -> Resources {
+    Resources::new()
         .routes(routes!(rejections::list_rejections))
         .routes(routes!(health::read_health))
         .routes(routes!(health::read_readiness))

@@ -14,11 +14,14 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
     TypeInfo as _, ValueRef as _,
 };
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use self::uuid::uuid;
 use crate::engine::{Engine, SqlStore};
@@ -42,6 +45,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SETTINGS: [(&str, &str); 4] =
     [("statement_timeout", "30s"), ("jit", "off"), ("enable_seqscan", "off"), ("enable_mergejoin", "off")];
 
+/// The same for the first one, when somebody waits to be told what is wrong.
+const REACHED_WITHIN: Duration = Duration::from_secs(1);
+
 /// A store in a PostgreSQL database, version 15 or later.
 pub type PostgresStore = SqlStore<Postgres>;
 
@@ -54,6 +60,8 @@ pub struct Postgres {
     relaxed: PgPool,
     /// What notes come over, once somebody listens.
     listening: PgPool,
+    /// Whoever finds no connection idle takes turns here.
+    turns: Semaphore,
     counters: Counters,
 }
 
@@ -61,7 +69,7 @@ impl PostgresStore {
     /// Connects to the database at `url` and brings its schema up to date.
     ///
     /// # Errors
-    /// The URL is not one, the server is out of reach, or a later program has written the database.
+    /// The URL is not one, the server stays out of reach for a while, or a later program has written the database.
     pub async fn open(url: &str) -> Result<Self> {
         let options: PgConnectOptions = url.parse().map_err(classify)?;
         let options = options
@@ -69,54 +77,102 @@ impl PostgresStore {
             .statement_cache_capacity(256)
             .options(SETTINGS)
             .disable_statement_logging();
-        migrate(&mut options.connect().await.map_err(classify)?).await?;
         let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
-        Ok(SqlStore(Postgres {
+        let postgres = Postgres {
             listening: pool(LISTENERS_MAX)
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .connect_lazy_with(options.clone()),
-            pool: pool(CONNECTIONS_MAX).connect_lazy_with(options),
+            pool: pool(CONNECTIONS_MAX).connect_lazy_with(options.clone()),
             relaxed: pool(2).connect_lazy_with(relaxed),
+            turns: Semaphore::new(1),
             counters: Counters::default(),
-        }))
+        };
+        // It stays, for what is asked next.
+        let mut first = match timeout(REACHED_WITHIN, postgres.pool.acquire()).await {
+            Ok(acquired) => acquired.map_err(classify)?,
+            // The pool goes on trying. What it fails for, a single try tells.
+            Err(_) => {
+                options.connect().await.map_err(classify)?;
+                postgres.pool.acquire().await.map_err(classify)?
+            }
+        };
+        migrate(&mut first).await?;
+        drop(first);
+        Ok(SqlStore(postgres))
+    }
+}
+
+impl Postgres {
+    /// A connection for one statement. While one is being opened, others do not open more: opening takes longer than most
+    /// statements do, and at the start, when all ask at once, each would wait for all that are opened.
+    async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>> {
+        let acquiring = async {
+            let is_any_idle = self.pool.num_idle() > 0 || self.pool.size() >= CONNECTIONS_MAX;
+            // It is never closed.
+            let _turn = if is_any_idle { None } else { self.turns.acquire().await.ok() };
+            self.pool.acquire().await.map_err(classify)
+        };
+        let none_in_time = |_| StoreError::Unavailable("no connection to the database was free".to_owned());
+        timeout(ACQUIRE_TIMEOUT, acquiring).await.map_err(none_in_time)?
+    }
+}
+
+/// Brings the schema up to date. Mostly it is, and then nothing is locked: that is one way there and back.
+async fn migrate(connection: &mut PgConnection) -> Result<()> {
+    match version(connection, "SELECT version FROM schema_version").await? {
+        None if make(connection).await? => Ok(()),
+        Some(found) if pending(MIGRATIONS, found)?.is_empty() => Ok(()),
+        _ => catch_up(connection).await,
+    }
+}
+
+/// What `select` finds in the version's table; `None` if there is no such table or row.
+async fn version(connection: &mut PgConnection, select: &'static str) -> Result<Option<i64>> {
+    match sqlx::raw_sql(select).fetch_optional(connection).await {
+        Ok(row) => row.map(|row| row.try_get(0)).transpose().map_err(classify),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(NO_SUCH_TABLE) => Ok(None),
+        Err(error) => Err(classify(error)),
+    }
+}
+
+const NO_SUCH_TABLE: &str = "42P01";
+
+/// Makes all of the schema, in one transaction and one way there and back; false if there is some of it already. Of two
+/// nodes that find none, one waits for the other at the version's table.
+async fn make(connection: &mut PgConnection) -> Result<bool> {
+    let scripts: Vec<_> = MIGRATIONS.iter().map(|migration| migration.script).collect();
+    let newest = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let script = format!(
+        "BEGIN; CREATE TABLE schema_version (only_row BIGINT PRIMARY KEY, version BIGINT NOT NULL);
+         INSERT INTO schema_version VALUES (1, {newest}); {}; COMMIT",
+        scripts.join(";")
+    );
+    let Err(error) = sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *connection).await else {
+        return Ok(true);
+    };
+    sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await.map_err(classify)?;
+    match sqlx::raw_sql("SELECT FROM schema_version").execute(connection).await {
+        Ok(_) => Ok(false),
+        Err(_) => Err(classify(error)),
     }
 }
 
 /// Applies what is missing. The version's row is locked for the while, so that nodes that start together take turns.
-async fn migrate(connection: &mut PgConnection) -> Result<()> {
-    make_version_table(connection).await?;
+async fn catch_up(connection: &mut PgConnection) -> Result<()> {
     let mut transaction = connection.begin().await.map_err(classify)?;
     sqlx::raw_sql("INSERT INTO schema_version VALUES (1, 0) ON CONFLICT DO NOTHING")
         .execute(&mut *transaction)
         .await
         .map_err(classify)?;
-    let found: i64 = sqlx::query_scalar("SELECT version FROM schema_version FOR UPDATE")
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(classify)?;
-    for migration in pending(MIGRATIONS, found)? {
+    let found = version(&mut transaction, "SELECT version FROM schema_version FOR UPDATE").await?;
+    for migration in pending(MIGRATIONS, found.unwrap_or(0))? {
         let script =
             format!("{}; UPDATE schema_version SET version = {};", migration.script, migration.version);
         sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut *transaction).await.map_err(classify)?;
     }
     transaction.commit().await.map_err(classify)
-}
-
-async fn make_version_table(connection: &mut PgConnection) -> Result<()> {
-    const EXISTS: &str = "SELECT to_regclass('schema_version') IS NOT NULL";
-    const MAKE: &str = "CREATE TABLE schema_version (only_row BIGINT PRIMARY KEY, version BIGINT NOT NULL)";
-    let exists = || sqlx::query_scalar::<_, bool>(EXISTS);
-    if exists().fetch_one(&mut *connection).await.map_err(classify)? {
-        return Ok(());
-    }
-    let made = sqlx::raw_sql(MAKE).execute(&mut *connection).await;
-    // Of two nodes that find it missing one makes it, and the other finds it there after all.
-    match made {
-        Err(error) if !exists().fetch_one(&mut *connection).await.map_err(classify)? => Err(classify(error)),
-        _ => Ok(()),
-    }
 }
 
 const READ_INBOX_LOG: Statement = Statement::new(
@@ -170,14 +226,14 @@ impl Sql for Postgres {
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);
-        let rows = query.fetch_all(&self.pool).await.map_err(classify)?;
+        let rows = query.fetch_all(&mut *self.connection().await?).await.map_err(classify)?;
         rows.iter().map(unpack).collect()
     }
 
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);
-        Ok(query.execute(&self.pool).await.map_err(classify)?.rows_affected())
+        Ok(query.execute(&mut *self.connection().await?).await.map_err(classify)?.rows_affected())
     }
 
     async fn write_fenced(&self, fences: usize, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {

@@ -4,6 +4,9 @@
 //! of what a commit writes. So they gather here first. A full generation is sorted and moved into the index bit by bit,
 //! in the order of the keys, while the next one fills; neighbours then share pages. Nothing is lost with the memory: the
 //! keys are in the log, and what the index lacks is read back when the log is opened.
+//!
+//! A generation is so many events, whether or not they have keys: else a log of which few have one would be read back from
+//! where the last of many was, which may be its beginning.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,8 +14,9 @@ use domain::event::DedupeKey;
 
 use crate::Position;
 
-/// Keys in a generation: what two of them cost in memory (4 MiB) and in reading at the start is what they save in pages.
-pub(super) const GENERATION: usize = 32_768;
+/// Events in a generation: what the keys of two of them cost in memory (4 MiB) and in reading at the start is what they save in
+/// pages.
+pub(super) const GENERATION: i64 = 32_768;
 
 /// Keys that are moved together.
 const PIECE: usize = 128;
@@ -21,19 +25,32 @@ type Entry = (DedupeKey, Position);
 
 #[derive(Debug)]
 pub(super) struct RecentKeys {
-    generation: usize,
+    generation: i64,
     young: HashMap<DedupeKey, Position>,
+    /// Where the young generation begins: after that position.
+    young_after: Position,
     /// Sorted, and moved up to `moved`.
     old: Vec<Entry>,
     moved: usize,
-    /// How many were added since the last piece was moved.
+    /// Whether the index does not say yet that it has all of the old generation.
+    is_moving: bool,
+    /// How many events have come since the last piece was moved.
     added: usize,
+    /// The last event's.
+    end: Position,
 }
 
 impl RecentKeys {
-    pub(super) fn new(generation: usize, unindexed: impl IntoIterator<Item = Entry>) -> Self {
+    /// The index has all keys up to `indexed_to`, and of those up to `end` it may lack `unindexed`.
+    pub(super) fn new(
+        generation: i64,
+        indexed_to: Position,
+        end: Position,
+        unindexed: impl IntoIterator<Item = Entry>,
+    ) -> Self {
         let young = unindexed.into_iter().collect();
-        Self { generation, young, old: Vec::new(), moved: 0, added: 0 }
+        let old = Vec::new();
+        Self { generation, young, young_after: indexed_to, old, moved: 0, is_moving: false, added: 0, end }
     }
 
     /// Where the event of that key is, if it is one of the newest.
@@ -54,31 +71,33 @@ impl RecentKeys {
         }
     }
 
-    /// The keys that are to be moved with this commit: as many as have been added, in whole pieces.
+    /// The keys that are to be moved with this commit: as many as events have been added, in whole pieces.
     pub(super) fn due(&self) -> &[Entry] {
-        let piece = PIECE.min(self.generation);
-        let end = self.moved + self.added / piece * piece;
-        &self.old[self.moved..end.min(self.old.len())]
+        let piece = PIECE.min(self.generation as usize);
+        let left = self.old.len() - self.moved;
+        // The last piece need not be whole: each generation would be a piece longer than the one before.
+        let due = if self.added >= left { left } else { self.added / piece * piece };
+        &self.old[self.moved..self.moved + due]
     }
 
-    /// Whether the piece that is due is the last of its generation; then all up to the answer are indexed.
+    /// Whether what is due is the last of its generation; then all up to the answer are indexed.
     pub(super) fn completes(&self) -> Option<Position> {
-        let is_last = !self.due().is_empty() && self.moved + self.due().len() == self.old.len();
-        is_last.then(|| self.old.iter().map(|&(_, position)| position).max()).flatten()
+        let is_last = self.is_moving && self.moved + self.due().len() == self.old.len();
+        is_last.then_some(self.young_after)
     }
 
-    /// The piece that was due is in the index, and `new` are in the log.
-    pub(super) fn advance(&mut self, new: impl IntoIterator<Item = Entry>) {
+    /// What was due is in the index, and events up to `end` are in the log, of which `new` have a key.
+    pub(super) fn advance(&mut self, new: impl IntoIterator<Item = Entry>, end: Position) {
+        self.is_moving &= self.completes().is_none();
         let moved = self.due().len();
         self.moved += moved;
-        self.added -= moved;
-        let before = self.young.len();
+        self.added = self.added - moved + (end.0 - self.end.0) as usize;
         self.young.extend(new);
-        self.added += self.young.len() - before;
-        if self.moved == self.old.len() && self.young.len() >= self.generation {
+        self.end = end;
+        if !self.is_moving && end.0 - self.young_after.0 >= self.generation {
             self.old = self.young.drain().collect();
             self.old.sort_unstable();
-            (self.moved, self.added) = (0, 0);
+            (self.young_after, self.moved, self.is_moving, self.added) = (end, 0, true, 0);
         }
     }
 }
@@ -93,15 +112,16 @@ mod tests {
 
     #[test]
     fn every_key_is_here_or_moved_and_a_generation_ends_before_the_next_is_full() {
-        let mut keys = RecentKeys::new(512, []);
+        let mut keys = RecentKeys::new(512, Position::START, Position::START, []);
         let mut indexed = HashMap::new();
         for number in 0..3_000 {
             indexed.extend(keys.due().iter().copied());
-            keys.advance([(key(number), Position(number as i64))]);
+            let position = Position(number as i64 + 1);
+            keys.advance([(key(number), position)], position);
             assert!(keys.young.len() <= 512 + 2 * PIECE);
             for known in (0..=number).step_by(7) {
                 let position = keys.get(&key(known)).or_else(|| indexed.get(&key(known)).copied());
-                assert_eq!(position, Some(Position(known as i64)));
+                assert_eq!(position, Some(Position(known as i64 + 1)));
             }
         }
         assert!(indexed.len() > 2_000);
@@ -111,5 +131,22 @@ mod tests {
         let in_memory = |number| keys.get(&key(number)).is_some();
         assert!((1..3_000).step_by(2).all(|number| in_memory(number) || indexed.contains_key(&key(number))));
         assert_eq!(keys.get(&key(3_000)), None);
+    }
+
+    #[test]
+    fn a_log_of_which_few_or_none_have_keys_is_indexed_to_near_its_end() {
+        for every in [1, 3, 100, 5_000, i64::MAX] {
+            let mut keys = RecentKeys::new(512, Position::START, Position::START, []);
+            let mut indexed_to = 0;
+            for position in 1..=10_000 {
+                if let Some(Position(to)) = keys.completes() {
+                    assert!(to > indexed_to);
+                    indexed_to = to;
+                }
+                let keyed = (position % every == 0).then(|| (key(position as u64), Position(position)));
+                keys.advance(keyed, Position(position));
+                assert!(position - indexed_to <= 3 * 512, "{every}: {indexed_to} of {position}");
+            }
+        }
     }
 }

@@ -54,7 +54,7 @@ fn column(connection: &rusqlite::Connection, statement: &str, index: usize) -> V
 }
 
 /// As small as it can be: then a few thousand events pass through many generations.
-const GENERATION: usize = 128;
+const GENERATION: i64 = 128;
 
 #[test]
 fn a_repeat_is_known_wherever_its_key_is() {

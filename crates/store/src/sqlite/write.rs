@@ -184,20 +184,22 @@ pub(super) fn append(
     INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
     index_keys(&transaction, &end.keys)?;
     transaction.commit()?;
-    end.keys.advance(new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position))));
+    let keyed = new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position)));
+    end.keys.advance(keyed, end.position);
     desk.log = Some(end);
     Ok(Appended::Durable(answer(appends, &taken, &placed)))
 }
 
 /// Reads what an append needs to know, and the keys that were not indexed when the program last ended.
-pub(super) fn read_log_end(desk: &Desk, generation: usize) -> Result<LogEnd> {
+pub(super) fn read_log_end(desk: &Desk, generation: i64) -> Result<LogEnd> {
     let lost = || StoreError::Corrupt("the log has lost its head".to_owned());
     let mut row = desk.fetch(&LOG_END, [])?.into_iter().next().ok_or_else(lost)?;
     let (position, routes, indexed_to) = (Position(row.int()?), RoutesVersion(row.int()?), row.int()?);
     let unindexed = desk.fetch(&UNINDEXED, args![indexed_to])?;
     let entry = |mut row: Row| Ok((dedupe_key(&mut row)?, Position(row.int()?)));
     let unindexed = unindexed.into_iter().map(entry).collect::<Result<Vec<_>>>()?;
-    Ok(LogEnd { position, routes, keys: RecentKeys::new(generation, unindexed) })
+    let keys = RecentKeys::new(generation, Position(indexed_to), position, unindexed);
+    Ok(LogEnd { position, routes, keys })
 }
 
 pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
