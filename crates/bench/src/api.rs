@@ -82,6 +82,12 @@ impl Api {
         self.ids(format!("/api/events?user_id={user}&type={event_type}&limit={PAGE_EVENTS}")).await
     }
 
+    /// Whether there is an event of that type.
+    pub async fn has_events(&self, event_type: &str) -> Result<bool> {
+        let answer = self.call("GET", &format!("/api/events?type={event_type}&limit=1"), None).await?;
+        Ok(!rows(&answer)?.is_empty())
+    }
+
     /// How many rejections the program keeps.
     pub async fn rejection_count(&self) -> Result<usize> {
         Ok(self.ids(format!("/api/rejections?limit={PAGE_EVENTS}")).await?.len())

@@ -86,9 +86,18 @@ pub const REMOVAL_TAKES: Duration = Duration::from_millis(1);
 /// The same on a store that several nodes share, where nobody waits for it and each batch is a way there and back.
 pub const REMOVAL_TAKES_SHARED: Duration = Duration::from_millis(20);
 
-/// The pause after a batch is so many times as long as it took: the removal may take a fifth of the time of whoever writes,
-/// and of the disk.
-pub const REMOVAL_PAUSES: u32 = 4;
+/// The same while no events come in: the first that does waits for so long once.
+pub const REMOVAL_TAKES_ALONE: Duration = Duration::from_millis(5);
+
+/// The pause after a batch is so many times as long as it took, while events come in: the removal may take a tenth of the time
+/// of whoever writes, and of the disk.
+pub const REMOVAL_PAUSES: u32 = 9;
+
+/// A sweep that has lasted for so long removes less than comes in; from then on its pauses are as long as its batches.
+pub const REMOVAL_HURRIES_AFTER: Duration = Duration::from_secs(3_600);
+
+/// The longest such pause. A batch that took longer has waited for its turn, and the next will not.
+pub const REMOVAL_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Rows that are removed at once, however long or quickly it goes.
 pub const REMOVED_AT_ONCE_MIN: u32 = 16;

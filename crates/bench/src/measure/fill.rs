@@ -38,6 +38,10 @@ impl Published {
     pub(super) fn of_one_user(event_type: &'static str, user: &'static str) -> Self {
         Self { event_type, user: Some(user) }
     }
+
+    pub(super) fn event_type(self) -> &'static str {
+        self.event_type
+    }
 }
 
 /// Publishes `count` events, to the nearest batch upwards.

@@ -1,10 +1,11 @@
 //! Ingest while nothing is removed, and while what is old is: on a program and data of their own, since all that is there
-//! goes.
+//! goes. Both are measured right after a start on the same data.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use tokio::time::sleep;
 
 use super::fill::{Published, publish};
 use super::report::{Number, Row, Target};
@@ -21,26 +22,46 @@ const WARM_UP: Duration = Duration::from_secs(1);
 /// So old is whatever was stored before the second start.
 const AGE: &str = "1s";
 const REMOVAL: &str = "remove_events";
+/// Far beyond what any removal should take.
+const GONE_WITHIN: Duration = Duration::from_secs(600);
+const GONE_POLL: Duration = Duration::from_millis(100);
 
 pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let home = site.scratch.home(site.engine).await?;
     let launch = Launch::waystation(&site.options.binary, &home)?;
     let mut program = launch.start().await?;
-    publish(site.engine, launch.address, Published::of_many_users(), site.options.old).await?;
+    let old = Published::of_many_users();
+    publish(site.engine, launch.address, old, site.options.old).await?;
+    program.stop().await?;
+    let mut program = launch.start().await?;
     let without = ingest(site, &launch).await?;
     program.stop().await?;
 
     let ages = ["EVENTS", "DELIVERIES", "ATTEMPTS"].map(|what| format!("WAYSTATION_RETENTION__{what}"));
     let launch = ages.into_iter().fold(launch, |launch, name| launch.with(name, AGE));
     let mut program = launch.start().await?;
-    let api = Api::new(launch.address);
+    let (api, began) = (Api::new(launch.address), Instant::now());
     let before = api.statements(REMOVAL).await?;
     let with = ingest(site, &launch).await?;
     let batches = api.statements(REMOVAL).await? - before;
-    program.stop().await?;
     ensure!(batches > 0.0, "nothing was removed while it was measured");
     progress(site.engine, "ingest with and without removal measured");
-    Ok(rows(site, &without, &with, batches))
+    while api.has_events(old.event_type()).await? {
+        ensure!(began.elapsed() < GONE_WITHIN, "what is old was not gone within {GONE_WITHIN:?}");
+        sleep(GONE_POLL).await;
+    }
+    let removed_per_second = site.options.old as f64 / began.elapsed().as_secs_f64();
+    program.stop().await?;
+    let mut rows = rows(site, &without, &with, batches);
+    let (key, name) = (site.engine.key(), site.engine.name());
+    let row = Row::new(
+        format!("pruned_per_second_{key}"),
+        format!("old events removed, ingest at first, {name}"),
+        removed_per_second,
+        "/s",
+    );
+    rows.push(row);
+    Ok(rows)
 }
 
 async fn ingest(site: &Site<'_>, launch: &Launch) -> Result<Outcome> {

@@ -1,21 +1,23 @@
 //! What has been kept for long enough goes, a little at a time.
 //!
 //! A sweep walks along the ids, which begin with the time, and removes what is old in small transactions. How large they
-//! are follows from how long the last one took, so that nobody who writes beside it waits for long; and after each there
-//! is a pause that is longer than it took.
+//! are follows from how long the last one took, so that nobody who writes beside it waits for long. While events come in,
+//! there is a pause after each that is longer than it took, unless more comes in than goes; while none do, nobody is in the
+//! way of anybody.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::subscription::TypePattern;
 use domain::{DeliveryId, EventType, Timestamp};
-use store::{Store, StoreError};
+use store::{Position, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::limits::{
-    HOURS_KEPT_FOR, REMOVAL_PAUSES, REMOVAL_TAKES, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX,
-    REMOVED_AT_ONCE_MIN, SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
+    HOURS_KEPT_FOR, REMOVAL_HURRIES_AFTER, REMOVAL_PAUSE_MAX, REMOVAL_PAUSES, REMOVAL_TAKES,
+    REMOVAL_TAKES_ALONE, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX, REMOVED_AT_ONCE_MIN,
+    SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
 };
 use crate::shared::Shared;
 
@@ -73,6 +75,7 @@ impl Sweeper {
 
     /// Removes all that is old by now.
     pub(crate) async fn sweep(&self) {
+        self.pace().sweeping_since = self.clock.elapsed();
         if let Err(error) = self.try_sweep(self.clock.now()).await {
             tracing::warn!(%error, "cannot remove what is old; it is tried again");
         }
@@ -159,42 +162,59 @@ impl Sweeper {
     }
 
     fn size(&self) -> u32 {
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).size
+        self.pace().size
     }
 
-    /// Removes a batch, learns from how long it took, and leaves the store to others for longer.
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Removes a batch, learns from how long it took, and leaves the store to others for longer, if there are any.
     async fn paced(
         &self,
         removing: impl Future<Output = Result<u64, StoreError>>,
     ) -> Result<u64, StoreError> {
         let began = self.clock.elapsed();
         let removed = removing.await?;
-        let took = self.clock.elapsed().saturating_sub(began);
-        self.pace.lock().unwrap_or_else(PoisonError::into_inner).learn(took);
-        self.clock.sleep(took * REMOVAL_PAUSES).await;
+        let ended = self.clock.elapsed();
+        let head = self.store.head().await?;
+        let pause = self.pace().learn(ended, ended.saturating_sub(began), head);
+        self.clock.sleep(pause).await;
         Ok(removed)
     }
 }
 
-/// How much is removed at once.
+/// How much is removed at once, and how often.
 #[derive(Debug)]
 struct Pace {
-    /// How long a batch should take.
+    /// How long a batch should take beside others who write.
     takes: Duration,
     size: u32,
+    /// The end of the log after the last batch.
+    head: Position,
+    sweeping_since: Duration,
 }
 
 impl Pace {
     const fn new(takes: Duration) -> Self {
-        Self { takes, size: REMOVED_AT_ONCE_MIN }
+        Self { takes, size: REMOVED_AT_ONCE_MIN, head: Position::START, sweeping_since: Duration::ZERO }
     }
 
-    /// Less, where the last batch took too long, waiting for its turn included; more, where it was done in no time.
-    fn learn(&mut self, took: Duration) {
-        if took > self.takes {
+    /// How long to pause after a batch that `ended` and `took` so long, when the log went up to `head`. The next is smaller,
+    /// where this one took too long, waiting for its turn included; larger, where it was done in no time.
+    fn learn(&mut self, ended: Duration, took: Duration, head: Position) -> Duration {
+        let is_alone = std::mem::replace(&mut self.head, head) == head;
+        let takes = if is_alone { self.takes.max(REMOVAL_TAKES_ALONE) } else { self.takes };
+        if took > takes {
             self.size = (self.size / 2).max(REMOVED_AT_ONCE_MIN);
-        } else if took < self.takes / 2 {
+        } else if took < takes / 2 {
             self.size = (self.size * 2).min(REMOVED_AT_ONCE_MAX);
+        }
+        let is_behind = ended.saturating_sub(self.sweeping_since) > REMOVAL_HURRIES_AFTER;
+        match (is_alone, is_behind) {
+            (true, _) => Duration::ZERO,
+            (false, true) => took,
+            (false, false) => (took * REMOVAL_PAUSES).min(REMOVAL_PAUSE_MAX),
         }
     }
 }
@@ -220,11 +240,32 @@ mod tests {
     #[test]
     fn a_batch_shrinks_when_it_takes_long_and_grows_when_it_does_not() {
         let mut pace = Pace::new(REMOVAL_TAKES);
-        (0..20).for_each(|_| pace.learn(REMOVAL_TAKES * 2));
+        // Beside others: events come in all the time.
+        let mut heads = (1..).map(Position);
+        let mut learn = |pace: &mut Pace, took| pace.learn(took, took, heads.next().unwrap());
+        (0..20).for_each(|_| _ = learn(&mut pace, REMOVAL_TAKES * 2));
         assert_eq!(pace.size, REMOVED_AT_ONCE_MIN);
-        pace.learn(REMOVAL_TAKES * 3 / 4);
+        learn(&mut pace, REMOVAL_TAKES * 3 / 4);
         assert_eq!(pace.size, REMOVED_AT_ONCE_MIN, "that is as long as it should take");
-        (0..20).for_each(|_| pace.learn(Duration::ZERO));
+        (0..20).for_each(|_| _ = learn(&mut pace, Duration::ZERO));
         assert_eq!(pace.size, REMOVED_AT_ONCE_MAX);
+    }
+
+    #[test]
+    fn there_is_a_pause_while_events_come_in_and_none_while_none_do() {
+        let mut pace = Pace::new(REMOVAL_TAKES);
+        let took = REMOVAL_TAKES * 2;
+        assert_eq!(pace.learn(took, took, Position(1)), took * REMOVAL_PAUSES);
+        assert_eq!(pace.learn(took, took, Position(1)), Duration::ZERO);
+        assert!(pace.size > REMOVED_AT_ONCE_MIN, "nobody waits for it");
+        assert_eq!(pace.learn(took, Duration::from_secs(9), Position(2)), REMOVAL_PAUSE_MAX);
+    }
+
+    #[test]
+    fn who_cannot_keep_up_pauses_for_no_longer_than_they_work() {
+        let mut pace = Pace { sweeping_since: Duration::from_secs(5), ..Pace::new(REMOVAL_TAKES) };
+        let late = pace.sweeping_since + REMOVAL_HURRIES_AFTER;
+        assert_eq!(pace.learn(late, REMOVAL_TAKES, Position(1)), REMOVAL_TAKES * REMOVAL_PAUSES);
+        assert_eq!(pace.learn(late + REMOVAL_TAKES, REMOVAL_TAKES, Position(2)), REMOVAL_TAKES);
     }
 }
