@@ -1,16 +1,22 @@
 //! Clients of live streams that cost little, since thousands of them run on one thread: a WebSocket (RFC 6455), and a reader
 //! of server-sent events.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Of no meaning here; a server only has to answer it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const HEAD_BYTES_MAX: usize = 16 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 
 /// An open stream of the program's.
 #[derive(Debug)]
@@ -92,9 +98,19 @@ impl Socket {
         Ok(())
     }
 
+    /// By way of a buffer that all share: one of its own would have to be as large as what comes, or be read into twice.
     async fn read_more(&mut self) -> Result<()> {
-        let read = self.stream.read_buf(&mut self.incoming).await?;
-        ensure!(read > 0, "the server closed the connection");
+        thread_local!(static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) });
+        let Self { stream, incoming, .. } = self;
+        let read = poll_fn(|context| {
+            READ.with_borrow_mut(|bytes| {
+                let mut read = ReadBuf::new(bytes);
+                ready!(Pin::new(&mut *stream).poll_read(context, &mut read))?;
+                incoming.extend_from_slice(read.filled());
+                Poll::Ready(io::Result::Ok(read.filled().len()))
+            })
+        });
+        ensure!(read.await? > 0, "the server closed the connection");
         Ok(())
     }
 }
