@@ -100,15 +100,18 @@ fn signed_parts<'p>(id: &'p str, timestamp: &'p str, body: &'p [u8]) -> [&'p [u8
     [id.as_bytes(), b".", timestamp.as_bytes(), b".", body]
 }
 
+/// Ids of theirs are some forty letters long.
+const ID_BYTES_MAX: usize = 256;
+
 /// The id that the third version has in the body too; else one that is made from it.
 fn id_of(body: &[u8]) -> String {
     #[derive(Deserialize)]
     struct WithId {
         id: String,
     }
-    // A header takes visible ASCII alone.
+    // A header takes visible ASCII alone, and we read none that is long.
     let own = serde_json::from_slice::<WithId>(body).ok().map(|body| body.id);
-    own.filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
+    own.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()))
         .unwrap_or_else(|| format!("msg_{}", hex::encode(&Sha256::digest(body)[..16])))
 }
 
@@ -248,6 +251,19 @@ mod tests {
         let own_id = testing::signed(&Composio, VECTORS[0].0, Some("msg_own"), BODY.as_bytes(), AT);
         assert_eq!(own_id.header(ID), Some("msg_own"));
         assert_nothing_may_be_altered(&Composio, &own_id, VECTORS[0].0, AT);
+    }
+
+    #[test]
+    fn what_we_sign_has_an_id_that_we_would_read() {
+        for id in ["", "two words", "é", &"x".repeat(ID_BYTES_MAX + 1), &"x".repeat(30_000)] {
+            let body = format!(r#"{{"id":"{id}"}}"#);
+            let signed = testing::signed(&Composio, VECTORS[0].0, None, body.as_bytes(), AT);
+            assert!(
+                signed.header(ID).is_some_and(|made| made.len() == 36 && made.starts_with("msg_")),
+                "{id}"
+            );
+            assert_eq!(testing::verify(&Composio, &signed, VECTORS[0].0, AT), Ok(()), "{id}");
+        }
     }
 
     #[test]
