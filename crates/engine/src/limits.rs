@@ -89,6 +89,9 @@ pub const REMOVAL_TAKES_SHARED: Duration = Duration::from_millis(20);
 /// The same while no events come in: the first that does waits for so long once.
 pub const REMOVAL_TAKES_ALONE: Duration = Duration::from_millis(5);
 
+/// Where none has come in for so long, none are coming in.
+pub const REMOVAL_ALONE_AFTER: Duration = Duration::from_secs(1);
+
 /// The pause after a batch is so many times as long as it took, while events come in: the removal may take a tenth of the time
 /// of whoever writes, and of the disk.
 pub const REMOVAL_PAUSES: u32 = 9;

@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::limits::{
-    HOURS_KEPT_FOR, REMOVAL_HURRIES_AFTER, REMOVAL_PAUSE_MAX, REMOVAL_PAUSES, REMOVAL_TAKES,
-    REMOVAL_TAKES_ALONE, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX, REMOVED_AT_ONCE_MIN,
+    HOURS_KEPT_FOR, REMOVAL_ALONE_AFTER, REMOVAL_HURRIES_AFTER, REMOVAL_PAUSE_MAX, REMOVAL_PAUSES,
+    REMOVAL_TAKES, REMOVAL_TAKES_ALONE, REMOVAL_TAKES_SHARED, REMOVED_AT_ONCE_MAX, REMOVED_AT_ONCE_MIN,
     SWEEP_EVERY_AT_LEAST, SWEEP_EVERY_AT_MOST,
 };
 use crate::shared::Shared;
@@ -190,20 +190,25 @@ struct Pace {
     /// How long a batch should take beside others who write.
     takes: Duration,
     size: u32,
-    /// The end of the log after the last batch.
+    /// The end of the log after the last batch, and since when.
     head: Position,
+    head_since: Duration,
     sweeping_since: Duration,
 }
 
 impl Pace {
     const fn new(takes: Duration) -> Self {
-        Self { takes, size: REMOVED_AT_ONCE_MIN, head: Position::START, sweeping_since: Duration::ZERO }
+        let (head, never) = (Position::START, Duration::ZERO);
+        Self { takes, size: REMOVED_AT_ONCE_MIN, head, head_since: never, sweeping_since: never }
     }
 
     /// How long to pause after a batch that `ended` and `took` so long, when the log went up to `head`. The next is smaller,
     /// where this one took too long, waiting for its turn included; larger, where it was done in no time.
     fn learn(&mut self, ended: Duration, took: Duration, head: Position) -> Duration {
-        let is_alone = std::mem::replace(&mut self.head, head) == head;
+        if head != self.head {
+            (self.head, self.head_since) = (head, ended);
+        }
+        let is_alone = ended.saturating_sub(self.head_since) >= REMOVAL_ALONE_AFTER;
         let takes = if is_alone { self.takes.max(REMOVAL_TAKES_ALONE) } else { self.takes };
         if took > takes {
             self.size = (self.size / 2).max(REMOVED_AT_ONCE_MIN);
@@ -255,10 +260,13 @@ mod tests {
     fn there_is_a_pause_while_events_come_in_and_none_while_none_do() {
         let mut pace = Pace::new(REMOVAL_TAKES);
         let took = REMOVAL_TAKES * 2;
-        assert_eq!(pace.learn(took, took, Position(1)), took * REMOVAL_PAUSES);
-        assert_eq!(pace.learn(took, took, Position(1)), Duration::ZERO);
-        assert!(pace.size > REMOVED_AT_ONCE_MIN, "nobody waits for it");
-        assert_eq!(pace.learn(took, Duration::from_secs(9), Position(2)), REMOVAL_PAUSE_MAX);
+        let mut learn = |ended, took, head| pace.learn(ended, took, Position(head));
+        assert_eq!(learn(took, took, 1), took * REMOVAL_PAUSES);
+        assert_eq!(learn(took * 2, took, 1), took * REMOVAL_PAUSES, "the next may come at any moment");
+        let later = took + REMOVAL_ALONE_AFTER;
+        assert_eq!(learn(later, took, 1), Duration::ZERO);
+        assert_eq!(learn(later + took, Duration::from_secs(9), 2), REMOVAL_PAUSE_MAX);
+        assert!(pace.size == REMOVED_AT_ONCE_MIN, "it grew while nobody waited, and shrank again");
     }
 
     #[test]
