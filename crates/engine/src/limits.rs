@@ -96,11 +96,11 @@ pub const REMOVAL_ALONE_AFTER: Duration = Duration::from_secs(1);
 /// of whoever writes, and of the disk.
 pub const REMOVAL_PAUSES: u32 = 9;
 
-/// A sweep that has lasted for so long removes less than comes in; from then on its pauses are as long as its batches.
-pub const REMOVAL_HURRIES_AFTER: Duration = Duration::from_secs(3_600);
-
 /// The longest such pause. A batch that took longer has waited for its turn, and the next will not.
 pub const REMOVAL_PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// A sweep that has lasted for so long removes less than comes in; from then on its pauses are as long as its batches.
+pub const REMOVAL_HURRIES_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Rows that are removed at once, however long or quickly it goes.
 pub const REMOVED_AT_ONCE_MIN: u32 = 16;

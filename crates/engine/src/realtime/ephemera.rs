@@ -190,8 +190,8 @@ impl Rooms {
         Self { elsewhere, ..Self::default() }
     }
 
-    /// Takes a place in the room of what the line's session shows. It is the user's own, of whom so many may be there, or somebody's who
-    /// looks on. `None` where the user has that many.
+    /// Takes a place in the room of what the line's session shows. It is the user's own, of whom so many may be there, or
+    /// somebody's who looks on. `None` where the user has that many.
     pub(crate) fn enter(
         self: &Arc<Self>,
         line: &Arc<Line>,
