@@ -1,7 +1,6 @@
 /** Times, sizes and numbers, as people read them. */
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "always", style: "narrow" });
-const exactly = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const number = new Intl.NumberFormat("en");
 const share = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
@@ -18,11 +17,12 @@ export function ago(time: string, now: number): string {
   return relative.format(Math.trunc(seconds / size), unit);
 }
 
-/** To the millisecond, in the reader's time zone, and in UTC. */
+/** To the millisecond, in the reader's time zone, and in UTC. Every row of a list asks, and `Intl` takes its time. */
 export function exact(time: string): string {
   const date = new Date(time);
+  const [, month, day, year, clock] = date.toString().split(" ");
   const milliseconds = String(date.getMilliseconds()).padStart(3, "0");
-  return `${exactly.format(date)}.${milliseconds} · ${date.toISOString()}`;
+  return `${Number(day)} ${month} ${year}, ${clock}.${milliseconds} · ${date.toISOString()}`;
 }
 
 export function duration(milliseconds: number): string {
