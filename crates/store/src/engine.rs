@@ -29,8 +29,8 @@ pub struct SqlStore<E>(pub(crate) E);
 #[async_trait]
 pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn head(&self) -> Result<Position>;
-    /// How far the log can be read, where that is less than what is written: what a crash of the machine could still take
-    /// back has not happened yet.
+    /// How far the log can be read, where that is less than what is written: what a crash of the machine could still
+    /// take back has not happened yet.
     fn durable_end(&self) -> Option<Position> {
         None
     }

@@ -1,15 +1,16 @@
 //! What is said in Slack's conversations, asked for: a safety net behind its events, which it drops when they are late.
 //!
-//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations`, `conversations.history` (the newest first;
-//! threads are not in it, but each message says when the last reply to it came) and `conversations.replies` (the oldest
-//! first, and before them the message that the thread begins with), "Rate limits" (each method has its own, for each
-//! workspace and application), and the change of May 2025: applications outside the marketplace may ask for history, and for
-//! replies, once a minute, and get fifteen messages each time. Nobody tells which of these an application is, so all keep to
-//! that.
+//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations`, `conversations.history` (the newest
+//! first; threads are not in it, but each message says when the last reply to it came) and `conversations.replies` (the
+//! oldest first, and before them the message that the thread begins with), "Rate limits" (each method has its own, for
+//! each workspace and application), and the change of May 2025: applications outside the marketplace may ask for
+//! history, and for replies, once a minute, and get fifteen messages each time. Nobody tells which of these an
+//! application is, so all keep to that.
 //!
-//! A walk lists the conversations that the token can read, and reads each from where it was left: first its messages, and
-//! then the threads in which something was said since. That is seen of threads that begin on the pages that are read; so
-//! these reach back a week. A reply in an older thread is told by events alone, and so is what becomes of a message.
+//! A walk lists the conversations that the token can read, and reads each from where it was left: first its messages,
+//! and then the threads in which something was said since. That is seen of threads that begin on the pages that are
+//! read; so these reach back a week. A reply in an older thread is told by events alone, and so is what becomes of a
+//! message.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -75,11 +76,11 @@ enum Stage {
 /// What the pages of a conversation have shown.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
-    /// The newest moment that the first of them knows of. Later ones are of a later time: between the two somebody may have
-    /// said something that none of them has.
+    /// The newest moment that the first of them knows of. Later ones are of a later time: between the two somebody may
+    /// have said something that none of them has.
     newest: Option<String>,
-    /// Threads in which something was said since, by the moments of the messages that they begin with, each with that of
-    /// its last reply.
+    /// Threads in which something was said since, by the moments of the messages that they begin with, each with that
+    /// of its last reply.
     threads: VecDeque<(String, String)>,
 }
 
