@@ -1,9 +1,9 @@
 //! What strangers can have parsed, thrown at its parsers.
 //!
-//! A target takes any bytes, must not panic whatever they are, and says what came of them. `cargo xtask fuzz` runs [`drive`]
-//! on any compiler: it alters known requests, and goes on from those of which something new came. `cargo fuzz` runs the
-//! programs in `fuzz_targets/`, each of which is one target, and goes on from what reaches new code, with a nightly
-//! compiler or with `RUSTC_BOOTSTRAP=1`:
+//! A target takes any bytes, must not panic whatever they are, and says what came of them. `cargo xtask fuzz` runs
+//! [`drive`] on any compiler: it alters known requests, and goes on from those of which something new came.
+//! `cargo fuzz` runs the programs in `fuzz_targets/`, each of which is one target, and goes on from what reaches new
+//! code, with a nightly compiler or with `RUSTC_BOOTSTRAP=1`:
 //!
 //! ```sh
 //! cargo run -p fuzz -- --beginnings fuzz/corpus

@@ -1,5 +1,5 @@
-//! Clients of live streams that cost little, since thousands of them run on one thread: a WebSocket (RFC 6455), and a reader
-//! of server-sent events.
+//! Clients of live streams that cost little, since thousands of them run on one thread: a WebSocket (RFC 6455), and a
+//! reader of server-sent events.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -98,7 +98,8 @@ impl Socket {
         Ok(())
     }
 
-    /// By way of a buffer that all share: one of its own would have to be as large as what comes, or be read into twice.
+    /// By way of a buffer that all share: one of its own would have to be as large as what comes, or be read into
+    /// twice.
     async fn read_more(&mut self) -> Result<()> {
         thread_local!(static READ: RefCell<[u8; READ_BYTES]> = const { RefCell::new([0; READ_BYTES]) });
         let Self { stream, incoming, .. } = self;

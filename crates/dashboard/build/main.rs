@@ -1,7 +1,7 @@
 //! Builds the web app in `web/` and writes a table of its files for `src/lib.rs` to embed.
 //!
-//! Without Node, or with `WAYSTATION_SKIP_DASHBOARD=1`, one page that says so is embedded instead: the program does all its
-//! other work without the dashboard, and nobody who only wants that should need Node.
+//! Without Node, or with `WAYSTATION_SKIP_DASHBOARD=1`, one page that says so is embedded instead: the program does all
+//! its other work without the dashboard, and nobody who only wants that should need Node.
 //!
 //! Nothing is written into the source tree. The sources are copied to `dashboard/` in the target directory, in the same
 //! places relative to each other, so that npm's packages can lie beside them; debug and release builds share these.

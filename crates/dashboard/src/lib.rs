@@ -1,10 +1,10 @@
 //! The dashboard: a web app over the API, embedded in the program.
 //!
-//! It promises to be whole: what a page needs is in here, compressed when the program was built, and nothing is asked from
-//! elsewhere. How it is served is the server's affair; what a browser may do with it is said here ([`POLICY`]).
+//! It promises to be whole: what a page needs is in here, compressed when the program was built, and nothing is asked
+//! from elsewhere. How it is served is the server's affair; what a browser may do with it is said here ([`POLICY`]).
 //!
-//! The app itself is in `web/`, and `build/` builds it. To add a page: 1. its component in `web/src/pages`; 2. its line in
-//! `web/src/routes.ts` and in `web/src/pages/index.ts`; 3. its address in [`ROUTES`]; 4. its visit in `web/tests`.
+//! The app itself is in `web/`, and `build/` builds it. To add a page: 1. its component in `web/src/pages`; 2. its line
+//! in `web/src/routes.ts` and in `web/src/pages/index.ts`; 3. its address in [`ROUTES`]; 4. its visit in `web/tests`.
 
 /// A file of the app.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Alerts: when a subscription's attempts fail, drag on or repeat more than they should.
 //!
-//! Time is cut into spans of one length, which begin at the same moment everywhere. Within one everything is counted, so
-//! that nothing has to be looked up; with the next the counting begins anew. An alert is raised in the moment in which
-//! a bound is crossed, and is over at the end of the first span that stays below it. A span without attempts tells
-//! nothing.
+//! Time is cut into spans of one length, which begin at the same moment everywhere. Within one everything is counted,
+//! so that nothing has to be looked up; with the next the counting begins anew. An alert is raised in the moment in
+//! which a bound is crossed, and is over at the end of the first span that stays below it. A span without attempts
+//! tells nothing.
 
 use std::time::Duration;
 

@@ -32,8 +32,8 @@ impl Batch {
     }
 }
 
-/// The `webhook-id` of a batch: it follows from the subscription and from which events are in it. So the same batch has the
-/// same one whenever and by whomever it is sent, and no other batch has it.
+/// The `webhook-id` of a batch: it follows from the subscription and from which events are in it. So the same batch has
+/// the same one whenever and by whomever it is sent, and no other batch has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct BatchId([u8; 16]);
 

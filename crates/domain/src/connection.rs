@@ -52,7 +52,8 @@ pub struct Settings {
     /// How often its provider is asked for what is new, in seconds; 0: only when somebody asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_seconds: Option<u32>,
-    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for.
+    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked
+    /// for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<bool>,
 }
@@ -232,8 +233,8 @@ impl Connection {
         Next::GiveUp
     }
 
-    /// The provider has answered a poll: what a poll had hurt is well again, and what a refresh has hurt is not. Whether
-    /// anything has changed.
+    /// The provider has answered a poll: what a poll had hurt is well again, and what a refresh has hurt is not.
+    /// Whether anything has changed.
     pub fn polled(&mut self, now: Timestamp) -> bool {
         let is_healed = self.state == State::Degraded && self.refresh == Refresh::default();
         if is_healed {

@@ -1,8 +1,8 @@
 //! Conversations and their messages, as they follow from what is told of them.
 //!
-//! Providers tell things late, twice and in any order. So a [`Change`] says what happened and when, and [`apply`] makes of
-//! any order of the same changes the same messages: what can be told again counts once, of two edits the later counts, and a
-//! message that is edited, read or deleted before it has arrived is remembered until it does.
+//! Providers tell things late, twice and in any order. So a [`Change`] says what happened and when, and [`apply`] makes
+//! of any order of the same changes the same messages: what can be told again counts once, of two edits the later
+//! counts, and a message that is edited, read or deleted before it has arrived is remembered until it does.
 
 mod callback;
 mod message;
@@ -104,8 +104,8 @@ impl Conversation {
         (*DedupeKey::new("message", None, &json!([self.id, provider_id]).to_string()).as_bytes()).into()
     }
 
-    /// The subscription that calls its `callback_url`: it has the conversation's digits, so that neither has to name the
-    /// other.
+    /// The subscription that calls its `callback_url`: it has the conversation's digits, so that neither has to name
+    /// the other.
     #[must_use]
     pub fn callback_id(&self) -> SubscriptionId {
         <[u8; 16]>::from(self.id).into()
@@ -167,8 +167,8 @@ impl News {
     }
 }
 
-/// Makes `change` to a message and its conversation; what there is to tell of it. Of a message that has not arrived there is
-/// nothing to tell, nor of one that was taken back before.
+/// Makes `change` to a message and its conversation; what there is to tell of it. Of a message that has not arrived
+/// there is nothing to tell, nor of one that was taken back before.
 pub fn apply(conversation: &mut Conversation, message: &mut Message, change: &Change) -> Vec<News> {
     let before = message.clone();
     message.apply(change);

@@ -188,8 +188,8 @@ impl Delivery {
         Self::owed_in_line(id, event, subscription, ordering_key, trigger, now)
     }
 
-    /// The same, for a caller who knows in which line it stands: [`Subscription::ordering_key`] of a document that serves
-    /// many subscriptions.
+    /// The same, for a caller who knows in which line it stands: [`Subscription::ordering_key`] of a document that
+    /// serves many subscriptions.
     #[must_use]
     pub fn owed_in_line(
         id: DeliveryId,
@@ -357,8 +357,8 @@ impl Delivery {
         Ok(self.status())
     }
 
-    /// Takes it back from a holder who will not try it after all, such as a node that is about to stop. It is due at once
-    /// and no worse for it.
+    /// Takes it back from a holder who will not try it after all, such as a node that is about to stop. It is due at
+    /// once and no worse for it.
     ///
     /// # Errors
     /// Nobody has claimed it.

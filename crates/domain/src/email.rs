@@ -1,7 +1,7 @@
 //! E-mails, as they follow from what is told of them.
 //!
-//! What tells of a mailbox is told in its order. So an e-mail is what was last said of it; only threads have to be put together
-//! from what comes in any order.
+//! What tells of a mailbox is told in its order. So an e-mail is what was last said of it; only threads have to be put
+//! together from what comes in any order.
 
 use serde::{Deserialize, Serialize};
 
@@ -124,7 +124,8 @@ impl Told {
         (*DedupeKey::new("email", Some(user), &place).as_bytes()).into()
     }
 
-    /// The thread that it would be in if nothing else were known: its provider's, else that of what it answers, else its own.
+    /// The thread that it would be in if nothing else were known: its provider's, else that of what it answers, else
+    /// its own.
     #[must_use]
     pub fn thread(&self) -> &str {
         self.thread_id.as_deref().or(self.in_reply_to.as_deref()).unwrap_or(&self.message_id)

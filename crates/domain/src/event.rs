@@ -209,8 +209,8 @@ impl Json {
     }
 }
 
-/// Counts brackets outside of strings: cheaper than building the document, and without a stack to exhaust. Most documents
-/// have too few brackets in all, which is found out in no time.
+/// Counts brackets outside of strings: cheaper than building the document, and without a stack to exhaust. Most
+/// documents have too few brackets in all, which is found out in no time.
 fn depth_exceeds(text: &str, depth_max: usize) -> bool {
     let opening = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
     opening > depth_max && nesting_exceeds(text, depth_max)

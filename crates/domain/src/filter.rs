@@ -106,8 +106,8 @@ impl Filter {
         self.decide(document, &mut steps) == Some(true)
     }
 
-    /// Whether an event with this document is wanted. `None` where it takes more than `steps` to tell; what is left of them
-    /// stays there.
+    /// Whether an event with this document is wanted. `None` where it takes more than `steps` to tell; what is left of
+    /// them stays there.
     pub fn decide(&self, document: &Value, steps: &mut usize) -> Option<bool> {
         let left = Steps(Cell::new(Some(*steps)));
         let holds = self.0.condition.holds(Some(document), &left);

@@ -11,8 +11,8 @@ use crate::{DeliveryId, Timestamp};
 
 /// Proof that pulled deliveries are held: whoever has the token may complete, fail or extend them.
 ///
-/// It is `lse_`, the microsecond at which it was granted and 128 random bits, in hexadecimal. One token holds whatever was
-/// pulled at once, so what a worker is given for each delivery names that as well ([`LeaseToken::to_show`]).
+/// It is `lse_`, the microsecond at which it was granted and 128 random bits, in hexadecimal. One token holds whatever
+/// was pulled at once, so what a worker is given for each delivery names that as well ([`LeaseToken::to_show`]).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct LeaseToken(String);
 

@@ -6,12 +6,12 @@
 //!
 //! Read in this order: [`event`] (what came in), [`subscription`] (who wants it), [`document`], [`path`] and
 //! [`filter`] (what an event holds, and who wants it for that), [`delivery`] and [`attempt`] (what is owed to whom,
-//! and how that ends), [`order`] (what waits for what), [`batch`] (what goes together), [`retry`] (when it is tried again),
-//! [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`] (whether an
-//! endpoint is worth calling), [`alert`] (when somebody should look), [`lease`] (how workers hold what they pulled), [`job`] (what is sent once more,
-//! many at a time), [`signing`] (how a subscriber knows that it was us), [`connection`] (a user's account at a provider),
-//! [`registration`] (what is set up there so that it pushes), [`conversation`] (messages with others), [`email`] (mail as it
-//! lies in a mailbox).
+//! and how that ends), [`order`] (what waits for what), [`batch`] (what goes together), [`retry`] (when it is tried
+//! again), [`template`] and [`headers`] (what a receiver is sent instead of the event, and beside it), [`health`]
+//! (whether an endpoint is worth calling), [`alert`] (when somebody should look), [`lease`] (how workers hold what they
+//! pulled), [`job`] (what is sent once more, many at a time), [`signing`] (how a subscriber knows that it was us),
+//! [`connection`] (a user's account at a provider), [`registration`] (what is set up there so that it pushes),
+//! [`conversation`] (messages with others), [`email`] (mail as it lies in a mailbox).
 
 #![warn(missing_docs)]
 

@@ -79,8 +79,8 @@ pub const BATCH_EVENTS_MAX: u16 = 1_000;
 /// Milliseconds for which the first of a batch waits for others. Whoever can wait for longer can as well pull.
 pub const BATCH_WAIT_MS_MAX: u32 = 60_000;
 
-/// Bytes of the data of all events in a batch. With what is around them that is below 1 MiB, which web servers take unless
-/// told otherwise. An event that is larger by itself goes alone.
+/// Bytes of the data of all events in a batch. With what is around them that is below 1 MiB, which web servers take
+/// unless told otherwise. An event that is larger by itself goes alone.
 pub const BATCH_BYTES_MAX: usize = 512 * 1_024;
 
 /// Bytes of a filter, written as JSON without spaces. Every node holds every filter in memory.
@@ -122,7 +122,8 @@ pub const SCOPES_MAX: usize = 100;
 /// The longest gap between two tries to refresh a token. A provider that is down for hours is asked again soon after.
 pub const REFRESH_GAP_SECONDS_MAX: u32 = 3_600;
 
-/// Jobs of one user, or of the operator, that run at once. Each is served in its turn, so more of them finish no sooner.
+/// Jobs of one user, or of the operator, that run at once. Each is served in its turn, so more of them finish no
+/// sooner.
 pub const JOBS_RUNNING_MAX: usize = 10;
 
 /// Events that a replay may look at. What lies in a longer span is replayed in pieces: it is counted before it begins,

@@ -26,7 +26,8 @@ impl Mac {
         code
     }
 
-    /// Whether `code` is the code of the joined `parts`; how long the answer takes says nothing about where they differ.
+    /// Whether `code` is the code of the joined `parts`; how long the answer takes says nothing about where they
+    /// differ.
     #[must_use]
     pub fn verify(&self, parts: &[&[u8]], code: &[u8]) -> bool {
         use subtle::ConstantTimeEq as _;

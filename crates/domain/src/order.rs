@@ -12,7 +12,8 @@ use crate::path::Path;
 pub struct OrderingKey([u8; 16]);
 
 impl OrderingKey {
-    /// The key of an event's `document`. `None` where nothing lies at `path`, or `null`: such a delivery stands in no line.
+    /// The key of an event's `document`. `None` where nothing lies at `path`, or `null`: such a delivery stands in no
+    /// line.
     ///
     /// The path itself is no part of it: where a subscription changes its path, equal values stay in one line.
     #[must_use]

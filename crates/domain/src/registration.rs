@@ -1,7 +1,7 @@
 //! A registration: what is set up at a provider so that it pushes to us.
 //!
-//! Most of them stay until somebody removes them; some expire, and are renewed long before. What is decided here is what
-//! follows from a provider's answers: how a registration stands, and when it is looked after next.
+//! Most of them stay until somebody removes them; some expire, and are renewed long before. What is decided here is
+//! what follows from a provider's answers: how a registration stands, and when it is looked after next.
 
 use std::fmt;
 use std::str::FromStr;
@@ -31,7 +31,8 @@ pub struct Registration {
     pub target: String,
     /// Where the provider pushes to.
     pub url: String,
-    /// What tells whether two are one thing at the provider: those of one place are, and are worked at one after the other.
+    /// What tells whether two are one thing at the provider: those of one place are, and are worked at one after the
+    /// other.
     pub place: String,
     /// What is wanted, in the provider's words; what it sends by itself where this is empty.
     pub events: Vec<String>,
@@ -118,15 +119,15 @@ pub enum Failure {
     Refused(String),
 }
 
-/// How long after setting something up that does not expire it is seen to that it is still there. People remove hooks by
-/// hand, and providers switch them off.
+/// How long after setting something up that does not expire it is seen to that it is still there. People remove hooks
+/// by hand, and providers switch them off.
 const LOOKED_AFTER_EVERY: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a person reads while a provider does not ask back.
 const NOT_ASKED_BACK: &str = "the provider was asked, and has not asked back";
 
-/// How long a provider has for asking back before it is asked again, which doubles each time up to sixteen times that; and
-/// how long after it was asked its question is answered.
+/// How long a provider has for asking back before it is asked again, which doubles each time up to sixteen times that;
+/// and how long after it was asked its question is answered.
 const ASKING_BACK_TAKES: Duration = Duration::from_secs(15 * 60);
 const ASKED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
@@ -206,8 +207,8 @@ impl Registration {
         self.due_at = Some(now.plus(rests));
     }
 
-    /// The provider says that it does not push, or not any longer. Nobody signs this: it is a reason to ask again soon, and
-    /// none to ask later than was meant.
+    /// The provider says that it does not push, or not any longer. Nobody signs this: it is a reason to ask again soon,
+    /// and none to ask later than was meant.
     pub fn denied(&mut self, reason: &str, now: Timestamp, rng: &mut impl Rng) {
         let meant = self.due_at;
         let reason = format!("the provider denies it: {reason}");
@@ -233,8 +234,8 @@ impl Registration {
         }
     }
 
-    /// Whether there is nothing more to be done about removing it: it has ended by itself, or it has been tried for long
-    /// enough.
+    /// Whether there is nothing more to be done about removing it: it has ended by itself, or it has been tried for
+    /// long enough.
     #[must_use]
     pub fn is_past_removing(&self, now: Timestamp) -> bool {
         let since = self.progress.removing_since.unwrap_or(self.updated_at);

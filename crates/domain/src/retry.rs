@@ -104,7 +104,8 @@ impl RetryPolicy {
         }
     }
 
-    /// Seconds between attempt `attempt` (the first is 1) and the next. Past the end of a schedule its last gap goes on.
+    /// Seconds between attempt `attempt` (the first is 1) and the next. Past the end of a schedule its last gap goes
+    /// on.
     #[must_use]
     pub fn gap_seconds(&self, attempt: u16) -> u32 {
         let index = usize::from(attempt.saturating_sub(1));

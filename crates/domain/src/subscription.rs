@@ -85,8 +85,8 @@ pub struct Terms {
     pub ordering_key: Option<Path>,
     /// How deliveries gather; `None`: each goes by itself.
     pub batch: Option<Batch>,
-    /// The conversation whose callback it is, and with which it comes and goes; `None`: somebody has subscribed. It has the
-    /// callback's own body.
+    /// The conversation whose callback it is, and with which it comes and goes; `None`: somebody has subscribed. It has
+    /// the callback's own body.
     pub callback_of: Option<ConversationId>,
 }
 

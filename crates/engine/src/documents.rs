@@ -1,8 +1,8 @@
 //! What senders publish for those who check their requests: sets of keys, and certificates.
 //!
 //! A document is fetched when it is first needed, kept for as long as its server says, and fetched again when a request
-//! names a key that is not in it. Strangers can cause all of this, so it is bounded: a fetch at a time for each document,
-//! few for each host, and a failure is remembered for a while.
+//! names a key that is not in it. Strangers can cause all of this, so it is bounded: a fetch at a time for each
+//! document, few for each host, and a failure is remembered for a while.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

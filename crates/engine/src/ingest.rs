@@ -169,8 +169,8 @@ impl Intake {
         Ok(known.and_then(|known| provider.verify(request, &known).ok()))
     }
 
-    /// What a hub wants to hear that asks, with this query, whether `user` wants what it would send; `None` if nobody has
-    /// asked it.
+    /// What a hub wants to hear that asks, with this query, whether `user` wants what it would send; `None` if nobody
+    /// has asked it.
     ///
     /// # Errors
     /// The store is away.

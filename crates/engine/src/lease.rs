@@ -1,8 +1,8 @@
 //! Pulling: workers lease what a queue holds, and say how it went.
 //!
-//! A queue is what all pull subscriptions of one name owe. Its deliveries are those that [`crate::deliver`] leaves alone:
-//! here a worker claims them, under a token instead of a node's name, and [`domain::lease`] says how long that holds.
-//! A worker that waits sleeps until a bell rings; behind the bells stands the poll of [`crate::deliver`].
+//! A queue is what all pull subscriptions of one name owe. Its deliveries are those that [`crate::deliver`] leaves
+//! alone: here a worker claims them, under a token instead of a node's name, and [`domain::lease`] says how long that
+//! holds. A worker that waits sleeps until a bell rings; behind the bells stands the poll of [`crate::deliver`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -209,8 +209,8 @@ impl Queues {
         if feeding.is_empty() { Err(NotPulled::NoSuchQueue) } else { Ok(feeding) }
     }
 
-    /// Leases in a task of its own: what was claimed for a worker that has gone away meanwhile is given back, and is none
-    /// the worse for it.
+    /// Leases in a task of its own: what was claimed for a worker that has gone away meanwhile is given back, and is
+    /// none the worse for it.
     async fn lease(&self, feeding: Vec<Arc<Route>>, pull: &Pull) -> Result<Vec<Leased>, StoreError> {
         let (answer, answered) = oneshot::channel();
         let (this, limit, seconds) = (self.clone(), pull.limit, pull.lease_seconds);

@@ -5,12 +5,12 @@
 //! connections from [`deliver`]'s guarded client; nothing here has another way to any of them.
 //!
 //! Read in this order: [`ingest`] (a request becomes an event), [`sources`] (the same for senders without a route of
-//! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`matching`] (who wants
-//! them for what they hold), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`realtime`] (how
-//! browsers follow), [`recover`] (how they are sent once more), [`maintain`] (what happens by itself), [`rejections`] (what
-//! was refused), [`news`] (what is told of all that), [`connections`] (users' accounts at providers, whose tokens stay
-//! fresh), [`registrations`] (what is set up there so that they push), [`inbox`] (conversations and their messages),
-//! [`vault`] and [`reseal`] (how secrets lie, and how they get a new key).
+//! their own), [`log`] (many events become durable in one commit), [`routes`] (who is owed them), [`matching`] (who
+//! wants them for what they hold), [`deliver`] (how they get there), [`lease`] (how workers fetch them), [`realtime`]
+//! (how browsers follow), [`recover`] (how they are sent once more), [`maintain`] (what happens by itself),
+//! [`rejections`] (what was refused), [`news`] (what is told of all that), [`connections`] (users' accounts at
+//! providers, whose tokens stay fresh), [`registrations`] (what is set up there so that they push), [`inbox`]
+//! (conversations and their messages), [`vault`] and [`reseal`] (how secrets lie, and how they get a new key).
 
 pub mod chance;
 pub mod clock;

@@ -8,8 +8,8 @@ pub const APPENDS_WAITING_MAX: usize = 8_192;
 /// Appends in one commit. A batch this large costs a few milliseconds; a larger one would only make its first wait.
 pub const APPENDS_PER_COMMIT_MAX: usize = 512;
 
-/// Commits under way on a store that several nodes share. While one waits for the server's disk, the other is sent; a third
-/// would only wait for the second. On SQLite there is one: two would be two smaller batches for the same thread.
+/// Commits under way on a store that several nodes share. While one waits for the server's disk, the other is sent; a
+/// third would only wait for the second. On SQLite there is one: two would be two smaller batches for the same thread.
 pub const COMMITS_AT_ONCE: usize = 2;
 
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
@@ -34,8 +34,8 @@ pub const SETTLED_WAITING_MAX: usize = 4_096;
 /// Settled deliveries written at once.
 pub const SETTLED_PER_WRITE_MAX: usize = 512;
 
-/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics: one that others
-/// stand in line behind is written at once.
+/// How long a settled delivery waits for others to be written with it. Nobody waits for it but the statistics: one that
+/// others stand in line behind is written at once.
 pub const SETTLE_LINGERS: Duration = Duration::from_millis(20);
 
 /// News of our own work that waits to be written.
@@ -57,8 +57,8 @@ pub const FORMER_KEYS_MAX: usize = 4;
 /// How long a transform waits for its turn. Beyond it the attempt has failed and is made again later.
 pub const TRANSFORM_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Steps of filters that are taken over one event in the task of whoever brings it: some 0.3 ms at the worst, in which ordinary
-/// filters answer. The rest is done in turns.
+/// Steps of filters that are taken over one event in the task of whoever brings it: some 0.3 ms at the worst, in which
+/// ordinary filters answer. The rest is done in turns.
 pub const MATCHED_AT_ONCE_STEPS: usize = 2_000;
 
 /// Bytes of an event's data that are read as a document there, in which most senders' events fit.
@@ -67,8 +67,8 @@ pub const MATCHED_AT_ONCE_BYTES_MAX: usize = 64 * 1_024;
 /// Steps that all filters together may take over one event: ten of the worst, or thousands of ordinary ones.
 pub const MATCHING_STEPS_MAX: usize = 10 * domain::limits::FILTER_STEPS_MAX;
 
-/// How long a request waits for filters, and for their turns. It is half of what it waits for its commit in all: an event is
-/// kept whatever filters do.
+/// How long a request waits for filters, and for their turns. It is half of what it waits for its commit in all: an
+/// event is kept whatever filters do.
 pub const MATCHING_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How often a node says that it lives.
@@ -80,7 +80,8 @@ pub const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// Lapsed deliveries taken back in one go.
 pub const LAPSED_PER_SWEEP_MAX: u32 = 1_000;
 
-/// How long the removal of a batch of what is old should take at most, where whoever writes meanwhile waits for so long.
+/// How long the removal of a batch of what is old should take at most, where whoever writes meanwhile waits for so
+/// long.
 pub const REMOVAL_TAKES: Duration = Duration::from_millis(1);
 
 /// The same on a store that several nodes share, where nobody waits for it and each batch is a way there and back.
@@ -92,8 +93,8 @@ pub const REMOVAL_TAKES_ALONE: Duration = Duration::from_millis(5);
 /// Where none has come in for so long, none are coming in.
 pub const REMOVAL_ALONE_AFTER: Duration = Duration::from_secs(1);
 
-/// The pause after a batch is so many times as long as it took, while events come in: the removal may take a tenth of the time
-/// of whoever writes, and of the disk.
+/// The pause after a batch is so many times as long as it took, while events come in: the removal may take a tenth of
+/// the time of whoever writes, and of the disk.
 pub const REMOVAL_PAUSES: u32 = 9;
 
 /// The longest such pause. A batch that took longer has waited for its turn, and the next will not.
@@ -107,8 +108,8 @@ pub const REMOVED_AT_ONCE_MIN: u32 = 16;
 /// See [`REMOVED_AT_ONCE_MIN`].
 pub const REMOVED_AT_ONCE_MAX: u32 = 512;
 
-/// How long it is known what became of deliveries hour by hour: a quarter of a year, so that a month can be held against the one
-/// before.
+/// How long it is known what became of deliveries hour by hour: a quarter of a year, so that a month can be held
+/// against the one before.
 pub const HOURS_KEPT_FOR: Duration = Duration::from_secs(92 * 86_400);
 
 /// How often it is noted what is owed. A look reads the index of what waits, whatever stands in it.
@@ -177,8 +178,8 @@ pub const DOCUMENT_KEPT: Duration = Duration::from_secs(3_600);
 /// The least that a document is kept, whatever its server says.
 pub const DOCUMENT_KEPT_LEAST: Duration = Duration::from_secs(60);
 
-/// How old a document is at the least when it is fetched again for a key that is not in it. Anybody can name such a key,
-/// but the fetches of a minute are counted too.
+/// How old a document is at the least when it is fetched again for a key that is not in it. Anybody can name such a
+/// key, but the fetches of a minute are counted too.
 pub const DOCUMENT_REFETCHED_AFTER: Duration = Duration::from_secs(1);
 
 /// The most that a document is kept, so that a key that was withdrawn is not believed for longer.
@@ -205,8 +206,8 @@ pub const FORM_FIELDS_MAX: usize = 1_000;
 /// How often the sources of other nodes are looked at.
 pub const SOURCES_REFRESHED_EVERY: Duration = Duration::from_secs(1);
 
-/// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other writes
-/// wait.
+/// Events or deliveries in one step of a job. Each step is one transaction of a few milliseconds, for which all other
+/// writes wait.
 pub const JOB_STEP_MAX: u32 = 256;
 
 /// Bytes of the data of past events that are read together, unless the first alone has more.
@@ -230,7 +231,8 @@ pub const FRAME_BYTES_MAX: usize = 64 * 1_024;
 /// How long a client may take to say `hello`.
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
-/// Events that are kept in memory for those who stream them, and their bytes. One who is further behind reads the store.
+/// Events that are kept in memory for those who stream them, and their bytes. One who is further behind reads the
+/// store.
 pub const TAIL_EVENTS_MAX: usize = 4_096;
 /// See [`TAIL_EVENTS_MAX`].
 pub const TAIL_BYTES_MAX: usize = 16 * 1_024 * 1_024;
@@ -245,15 +247,15 @@ pub const TAIL_POLL_SHARED_EVERY: Duration = Duration::from_millis(100);
 /// How often it is looked at when nobody else writes. Whoever does says so; this stands behind it.
 pub const TAIL_POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Connections that are served in one go when something is new. It takes about half a millisecond, for which everything else
-/// on that thread waits; with fewer the threads would do more fetching than serving.
+/// Connections that are served in one go when something is new. It takes about half a millisecond, for which everything
+/// else on that thread waits; with fewer the threads would do more fetching than serving.
 pub const LINES_PER_SLICE: usize = 64;
 
 /// Events that are sent on one connection together.
 pub const BATCH_EVENTS_MAX: usize = 64;
 
-/// Bytes of the data of events that are sent together, unless the first alone has more. So much is held for a client that
-/// does not read.
+/// Bytes of the data of events that are sent together, unless the first alone has more. So much is held for a client
+/// that does not read.
 pub const BATCH_BYTES_MAX: usize = 256 * 1_024;
 
 /// Connections that read from the store at once. The store serves others as well.
@@ -262,8 +264,8 @@ pub const BACKLOG_READS_MAX: usize = 4;
 /// How long a client may leave what it was sent unread once its buffers, and the system's, are full.
 pub const SLOW_AFTER: Duration = Duration::from_secs(5);
 
-/// How long the last frame of a client that has not read waits for it to read after all, and what was still to be sent before
-/// it: a batch.
+/// How long the last frame of a client that has not read waits for it to read after all, and what was still to be sent
+/// before it: a batch.
 pub const SLOW_LINGERS: Duration = Duration::from_secs(20);
 
 /// How long a connection stays after its last frame, for the client to read it and to close.
@@ -273,8 +275,8 @@ pub const PARTING_TAKES: Duration = Duration::from_secs(4);
 /// stays below the five seconds that are promised.
 pub const REVOKED_LOOKED_AT_EVERY: Duration = Duration::from_millis(1_500);
 
-/// The time over which a server that stops sends its connections away, for each of them and at most. If all came back at
-/// once, the next server would not have a quiet start.
+/// The time over which a server that stops sends its connections away, for each of them and at most. If all came back
+/// at once, the next server would not have a quiet start.
 pub const LEAVING_SPREAD_EACH: Duration = Duration::from_millis(1);
 /// See [`LEAVING_SPREAD_EACH`].
 pub const LEAVING_SPREAD_MAX: Duration = Duration::from_secs(4);
@@ -291,8 +293,8 @@ pub const TYPING_MAX: usize = 10_000;
 /// Whispers that a room remembers. Whoever is further behind misses the oldest.
 pub const WHISPERS_MAX: usize = 32;
 
-/// How often a node tells the others again which users it has, and how long that is believed. Where a node was killed its users
-/// have gone after this.
+/// How often a node tells the others again which users it has, and how long that is believed. Where a node was killed
+/// its users have gone after this.
 pub const HERE_EVERY: Duration = Duration::from_secs(10);
 /// See [`HERE_EVERY`].
 pub const HERE_LASTS: Duration = Duration::from_secs(30);
@@ -330,12 +332,12 @@ pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a claimed task is left to its claimant: a call, and the writes around it, and as much again.
 pub const TASK_CLAIM_LASTS: Duration = Duration::from_secs(60);
 
-/// Refreshes of one provider that a node has under way at once. Few, since those are lost that are under way when a node
-/// dies; a thousand take a minute even where each takes half a second.
+/// Refreshes of one provider that a node has under way at once. Few, since those are lost that are under way when a
+/// node dies; a thousand take a minute even where each takes half a second.
 pub const REFRESHES_AT_ONCE_MAX: usize = 8;
 
-/// How long an application's refreshes rest once its provider does not know it. Somebody has to change the configuration,
-/// which starts the program anew.
+/// How long an application's refreshes rest once its provider does not know it. Somebody has to change the
+/// configuration, which starts the program anew.
 pub const APPLICATION_RESTS: Duration = Duration::from_secs(600);
 
 /// Days before the end of a user's consent at which its user is told, the last first. The end cannot be put off.
@@ -389,8 +391,8 @@ pub const REGISTRATIONS_POLL_EVERY: Duration = Duration::from_secs(60);
 /// Registrations of one basis, place or user that are looked at.
 pub const REGISTRATIONS_READ_MAX: u32 = 1_000;
 
-/// How long whoever asks for a registration waits to see how it goes, and how often it is looked at meanwhile: another node
-/// may be the one that does it.
+/// How long whoever asks for a registration waits to see how it goes, and how often it is looked at meanwhile: another
+/// node may be the one that does it.
 pub const REGISTERING_WAITED_FOR: Duration = Duration::from_secs(10);
 /// See [`REGISTERING_WAITED_FOR`].
 pub const REGISTRATION_LOOKED_AT_EVERY: Duration = Duration::from_millis(250);

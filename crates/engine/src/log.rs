@@ -1,7 +1,7 @@
 //! How many events become durable in one commit.
 //!
-//! Requests hand their drafts to one task and wait. The task takes whatever has gathered while the last commit was on its
-//! way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
+//! Requests hand their drafts to one task and wait. The task takes whatever has gathered while the last commit was on
+//! its way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
 //! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the
 //! write runs in this task, a client that goes away cancels nothing. (On a store that several nodes share there are two
 //! such tasks, which take turns at gathering.)
@@ -146,8 +146,8 @@ impl Committer {
         }
     }
 
-    /// Commits a batch, again if subscriptions have changed meanwhile. Should the store refuse it for what it holds, each draft
-    /// is tried by itself: one that can never be kept must not take others with it.
+    /// Commits a batch, again if subscriptions have changed meanwhile. Should the store refuse it for what it holds,
+    /// each draft is tried by itself: one that can never be kept must not take others with it.
     async fn commit(&self, mut batch: Vec<Pending>) {
         loop {
             let routes = self.routes.current();
@@ -240,8 +240,9 @@ impl Committer {
         delivery
     }
 
-    /// What is written for a `route` that may or may not want the event: claimed, in order to be settled as failed right after
-    /// the commit. Should the program die in between, it is delivered: an event too many, rather than one lost.
+    /// What is written for a `route` that may or may not want the event: claimed, in order to be settled as failed
+    /// right after the commit. Should the program die in between, it is delivered: an event too many, rather than one
+    /// lost.
     fn owed_unknown(&self, event: &Event, route: &Route, now: Timestamp) -> Delivery {
         let id = DeliveryId::new(now, &mut chance::rng());
         let mut delivery =

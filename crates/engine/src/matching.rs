@@ -1,8 +1,8 @@
 //! Who wants an event for what it holds: filters are asked, and ordering keys read, before the event is committed.
 //!
 //! One filter can take a tenth of a second over one event, and reading a large document takes as long; the commit is
-//! everybody's. So nothing looks into an event there. What takes a moment is done at once, in the task of whoever brings
-//! the event. What takes longer is done in turns that users share, and only their own events wait for it.
+//! everybody's. So nothing looks into an event there. What takes a moment is done at once, in the task of whoever
+//! brings the event. What takes longer is done in turns that users share, and only their own events wait for it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -173,8 +173,8 @@ impl Recovery {
         }
     }
 
-    /// Those of `events` that `route` wants now, as routing would say, and that `only` means. Where it looks into them they are
-    /// read whole, and as many are looked at as fit into memory and take a moment; at least one.
+    /// Those of `events` that `route` wants now, as routing would say, and that `only` means. Where it looks into them
+    /// they are read whole, and as many are looked at as fit into memory and take a moment; at least one.
     async fn wanted<'e>(
         &self,
         route: &Arc<Route>,
@@ -245,8 +245,9 @@ impl Recovery {
         Ok(stored.job.id)
     }
 
-    /// Adds a subscription that is also owed what came in since `since` (`None`: ever), and answers with the job that does
-    /// it. Whatever comes in from now on is owed anyway: nothing is missed between the two, and nothing is owed twice.
+    /// Adds a subscription that is also owed what came in since `since` (`None`: ever), and answers with the job that
+    /// does it. Whatever comes in from now on is owed anyway: nothing is missed between the two, and nothing is owed
+    /// twice.
     ///
     /// # Errors
     /// It is not known to be there.

@@ -1,4 +1,5 @@
-//! Calls from the command line to a running server, and to whatever its operator names: their own, so they pass no guard.
+//! Calls from the command line to a running server, and to whatever its operator names: their own, so they pass no
+//! guard.
 
 use std::time::Duration;
 

@@ -107,8 +107,8 @@ enum Unusable {
 
 /// Every subscription at one version.
 ///
-/// A clone shares all of it, and a change of one subscription copies what leads to that one: making many subscriptions, one
-/// after the other, does not take longer for each.
+/// A clone shares all of it, and a change of one subscription copies what leads to that one: making many subscriptions,
+/// one after the other, does not take longer for each.
 #[derive(Debug, Clone)]
 pub struct Routes {
     /// Which version.
@@ -249,8 +249,8 @@ impl RouteTable {
         self.current.load_full()
     }
 
-    /// Reads what has changed, here or at another node, since the routes were last read. All of them are read again only
-    /// where the store does not remember that far.
+    /// Reads what has changed, here or at another node, since the routes were last read. All of them are read again
+    /// only where the store does not remember that far.
     ///
     /// # Errors
     /// The store cannot be read; the routes stay as they were.

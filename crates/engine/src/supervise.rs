@@ -40,8 +40,8 @@ impl Supervisor {
         self.tasks.spawn(task)
     }
 
-    /// Runs the task that `start` makes, and makes it again whenever it panics: a bug met by one event must not stop the
-    /// work for all others.
+    /// Runs the task that `start` makes, and makes it again whenever it panics: a bug met by one event must not stop
+    /// the work for all others.
     pub fn keep<F: Future<Output = ()> + Send + 'static>(
         &self,
         name: &'static str,

@@ -1,7 +1,7 @@
 //! Turns at something that only a few can do at once, shared fairly between users.
 //!
-//! Whoever asks waits in one line. A user has no more places in it than there are turns, and their others wait behind them: so
-//! nobody ever has more than that of another's before them, however much the other asks for.
+//! Whoever asks waits in one line. A user has no more places in it than there are turns, and their others wait behind
+//! them: so nobody ever has more than that of another's before them, however much the other asks for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,8 +1,8 @@
 //! Secrets at rest: sealed with XChaCha20-Poly1305, each bound to the row it belongs to.
 //!
-//! A sealed secret is one version byte, the id of its key in 4 bytes, a nonce of 24 bytes and the ciphertext with its tag.
-//! The row's id is associated data, so that a secret copied to another row does not open. A key's id is of its own making:
-//! nobody has to name keys, and it says nothing about the key.
+//! A sealed secret is one version byte, the id of its key in 4 bytes, a nonce of 24 bytes and the ciphertext with its
+//! tag. The row's id is associated data, so that a secret copied to another row does not open. A key's id is of its own
+//! making: nobody has to name keys, and it says nothing about the key.
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};

@@ -131,7 +131,8 @@ impl ApiCall {
         self
     }
 
-    /// A POST of a form in parts, which is how files are sent. Nothing in it can be taken for the line between two parts.
+    /// A POST of a form in parts, which is how files are sent. Nothing in it can be taken for the line between two
+    /// parts.
     pub(crate) fn parts(url: &str, fields: &[(&str, &str)]) -> Self {
         let mut digest = Sha256::new();
         fields.iter().for_each(|(_, value)| digest.update(value));
@@ -183,7 +184,8 @@ impl ApiAnswer {
         said.or_else(|| self.rate_resets_after(now))
     }
 
-    /// How long it takes until there is a rate again, where this call has used it up. GitHub says when, Discord how long.
+    /// How long it takes until there is a rate again, where this call has used it up. GitHub says when, Discord how
+    /// long.
     pub(crate) fn rate_resets_after(&self, now: Timestamp) -> Option<Duration> {
         let number = |name| self.header(name).and_then(|text| text.trim().parse::<f64>().ok());
         if number("x-ratelimit-remaining")? >= 1.0 {

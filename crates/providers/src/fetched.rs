@@ -1,5 +1,5 @@
-//! E-mails that somebody else fetches for us, in the shape of Composio's tool `GMAIL_FETCH_EMAILS`: what to ask for from a
-//! cursor on, and what a page of messages says.
+//! E-mails that somebody else fetches for us, in the shape of Composio's tool `GMAIL_FETCH_EMAILS`: what to ask for
+//! from a cursor on, and what a page of messages says.
 //!
 //! Source: the tool's own schema. It finds messages, and knows nothing of what is done to them.
 

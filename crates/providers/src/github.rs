@@ -40,8 +40,8 @@ impl Provider for GitHub {
         Some(BODY_BYTES_MAX)
     }
 
-    /// The signature covers the bytes on the wire, also those of a form post. There is no timestamp: only the delivery's
-    /// id tells a replay.
+    /// The signature covers the bytes on the wire, also those of a form post. There is no timestamp: only the
+    /// delivery's id tells a replay.
     fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
         mac::verify_hex(known.settings.get(SECRET.key), &[&request.body], signature, PREFIX)?;
@@ -79,8 +79,8 @@ struct Payload {
     action: Option<String>,
 }
 
-/// The JSON inside a form post, which is what a hook sends unless it was told otherwise. A form never begins with a brace:
-/// what does is JSON whose sender left the media type to a default, as people do who try things out.
+/// The JSON inside a form post, which is what a hook sends unless it was told otherwise. A form never begins with a
+/// brace: what does is JSON whose sender left the media type to a default, as people do who try things out.
 fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
     let media_type = request.header("content-type").unwrap_or_default();
     if request.body().starts_with(b"{")
@@ -93,8 +93,8 @@ fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
     Ok(Some(payload.1.into_owned()))
 }
 
-/// docs.github.com, "Authorizing OAuth apps", "Refreshing user access tokens" and "Troubleshooting OAuth app access token
-/// request errors". Errors come with status 200. PKCE since July 2025.
+/// docs.github.com, "Authorizing OAuth apps", "Refreshing user access tokens" and "Troubleshooting OAuth app access
+/// token request errors". Errors come with status 200. PKCE since July 2025.
 static OAUTH: OAuth = OAuth {
     scopes: &["repo", "admin:repo_hook", "notifications", "read:user"],
     scope_separator: " ",

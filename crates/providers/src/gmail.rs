@@ -43,7 +43,8 @@ const ISSUERS: [&str; 2] = ["https://accounts.google.com", "accounts.google.com"
 /// Seconds that the issuer's clock may be ahead of ours. None for the end: a token is renewed long before it.
 const AHEAD_SECONDS_MAX: i64 = 10;
 
-/// The documents say base64url; Pub/Sub sends the standard alphabet with padding. The one is turned into the other first.
+/// The documents say base64url; Pub/Sub sends the standard alphabet with padding. The one is turned into the other
+/// first.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -246,8 +247,8 @@ const EVENT_TYPES: &[Described] = &[Described::new(
     r#"{"message":{"data":"eyJlbWFpbEFkZHJlc3MiOiJhbGljZUBleGFtcGxlLmNvbSIsImhpc3RvcnlJZCI6IjQyIn0=","messageId":"2070443601311540","publishTime":"2026-11-21T09:30:00.125Z"},"subscription":"projects/way/subscriptions/gmail","emailAddress":"alice@example.com","historyId":"42"}"#,
 )];
 
-/// developers.google.com, "Using OAuth 2.0 for Web Server Applications". A refresh token comes once, unless consent is asked
-/// for each time; refreshing brings none.
+/// developers.google.com, "Using OAuth 2.0 for Web Server Applications". A refresh token comes once, unless consent is
+/// asked for each time; refreshing brings none.
 pub(crate) static OAUTH: OAuth =
     OAuth { scopes: &["https://www.googleapis.com/auth/gmail.readonly"], ..GOOGLE_OAUTH };
 

@@ -7,7 +7,8 @@ use crate::Settings;
 use crate::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use crate::{slack, unipile};
 
-/// Bytes of an id that a provider gives to a chat or a message. The longest known are Gmail's and WhatsApp's, below 100.
+/// Bytes of an id that a provider gives to a chat or a message. The longest known are Gmail's and WhatsApp's, below
+/// 100.
 const ID_BYTES_MAX: usize = 512;
 
 /// Bytes of an id of a mail, which may be the mail's own (RFC 5322, 2.1.1).

@@ -1,4 +1,5 @@
-//! Fields that say something about an event and must not make it unreadable: whatever else stands there counts as nothing.
+//! Fields that say something about an event and must not make it unreadable: whatever else stands there counts as
+//! nothing.
 
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;

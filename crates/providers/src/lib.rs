@@ -1,22 +1,23 @@
 //! What each provider speaks.
 //!
 //! **Promise.** Nothing here does I/O, reads a clock or remembers anything: a request goes in as a value, and what it
-//! means comes out as one. Only [`Provider::verify`] can make a [`Verified`], so nobody parses bytes that nobody signed.
+//! means comes out as one. Only [`Provider::verify`] can make a [`Verified`], so nobody parses bytes that nobody
+//! signed.
 //!
 //! To add a provider:
 //! 1. write one file here that implements [`Provider`], with the provider's published vectors as its tests;
 //! 2. name it in the list of `providers!` below.
 //!
-//! Its routes, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two. What it
-//! needs of the world it says as a value: the key document that it checks against ([`Provider::key_document`]), whose
-//! an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
+//! Its routes, its configuration keys, `waystation sign` and `verify`, and its event types follow from those two. What
+//! it needs of the world it says as a value: the key document that it checks against ([`Provider::key_document`]),
+//! whose an event is ([`Owner`]), what was asked of a hub ([`Asked`]).
 //!
 //! A provider whose users' accounts can be connected also implements [`Connectable`], in the same file, and is named in
-//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`]. One that
-//! is asked for what is new in an account implements [`Pollable`] as well, and is named in [`POLLABLE`].
+//! [`CONNECTABLE`]. What is to be asked of its API it says as an [`api::ApiCall`], and reads the [`api::ApiAnswer`].
+//! One that is asked for what is new in an account implements [`Pollable`] as well, and is named in [`POLLABLE`].
 //!
-//! A provider where something must be set up so that it pushes implements [`register::Registrable`], in a file of its own
-//! below the provider's, and is named in [`register::REGISTRABLE`].
+//! A provider where something must be set up so that it pushes implements [`register::Registrable`], in a file of its
+//! own below the provider's, and is named in [`register::REGISTRABLE`].
 
 #![warn(missing_docs)]
 
@@ -141,8 +142,8 @@ pub trait Provider: Sync {
     /// What about it cannot be read.
     fn parse(&self, request: &Verified<'_>, now: Timestamp) -> Result<Inbound, Unreadable>;
 
-    /// Whether what comes in is the event that is known by its id, told again, and not a further one. It is asked where that
-    /// could be: see [`Recurrence`].
+    /// Whether what comes in is the event that is known by its id, told again, and not a further one. It is asked where
+    /// that could be: see [`Recurrence`].
     fn is_repeat(&self, known: &Event, inbound: &InboundEvent) -> bool {
         Some(known.occurred_at) == inbound.occurred_at
     }
@@ -179,14 +180,14 @@ pub trait Provider: Sync {
         false
     }
 
-    /// Answers such a GET with this query. `asked` is what we have asked for under the address it came to. `None`: we have
-    /// not asked for this, and there is nothing here.
+    /// Answers such a GET with this query. `asked` is what we have asked for under the address it came to. `None`: we
+    /// have not asked for this, and there is nothing here.
     fn confirm(&self, _query: &str, _asked: &[Asked]) -> Option<Confirmation> {
         None
     }
 
-    /// The headers with which the provider would send this; for people who try out their set-up. `secret` is its secret,
-    /// or the private half of its key.
+    /// The headers with which the provider would send this; for people who try out their set-up. `secret` is its
+    /// secret, or the private half of its key.
     ///
     /// # Errors
     /// It cannot be signed with that.

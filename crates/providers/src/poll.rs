@@ -1,8 +1,8 @@
 //! Asking for what is new in an account: of providers that do not tell, and of the others as a safety net.
 //!
-//! A poll is a walk from page to page. Its cursor is all that is remembered between two calls: where the account was left,
-//! and on the way how far the walk has come. So a walk that breaks off goes on where its cursor was last written down, on
-//! whatever node; what was told since is told again, and is known by its id.
+//! A poll is a walk from page to page. Its cursor is all that is remembered between two calls: where the account was
+//! left, and on the way how far the walk has come. So a walk that breaks off goes on where its cursor was last written
+//! down, on whatever node; what was told since is told again, and is known by its id.
 
 use std::fmt;
 use std::time::Duration;
@@ -57,7 +57,8 @@ pub trait Pollable: Sync {
         connectable(self.name()).is_some_and(|provider| provider.oauth().is_some())
     }
 
-    /// How often the next call of a walk may be made, by all who share its rate; `None` where nobody says so beforehand.
+    /// How often the next call of a walk may be made, by all who share its rate; `None` where nobody says so
+    /// beforehand.
     fn pace(&self, _walk: &Walk<'_>) -> Option<Pace> {
         None
     }

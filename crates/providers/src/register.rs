@@ -1,9 +1,9 @@
-//! What must be set up at a provider so that it pushes to us: what is to be asked of its API, and what follows from each
-//! answer, as values.
+//! What must be set up at a provider so that it pushes to us: what is to be asked of its API, and what follows from
+//! each answer, as values.
 //!
-//! A provider says it as a conversation: the first [`Step`] asks something, and the answer leads to the next, until it is
-//! done. Whoever holds the conversation sends what is asked, with what opens the API. Nothing here is sent twice for having
-//! been lost: each conversation begins by finding out what is there.
+//! A provider says it as a conversation: the first [`Step`] asks something, and the answer leads to the next, until it
+//! is done. Whoever holds the conversation sends what is asked, with what opens the API. Nothing here is sent twice for
+//! having been lost: each conversation begins by finding out what is there.
 
 use std::fmt;
 
@@ -78,8 +78,8 @@ pub trait Registrable: Sync {
         format!("{target} {url}")
     }
 
-    /// What it calls the target when it asks back whether it was us, and whether it does. One that does is told what to sign
-    /// with, a new secret each time.
+    /// What it calls the target when it asks back whether it was us, and whether it does. One that does is told what to
+    /// sign with, a new secret each time.
     fn topic(&self, _settings: &Settings, _target: &str) -> Option<String> {
         None
     }

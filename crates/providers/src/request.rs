@@ -11,8 +11,8 @@ use crate::Refusal;
 pub struct RawRequest {
     /// Its method.
     pub method: Method,
-    /// The public URL as it is registered with the sender, with the query that came in; for those who sign it. Behind a proxy
-    /// this is not what the socket saw. Empty where nobody asks: a provider's own route.
+    /// The public URL as it is registered with the sender, with the query that came in; for those who sign it. Behind a
+    /// proxy this is not what the socket saw. Empty where nobody asks: a provider's own route.
     pub url: String,
     /// Its headers.
     pub headers: HeaderMap,

@@ -1,8 +1,8 @@
 //! Slack: the Events API over HTTP.
 //!
 //! Sources: docs.slack.dev, "Verifying requests from Slack" (signature, vector, five minutes), "The Events API" (the
-//! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's own
-//! framework for JavaScript (`ssl_check`, which is not signed).
+//! outer event, `event_id`, `app_rate_limited`, `x-slack-no-retry`), "Using HTTP request URLs" (the handshake); Slack's
+//! own framework for JavaScript (`ssl_check`, which is not signed).
 
 mod history;
 pub(crate) mod messages;
@@ -158,7 +158,8 @@ enum Outer<'p> {
         event_time: Option<i64>,
         #[serde(default, deserialize_with = "lenient::text")]
         team_id: Option<String>,
-        /// One of those for whom the application was installed: whoever shares a channel names the others' workspace too.
+        /// One of those for whom the application was installed: whoever shares a channel names the others' workspace
+        /// too.
         #[serde(default)]
         authorizations: Value,
     },

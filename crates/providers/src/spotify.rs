@@ -1,8 +1,8 @@
 //! Spotify: it sends nothing, so what its users have played is asked for.
 //!
-//! Sources: developer.spotify.com, "Authorization Code Flow", "Refreshing tokens" (a new refresh token comes or does not;
-//! six months after consent it is dead, however often it was used), the reference of "Get Recently Played Tracks", "Rate
-//! Limits" (they are the application's).
+//! Sources: developer.spotify.com, "Authorization Code Flow", "Refreshing tokens" (a new refresh token comes or does
+//! not; six months after consent it is dead, however often it was used), the reference of "Get Recently Played Tracks",
+//! "Rate Limits" (they are the application's).
 
 use std::time::Duration;
 

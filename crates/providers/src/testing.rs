@@ -30,7 +30,8 @@ pub(crate) fn answer(status: u16, headers: &[(&'static str, &str)], body: &serde
     ApiAnswer { status: status.try_into().unwrap(), headers, body: body.to_string().into() }
 }
 
-/// Alice's event of a provider, as it lies in the log: when it happened and when it came, in seconds since the Unix epoch.
+/// Alice's event of a provider, as it lies in the log: when it happened and when it came, in seconds since the Unix
+/// epoch.
 pub(crate) fn kept(provider: &str, kind: &str, (at, came): (i64, i64), data: &serde_json::Value) -> Event {
     Event {
         id: EventId::first_at(Timestamp::from_seconds(at)),

@@ -1,9 +1,9 @@
-//! Unipile: messages and mails of accounts at LinkedIn, WhatsApp and others, and how the accounts fare. Version 1 of its
-//! API.
+//! Unipile: messages and mails of accounts at LinkedIn, WhatsApp and others, and how the accounts fare. Version 1 of
+//! its API.
 //!
-//! Sources: developer.unipile.com, "Webhooks", "New messages webhook", "New emails webhook", "Account lifecycle"; bodies
-//! that others have recorded, where these differ. Nothing is signed and nothing has an id: a header of our choice holds a
-//! shared secret, and what tells a repeat is made from what an event is about.
+//! Sources: developer.unipile.com, "Webhooks", "New messages webhook", "New emails webhook", "Account lifecycle";
+//! bodies that others have recorded, where these differ. Nothing is signed and nothing has an id: a header of our
+//! choice holds a shared secret, and what tells a repeat is made from what an event is about.
 
 pub(crate) mod mails;
 pub(crate) mod messages;
@@ -29,8 +29,8 @@ const SECRET: Setting = Setting::new("webhook_secret", "UNIPILE_WEBHOOK_SECRET",
 /// The header that our registrations name.
 const AUTH: &str = "unipile-auth";
 
-/// Seconds within which the same status of the same account is one piece of news. It has no time of its own, and an account
-/// may well lose its grant twice in an hour.
+/// Seconds within which the same status of the same account is one piece of news. It has no time of its own, and an
+/// account may well lose its grant twice in an hour.
 const STATUS_WINDOW_SECONDS: i64 = 60;
 
 pub(crate) struct Unipile;

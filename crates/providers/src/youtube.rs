@@ -1,8 +1,8 @@
 //! YouTube: videos of a channel, pushed by Google's WebSub hub.
 //!
 //! Sources: developers.google.com, "Subscribe to Push Notifications" of the YouTube Data API (the feed); W3C WebSub,
-//! sections 5 (how the hub asks back) and 7 (how it signs). Neither publishes a vector for the signature; its parts have
-//! theirs in RFC 2202 and RFC 4231.
+//! sections 5 (how the hub asks back) and 7 (how it signs). Neither publishes a vector for the signature; its parts
+//! have theirs in RFC 2202 and RFC 4231.
 
 mod atom;
 mod playlists;
@@ -32,8 +32,8 @@ const SECRET: Setting = Setting::new("webhook_secret", "YOUTUBE_WEBHOOK_SECRET",
 
 const SIGNATURE: &str = "x-hub-signature";
 
-/// The longest lease that the hub has been seen to grant. The address it is granted at is no secret, and whoever pretends
-/// to grant a longer one would keep us from renewing.
+/// The longest lease that the hub has been seen to grant. The address it is granted at is no secret, and whoever
+/// pretends to grant a longer one would keep us from renewing.
 const LEASE_SECONDS_MAX: u32 = 10 * 24 * 3_600;
 
 /// Bytes of a challenge, and of a reason. Challenges have about twenty.

@@ -1,8 +1,8 @@
-//! Chats to which messages are sent: of Unipile, as a form in parts under a key in a header, and channels of Slack, as JSON in
-//! the name of a user.
+//! Chats to which messages are sent: of Unipile, as a form in parts under a key in a header, and channels of Slack, as
+//! JSON in the name of a user.
 //!
-//! Sources: for Slack docs.slack.dev, the reference of `chat.postMessage` (its errors come with status 200), "Rate limits" (429
-//! with `Retry-After`; a message a second in each channel, and short bursts beyond that).
+//! Sources: for Slack docs.slack.dev, the reference of `chat.postMessage` (its errors come with status 200), "Rate
+//! limits" (429 with `Retry-After`; a message a second in each channel, and short bursts beyond that).
 
 use std::sync::Arc;
 

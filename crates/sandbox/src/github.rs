@@ -26,8 +26,8 @@ const EVENTS_MAX: usize = 300;
 pub(crate) type Activities = HashMap<String, Vec<Value>>;
 
 impl World {
-    /// A user has done something in `octocat/hello-world`: `kind` is GitHub's, such as `PushEvent`. The event's id; in what
-    /// the repository's hooks are told it is the number of the commit.
+    /// A user has done something in `octocat/hello-world`: `kind` is GitHub's, such as `PushEvent`. The event's id; in
+    /// what the repository's hooks are told it is the number of the commit.
     pub fn act(&self, account: &str, kind: &str) -> String {
         let at = iso_millis(self.now() * 1_000).replace(".000Z", "Z");
         let mut data = self.data();

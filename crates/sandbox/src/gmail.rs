@@ -124,7 +124,8 @@ impl World {
         self.data().gmail.get(mailbox).map_or(1, |mailbox| mailbox.history_id)
     }
 
-    /// What came into a mailbox from a time on, in seconds since the Unix epoch, as Composio tells of it; the newest first.
+    /// What came into a mailbox from a time on, in seconds since the Unix epoch, as Composio tells of it; the newest
+    /// first.
     pub(crate) fn mails_after(&self, mailbox: &str, after: i64) -> Vec<Value> {
         let data = self.data();
         let messages = data.gmail.get(mailbox).map(|mailbox| mailbox.messages.as_slice()).unwrap_or_default();

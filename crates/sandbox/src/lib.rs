@@ -1,14 +1,14 @@
 //! Stand-ins for the providers' APIs.
 //!
 //! **Promise.** What a stand-in takes and answers is what the provider documents, with its quirks: not what our client
-//! happens to send and read. It links none of our crates. Time is an argument, so that months pass in a test; and it can
-//! be told to fail in the ways in which providers fail.
+//! happens to send and read. It links none of our crates. Time is an argument, so that months pass in a test; and it
+//! can be told to fail in the ways in which providers fail.
 //!
 //! Read in this order: this file (what a test does with it), [`world`] (who has granted what), [`vendor`] (what is
 //! particular to each provider), `tokens` (the OAuth endpoints), `accounts` (what the APIs say about an account),
-//! [`pushing`] (what can be set up so that they push, and what they then send), `chats` (messages that are sent), and a file for what happens in the
-//! accounts of each provider, with a button for each thing that can. Apart from these: [`traffic`] (what is sent next),
-//! [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
+//! [`pushing`] (what can be set up so that they push, and what they then send), `chats` (messages that are sent), and a
+//! file for what happens in the accounts of each provider, with a button for each thing that can. Apart from these:
+//! [`traffic`] (what is sent next), [`senders`] (as whom, and signed how), [`receivers`] (who takes it).
 //!
 //! To add an endpoint: a handler in a file of its subject, and its line in [`routes`].
 

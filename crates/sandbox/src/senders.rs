@@ -1,8 +1,8 @@
 //! What senders send: whole requests, made and signed as each documents it.
 //!
 //! Sources: docs.github.com, "Validating webhook deliveries"; docs.slack.dev, "Verifying requests from Slack";
-//! docs.stripe.com, "Resolve webhook signature verification errors"; developer.unipile.com, "Webhooks". Those of `signing`
-//! too.
+//! docs.stripe.com, "Resolve webhook signature verification errors"; developer.unipile.com, "Webhooks". Those of
+//! `signing` too.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};

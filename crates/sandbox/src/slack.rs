@@ -1,8 +1,9 @@
 //! Slack: what is said in the channels of the one workspace.
 //!
-//! Sources: docs.slack.dev, the references of `users.conversations`, `conversations.history` and `conversations.replies`,
-//! "Rate limits" (for each method, workspace and application), and the change of May 2025 for applications that are not in
-//! its marketplace: one call for history a minute, one for replies, and at most fifteen messages with each.
+//! Sources: docs.slack.dev, the references of `users.conversations`, `conversations.history` and
+//! `conversations.replies`, "Rate limits" (for each method, workspace and application), and the change of May 2025 for
+//! applications that are not in its marketplace: one call for history a minute, one for replies, and at most fifteen
+//! messages with each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

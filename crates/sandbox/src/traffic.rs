@@ -1,7 +1,7 @@
 //! Who sends what next: traffic such as a host application with a few users has.
 //!
-//! There is no chance in it. The number of a parcel decides what is in it, so a run can be told from another only by the
-//! [`Traffic::run`] that is part of every id.
+//! There is no chance in it. The number of a parcel decides what is in it, so a run can be told from another only by
+//! the [`Traffic::run`] that is part of every id.
 
 use serde_json::{Value, json};
 

@@ -145,8 +145,8 @@ impl World {
         Pair { access: given.access, refresh: given.refresh.unwrap_or_default() }
     }
 
-    /// All that is secret and was handed out here or told to the stand-ins: tokens, codes, states, verifiers of codes, and
-    /// what is signed with.
+    /// All that is secret and was handed out here or told to the stand-ins: tokens, codes, states, verifiers of codes,
+    /// and what is signed with.
     #[must_use]
     pub fn secrets(&self) -> Vec<String> {
         self.data().secrets.clone()
@@ -233,8 +233,8 @@ impl World {
         self.data().api_calls.get(vendor).copied().unwrap_or_default()
     }
 
-    /// The next such call to the API of `vendor` is answered with this status, and where it is 429 with a `Retry-After` of
-    /// half a minute.
+    /// The next such call to the API of `vendor` is answered with this status, and where it is 429 with a `Retry-After`
+    /// of half a minute.
     pub fn fail_next_api_call(&self, vendor: &'static str, status: u16) {
         self.data().api_faults.entry(vendor).or_default().push_back(status);
     }

@@ -171,8 +171,8 @@ pub(crate) fn fresh_source_token() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Makes and reads users' tokens: JWTs under keys that are derived from the secret keys. The newest makes them, and all of
-/// them read them.
+/// Makes and reads users' tokens: JWTs under keys that are derived from the secret keys. The newest makes them, and all
+/// of them read them.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: Vec<DecodingKey>,
@@ -204,8 +204,8 @@ impl Tokens {
         }
     }
 
-    /// A token for `user` that is good until `expires_at`, to the second: for everything of theirs, or only for streams of
-    /// events of these types.
+    /// A token for `user` that is good until `expires_at`, to the second: for everything of theirs, or only for streams
+    /// of events of these types.
     pub(crate) fn issue(
         &self,
         user: &UserId,

@@ -233,7 +233,8 @@ impl Realtime {
             heartbeat_seconds: read.value("realtime.heartbeat_seconds", at_least_one(25)),
             // At the most some 300 MiB, and as many files.
             streams_max: read.value("realtime.streams_max", at_least_one(25_000)),
-            // A user may be a whole application whose pages all show the same; some places are left to others even then.
+            // A user may be a whole application whose pages all show the same; some places are left to others even
+            // then.
             streams_per_user_max: read.value("realtime.streams_per_user_max", at_least_one(20_000)),
         }
     }

@@ -26,8 +26,9 @@ use crate::router::Entrance;
 /// How long a connection may take from being ready for a request to the end of that request's headers.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// Bytes of a request's line and headers that are waited for; what has come with them is read too. There are at most 100 headers, which is what hyper looks at unless it is told
-/// otherwise, and is then fastest. What is more is answered 431.
+/// Bytes of a request's line and headers that are waited for; what has come with them is read too. There are at most
+/// 100 headers, which is what hyper looks at unless it is told otherwise, and is then fastest. What is more is
+/// answered 431.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
 
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.

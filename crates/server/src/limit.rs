@@ -44,15 +44,15 @@ pub(crate) enum Door {
     Unknown,
 }
 
-/// Bodies of one address that may be under way at once, where they do not come with their heads. Each holds up to a whole
-/// body in memory.
+/// Bodies of one address that may be under way at once, where they do not come with their heads. Each holds up to a
+/// whole body in memory.
 const BODIES_WAITING_PER_ADDRESS_MAX: u32 = 128;
 
 /// Seconds after which an address may come again that has too much under way: most of it has ended by then.
 const ONE_ENDS_WITHIN_SECONDS: u64 = 1;
 
-/// Rejections of one address that are kept at once, and then in a minute. Enough to see what is wrong; the list is shared
-/// by all.
+/// Rejections of one address that are kept at once, and then in a minute. Enough to see what is wrong; the list is
+/// shared by all.
 const REJECTIONS_AT_ONCE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
 const REJECTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 
@@ -119,8 +119,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Lets the request in, if it is not one too many: of those that came to the door in the window, or of those that its
-    /// address has under way at all doors. It is under way until what is answered is dropped.
+    /// Lets the request in, if it is not one too many: of those that came to the door in the window, or of those that
+    /// its address has under way at all doors. It is under way until what is answered is dropped.
     pub(crate) fn enter(&self) -> Result<Place<'_>> {
         self.standing.admits()?;
         Place::take(&self.under_way.requests, self.requests_under_way_max)

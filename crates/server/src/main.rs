@@ -36,8 +36,8 @@ use tracing_subscriber::filter::LevelFilter;
 use commands::Cli;
 use config::ConfigErrors;
 
-/// Small allocations from many threads are what this program does all day. It is built without huge pages (`no_thp`), which
-/// cost an idle server 12 MiB and a busy one the zeroing of what it never touches.
+/// Small allocations from many threads are what this program does all day. It is built without huge pages (`no_thp`),
+/// which cost an idle server 12 MiB and a busy one the zeroing of what it never touches.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

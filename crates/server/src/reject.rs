@@ -89,8 +89,8 @@ fn shown(headers: &HeaderMap, secret: Option<&HeaderName>) -> String {
     Value::Object(shown).to_string()
 }
 
-/// Whether a header of that name shows what only its sender and we should know. A signature does not: it is good for one
-/// body only.
+/// Whether a header of that name shows what only its sender and we should know. A signature does not: it is good for
+/// one body only.
 fn is_secret(name: &HeaderName) -> bool {
     let words = ["auth", "token", "secret", "key", "cookie", "password", "credential", "session", "jwt"];
     words.iter().any(|word| name.as_str().contains(word))

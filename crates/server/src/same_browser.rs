@@ -1,8 +1,8 @@
 //! That whoever comes back from a provider is the browser that has set out.
 //!
-//! A browser that asks where it may grant access gets a cookie with a random mark, and what it takes along to the provider
-//! holds the mark's digest. Who could have others come back in their place would get others' accounts: they would be asked by
-//! a provider that they know, for an application that they know, and it would not be theirs.
+//! A browser that asks where it may grant access gets a cookie with a random mark, and what it takes along to the
+//! provider holds the mark's digest. Who could have others come back in their place would get others' accounts: they
+//! would be asked by a provider that they know, for an application that they know, and it would not be theirs.
 //!
 //! The cookie is not taken back: what it belongs to counts once, and ends when it does.
 
@@ -40,8 +40,8 @@ impl Mark {
         digest(&self.0)
     }
 
-    /// The header that has a browser keep it until it comes back to `redirect_uri`. No script can read it. It goes along when
-    /// another site sends the browser there, and nowhere else.
+    /// The header that has a browser keep it until it comes back to `redirect_uri`. No script can read it. It goes
+    /// along when another site sends the browser there, and nowhere else.
     pub(crate) fn cookie(&self, redirect_uri: &str) -> Result<HeaderValue> {
         let url = Url::parse(redirect_uri).map_err(|_| Problem::internal())?;
         let secure = if url.scheme() == "https" { "; Secure" } else { "" };
@@ -56,10 +56,10 @@ impl Mark {
 
 /// Whether it is the browser itself that asks, or somebody who has to vouch for it by asking in it.
 ///
-/// The admin key is held by an application's server. It asks on behalf of a browser that a cookie on the answer would not
-/// reach, and it knows who is signed in there. A user's key or token may be in the hands of whoever means ill, so it never
-/// may do without. A session is a browser's; one at another address than that of `redirect_uri`, as behind a tunnel, would
-/// not bring the cookie there.
+/// The admin key is held by an application's server. It asks on behalf of a browser that a cookie on the answer would
+/// not reach, and it knows who is signed in there. A user's key or token may be in the hands of whoever means ill, so
+/// it never may do without. A session is a browser's; one at another address than that of `redirect_uri`, as behind a
+/// tunnel, would not bring the cookie there.
 pub(crate) fn is_asking(access: &Access, headers: &HeaderMap, redirect_uri: &str) -> bool {
     match access {
         Access::User(_) => true,

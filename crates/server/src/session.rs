@@ -1,7 +1,7 @@
 //! A browser's session: a cookie that holds, sealed, what a key or a token opens.
 //!
-//! The cookie is the whole session, so it is good at every node and after a restart. A key is in it as its digest and is
-//! looked up each time: one that is revoked opens nothing, in a session either.
+//! The cookie is the whole session, so it is good at every node and after a restart. A key is in it as its digest and
+//! is looked up each time: one that is revoked opens nothing, in a session either.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ pub(crate) enum Held {
     Token(String),
 }
 
-/// The value of a cookie that holds `held` until `expires_at`: eight bytes of that time in microseconds, a letter, and the
-/// digest or the token, sealed.
+/// The value of a cookie that holds `held` until `expires_at`: eight bytes of that time in microseconds, a letter, and
+/// the digest or the token, sealed.
 pub(crate) fn seal(vault: &Vault, held: &Held, expires_at: Timestamp) -> String {
     let (kind, secret) = match held {
         Held::Key(digest) => (b'k', digest.as_slice()),
@@ -67,8 +67,8 @@ pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)>
     lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='))
 }
 
-/// The header that has a browser keep `value` for `seconds`, or forget it where they are 0. No script can read it, and it
-/// goes with no request that comes from another site.
+/// The header that has a browser keep `value` for `seconds`, or forget it where they are 0. No script can read it, and
+/// it goes with no request that comes from another site.
 pub(crate) fn set_cookie(value: &str, seconds: u64, base_url: Option<&str>) -> Result<HeaderValue> {
     let secure = if base_url.is_some_and(|url| url.starts_with("https://")) { "; Secure" } else { "" };
     let cookie = format!("{NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");

@@ -1,7 +1,7 @@
 //! Links that sign somebody in once: a random code that is exchanged for a session.
 //!
-//! A code is no key: it is good for one exchange, for ten minutes, at the process that has made it. So a link may stand in a
-//! terminal, where it is worth nothing once it was followed.
+//! A code is no key: it is good for one exchange, for ten minutes, at the process that has made it. So a link may stand
+//! in a terminal, where it is worth nothing once it was followed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -32,8 +32,8 @@ struct Code {
 }
 
 impl SignIns {
-    /// A code for a session of `key`: 256 random bits. What is kept of it is its digest, so that how long a look-up takes
-    /// says nothing about a code.
+    /// A code for a session of `key`: 256 random bits. What is kept of it is its digest, so that how long a look-up
+    /// takes says nothing about a code.
     pub(crate) fn issue(&self, key: KeyDigest, now: Timestamp) -> String {
         let mut bytes = [0; 32];
         rand::Rng::fill_bytes(&mut engine::chance::rng(), &mut bytes);

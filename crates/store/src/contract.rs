@@ -54,8 +54,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`Store::read_log`] of one user's events alone.
     async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
-    /// The highest position that an event has been removed from; [`Position::START`] while none has. Whoever reads on from
-    /// below it may be missing something.
+    /// The highest position that an event has been removed from; [`Position::START`] while none has. Whoever reads on
+    /// from below it may be missing something.
     async fn removed_to(&self) -> Result<Position>;
 
     /// The position of the newest event; [`Position::START`] while there is none.
@@ -74,17 +74,18 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// delivery is ever given to two claimants at once.
     ///
     /// Of those of a subscription that share an ordering key only the first in the line is claimed: the one whose event
-    /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come first
-    /// changes from call to call.
+    /// is the first in the log, or that was owed first, among all that have not ended. Which of several lines come
+    /// first changes from call to call.
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
 
     /// Claims one batch of a subscription's deliveries, in the order of the log; nothing where none is to go.
     ///
-    /// What was claimed as one batch stays one: what is left of it is claimed together, once all of it is due and none of
-    /// it is claimed. What has ended has left it, also where it is set going once more. Else a batch is made of what is in none: at most as many as `terms` say and
-    /// [`BATCH_BYTES_MAX`](domain::limits::BATCH_BYTES_MAX) bytes of data, or one that is larger, the longest due first. It
-    /// is made as soon as it is full, or the first of it is due; then what is fresh and not yet due goes with it. Of those
-    /// that share an ordering key it holds the first in the line at most.
+    /// What was claimed as one batch stays one: what is left of it is claimed together, once all of it is due and none
+    /// of it is claimed. What has ended has left it, also where it is set going once more. Else a batch is made of what
+    /// is in none: at most as many as `terms` say and [`BATCH_BYTES_MAX`](domain::limits::BATCH_BYTES_MAX) bytes of
+    /// data, or one that is larger, the longest due first. It is made as soon as it is full, or the first of it is due;
+    /// then what is fresh and not yet due goes with it. Of those that share an ordering key it holds the first in the
+    /// line at most.
     async fn claim_batch(
         &self,
         of: SubscriptionId,
@@ -93,8 +94,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         now: Timestamp,
     ) -> Result<Vec<Claimed>>;
 
-    /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that is
-    /// the first of its line.
+    /// Which subscriptions have deliveries waiting, each with the time at which the first is due, whether or not that
+    /// is the first of its line.
     async fn waiting(&self) -> Result<Vec<Waiting>>;
 
     /// How many deliveries are due and wait for a subscription, by type of event; of the longest due, at most `limit`.
@@ -122,8 +123,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Every subscription, with the version that [`Store::append`] compares.
     async fn routes(&self) -> Result<Routes>;
 
-    /// What has become of subscriptions since `version`; `None` where that is more than [`ROUTE_CHANGES_KEPT`] changes ago, or
-    /// was never.
+    /// What has become of subscriptions since `version`; `None` where that is more than [`ROUTE_CHANGES_KEPT`] changes
+    /// ago, or was never.
     async fn routes_since(&self, version: RoutesVersion) -> Result<Option<RouteChanges>>;
 
     /// The current version of [`Store::routes`].
@@ -157,14 +158,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// How a subscription's deliveries have ended so far.
     async fn statistics(&self, id: SubscriptionId) -> Result<Statistics>;
 
-    /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which nothing
-    /// happened, and nothing was owed, are left out. They are counted as statistics are, in the transaction of each change.
+    /// What became of deliveries in each hour of a span, the oldest first, all subscriptions together. Hours in which
+    /// nothing happened, and nothing was owed, are left out. They are counted as statistics are, in the transaction of
+    /// each change.
     async fn hours(&self, filter: &HourFilter) -> Result<Vec<Hour>>;
 
     /// How many deliveries have not ended, of the subscriptions of one user or of all.
     async fn owed(&self, user: Option<&UserId>) -> Result<i64>;
 
-    /// Notes how many deliveries each subscription is owed, in the hour of `now`, in the place of what was noted in it before.
+    /// Notes how many deliveries each subscription is owed, in the hour of `now`, in the place of what was noted in it
+    /// before.
     async fn note_owed(&self, now: Timestamp) -> Result<()>;
 
     /// Says that a node lives. Each call counts its beat up by one.
@@ -212,8 +215,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Sources, the newest first.
     async fn sources(&self, user: Option<&UserId>, page: &Page<SourceId>) -> Result<Vec<StoredSource>>;
 
-    /// Writes a source of which `revision` is the current one, and counts the revision up; false where it is not there or
-    /// somebody else has changed it since. Its user and its time of creation stay.
+    /// Writes a source of which `revision` is the current one, and counts the revision up; false where it is not there
+    /// or somebody else has changed it since. Its user and its time of creation stay.
     async fn change_source(&self, source: &StoredSource) -> Result<bool>;
 
     /// Removes a source; false where there is none.
@@ -247,9 +250,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
         page: &Page<ConnectionId>,
     ) -> Result<Vec<StoredConnection>>;
 
-    /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for it;
-    /// false, with nothing changed, where it is not there or somebody else has changed it since. Its user, provider,
-    /// account, settings and times of creation and of the last sync stay.
+    /// Writes a connection of which `revision` is the current one, counts the revision up, and moves what is due for
+    /// it; false, with nothing changed, where it is not there or somebody else has changed it since. Its user,
+    /// provider, account, settings and times of creation and of the last sync stay.
     async fn change_connection(&self, connection: &StoredConnection, due: &[Due]) -> Result<bool>;
 
     /// Writes the settings of a connection, at a time, and moves what is due for it; false, with nothing changed, where
@@ -264,13 +267,13 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets a connection with all its tasks; false where there is none.
     async fn delete_connection(&self, id: ConnectionId) -> Result<bool>;
 
-    /// Removes a connection; false where there is none. Where nothing is registered for it, it is forgotten. Else it stays
-    /// for as long as that is: what is registered is to be gone from `now` on, the connection is in no list, its account
-    /// may be connected anew, and of its tasks only that of the kind `kept` stays.
+    /// Removes a connection; false where there is none. Where nothing is registered for it, it is forgotten. Else it
+    /// stays for as long as that is: what is registered is to be gone from `now` on, the connection is in no list, its
+    /// account may be connected anew, and of its tasks only that of the kind `kept` stays.
     async fn remove_connection(&self, id: ConnectionId, kept: &str, now: Timestamp) -> Result<bool>;
 
-    /// Adds a registration, of revision 1, and rings for its place (see [`registration_task`]); false where its basis has
-    /// one of that place already.
+    /// Adds a registration, of revision 1, and rings for its place (see [`registration_task`]); false where its basis
+    /// has one of that place already.
     async fn create_registration(&self, registration: &StoredRegistration) -> Result<bool>;
 
     /// One registration.
@@ -284,21 +287,21 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Vec<StoredRegistration>>;
 
     /// Writes a registration of which `revision` is the current one, counts the revision up, and rings for its place at
-    /// `ring_at`, if that is said; false, with nothing changed, where it is not there or somebody else has changed it since.
-    /// Its user, provider, basis, target and time of creation stay.
+    /// `ring_at`, if that is said; false, with nothing changed, where it is not there or somebody else has changed it
+    /// since. Its user, provider, basis, target and time of creation stay.
     async fn change_registration(
         &self,
         registration: &StoredRegistration,
         ring_at: Option<Timestamp>,
     ) -> Result<bool>;
 
-    /// Removes a registration of which `revision` is the current one; false where it is not. A connection that was removed
-    /// is forgotten with its last.
+    /// Removes a registration of which `revision` is the current one; false where it is not. A connection that was
+    /// removed is forgotten with its last.
     async fn delete_registration(&self, registration: &StoredRegistration) -> Result<bool>;
 
     /// Claims tasks of a kind that are due, the longest due first, at most `limit`: they are next due at `deadline`, in
-    /// case whoever has claimed them dies. No task is given to two claimants before its deadline, and none of a kind that
-    /// rests.
+    /// case whoever has claimed them dies. No task is given to two claimants before its deadline, and none of a kind
+    /// that rests.
     async fn claim_tasks(
         &self,
         kind: &str,
@@ -311,28 +314,28 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// this claim any more. Where it was rung for since it was claimed it is due at once.
     async fn settle_task(&self, task: &Task, due_at: Timestamp, memory: &str) -> Result<bool>;
 
-    /// Keeps a task claimed until `deadline`, and writes down what is to be remembered; false where it was not claimed by
-    /// this claim any more.
+    /// Keeps a task claimed until `deadline`, and writes down what is to be remembered; false where it was not claimed
+    /// by this claim any more.
     async fn keep_task(&self, task: &Task, deadline: Timestamp, memory: &str) -> Result<bool>;
 
-    /// Makes a task due at `now`, if it is not before; one that somebody has claimed, as soon as they have settled it. False
-    /// where there is none.
+    /// Makes a task due at `now`, if it is not before; one that somebody has claimed, as soon as they have settled it.
+    /// False where there is none.
     async fn ring_task(&self, kind: &str, subject: &str, now: Timestamp) -> Result<bool>;
 
-    /// Removes a claimed task for which there is nothing more to do; false where it was not claimed by this claim any more, or
-    /// was rung for since.
+    /// Removes a claimed task for which there is nothing more to do; false where it was not claimed by this claim any
+    /// more, or was rung for since.
     async fn drop_task(&self, task: &Task) -> Result<bool>;
 
-    /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It counts
-    /// no revision of the connection up. False also where that is gone.
+    /// [`Store::settle_task`], and with it when a connection was last asked for what is new, which only moves on. It
+    /// counts no revision of the connection up. False also where that is gone.
     async fn finish_sync(
         &self,
         settled: (&Task, Timestamp, &str),
         synced: (ConnectionId, Timestamp),
     ) -> Result<bool>;
 
-    /// Has no task of a kind be claimed before `until`, by any node; what is claimed already stays so. True where that is
-    /// at least [`REST_LONGER_BY`] later than was known: with less nothing changes. `cause` is why it is so, for
+    /// Has no task of a kind be claimed before `until`, by any node; what is claimed already stays so. True where that
+    /// is at least [`REST_LONGER_BY`] later than was known: with less nothing changes. `cause` is why it is so, for
     /// [`Store::wake_tasks`].
     async fn rest_tasks(&self, kind: &str, until: Timestamp, cause: &str) -> Result<bool>;
 
@@ -355,12 +358,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Forgets what was refused before `oldest`, and of the rest all but the newest `count_max`; how many that were.
     async fn forget_rejections(&self, oldest: Timestamp, count_max: u32) -> Result<u64>;
 
-    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and writes how far the
-    /// `job` that decided them has come, as [`Store::step_job`] does.
+    /// Owes events that are in the log already: adds deliveries that were decided under `routes`, and writes how far
+    /// the `job` that decided them has come, as [`Store::step_job`] does.
     ///
-    /// A delivery whose event has gone is left out, and so is one whose event stands with its subscription otherwise than
-    /// `only` wants. No call names an event and a subscription together twice. Those that have an ordering key stand in
-    /// line behind all that are there, in the order in which they are given.
+    /// A delivery whose event has gone is left out, and so is one whose event stands with its subscription otherwise
+    /// than `only` wants. No call names an event and a subscription together twice. Those that have an ordering key
+    /// stand in line behind all that are there, in the order in which they are given.
     async fn owe(
         &self,
         deliveries: &[Delivery],
@@ -395,12 +398,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Removes at most `limit` jobs that have ended, made before `before`; how many.
     async fn remove_ended_jobs(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
-    /// Events of a span, the oldest first, each with how it stands with a subscription. They come without their data and
-    /// raw bytes.
+    /// Events of a span, the oldest first, each with how it stands with a subscription. They come without their data
+    /// and raw bytes.
     async fn past_events(&self, past: &Past, limit: u32) -> Result<Vec<PastEvent>>;
 
-    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has gone is
-    /// left out.
+    /// At most [`EVENTS_PER_CALL_MAX`] events with their data, and without their raw bytes, the oldest first. What has
+    /// gone is left out.
     async fn events_of(&self, ids: &[EventId]) -> Result<Vec<Arc<Event>>>;
 
     /// Deliveries that `filter` means, the oldest first: at most `limit` of those after `after`, up to `last`.
@@ -421,9 +424,10 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// [`Store::read_log`] of the events alone that the inbox may be about ([`is_for_inbox`]).
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>>;
 
-    /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the revisions up; with it
-    /// how far the log was followed, and what is called for. False, with nothing written, where somebody else has followed it
-    /// further, or has written one of them since; or where a new message has a provider's id that another has already.
+    /// Writes conversations, messages and e-mails, each of which `revision` is the current one, and counts the
+    /// revisions up; with it how far the log was followed, and what is called for. False, with nothing written, where
+    /// somebody else has followed it further, or has written one of them since; or where a new message has a provider's
+    /// id that another has already.
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool>;
 
     /// One conversation.
@@ -507,11 +511,12 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// Removes at most `limit` idempotency keys that have expired; how many.
     async fn remove_expired_keys(&self, now: Timestamp, limit: u32) -> Result<u64>;
 
-    /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how many.
+    /// Forgets what happened in hours that began before `before`: at most `limit` of all subscriptions' hours; how
+    /// many.
     async fn remove_hours(&self, before: Timestamp, limit: u32) -> Result<u64>;
 
-    /// Passes a note of at most [`NOTE_BYTES_MAX`](crate::NOTE_BYTES_MAX) bytes on to whoever listens just now, at any node
-    /// and at this one. It is kept nowhere, and may be lost.
+    /// Passes a note of at most [`NOTE_BYTES_MAX`](crate::NOTE_BYTES_MAX) bytes on to whoever listens just now, at any
+    /// node and at this one. It is kept nowhere, and may be lost.
     async fn pass_note(&self, note: &str) -> Result<()>;
 
     /// Listens to notes from now on.

@@ -29,10 +29,17 @@ pub struct SqlStore<E>(pub(crate) E);
 #[async_trait]
 pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
     async fn head(&self) -> Result<Position>;
-    /// How far the log can be read, where that is less than what is written: what a crash of the machine could still take
-    /// back has not happened yet.
+    /// How far the log can be read, where that is less than what is written: what a crash of the machine could still
+    /// take back has not happened yet.
     fn durable_end(&self) -> Option<Position> {
         None
+    }
+    /// Those of `events` that have happened for good.
+    fn durable(&self, mut events: Vec<Logged>) -> Vec<Logged> {
+        if let Some(end) = self.durable_end() {
+            events.retain(|event| event.position <= end);
+        }
+        events
     }
     async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
@@ -86,19 +93,11 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
-        let mut events = log::read(&self.0, after, limit).await?;
-        if let Some(end) = self.0.durable_end() {
-            events.retain(|event| event.position <= end);
-        }
-        Ok(events)
+        Ok(self.0.durable(log::read(&self.0, after, limit).await?))
     }
 
     async fn read_log_of(&self, user: &UserId, after: Position, limit: u32) -> Result<Vec<Logged>> {
-        let mut events = log::read_of(&self.0, user, after, limit).await?;
-        if let Some(end) = self.0.durable_end() {
-            events.retain(|event| event.position <= end);
-        }
-        Ok(events)
+        Ok(self.0.durable(log::read_of(&self.0, user, after, limit).await?))
     }
 
     async fn removed_to(&self) -> Result<Position> {
@@ -504,11 +503,7 @@ impl<E: Engine> Store for SqlStore<E> {
     }
 
     async fn read_inbox_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {
-        let mut events = inbox::read_log(&self.0, &E::READ_INBOX_LOG, after, limit).await?;
-        if let Some(end) = self.0.durable_end() {
-            events.retain(|event| event.position <= end);
-        }
-        Ok(events)
+        Ok(self.0.durable(inbox::read_log(&self.0, &E::READ_INBOX_LOG, after, limit).await?))
     }
 
     async fn keep_inbox(&self, step: &InboxStep) -> Result<bool> {

@@ -10,8 +10,8 @@ use crate::{Change, Hour};
 /// Microseconds.
 const HOUR: i64 = 3_600_000_000;
 
-/// Sums up `changes` by the hour in which they happened and by subscription, in the order of both, so that two nodes lock the
-/// rows in the same order.
+/// Sums up `changes` by the hour in which they happened and by subscription, in the order of both, so that two nodes
+/// lock the rows in the same order.
 pub(crate) fn count_hours<'c>(changes: impl Iterator<Item = &'c Change>) -> Vec<(SubscriptionId, Hour)> {
     let mut hours = BTreeMap::new();
     for change in changes {

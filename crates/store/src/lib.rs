@@ -4,8 +4,8 @@
 //! PostgreSQL ([`PostgresStore`]) and an in-memory model ([`model`]); one suite of tests runs on all three and says
 //! what the contract means. What a method has answered `Ok` to survives `kill -9`.
 //!
-//! Read in this order: [`contract`](Store), `engine` (how the two SQL engines share it), `tables/` (statements that read
-//! the same on both), `sqlite/` and `postgres/` (those that do not, with their texts in `sql/`).
+//! Read in this order: [`contract`](Store), `engine` (how the two SQL engines share it), `tables/` (statements that
+//! read the same on both), `sqlite/` and `postgres/` (those that do not, with their texts in `sql/`).
 //!
 //! To add a statement:
 //! 1. name it in the contract as the verb that calls it, and say in a case of the suite what it must do;

@@ -19,8 +19,8 @@ pub(crate) trait Sql: Send + Sync {
     /// How many rows a statement has written.
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64>;
 
-    /// Runs several statements as one transaction; whether they were. Where the first writes nothing, none of the others
-    /// is run.
+    /// Runs several statements as one transaction; whether they were. Where the first writes nothing, none of the
+    /// others is run.
     async fn write_together(&self, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
         self.write_fenced(1, statements).await
     }

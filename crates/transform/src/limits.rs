@@ -16,7 +16,8 @@ pub const RUN_MAX: Duration = Duration::from_millis(50);
 /// busy machine does not end runs that behave.
 pub const RUNNER_HELD_MAX: Duration = Duration::from_millis(500);
 
-/// Bytes of memory of one run: the language itself (a few hundred KiB), the event as objects, and what the function makes.
+/// Bytes of memory of one run: the language itself (a few hundred KiB), the event as objects, and what the function
+/// makes.
 pub const MEMORY_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 
 /// Bytes of the run's stack. JSON nested as deep as an event may be fits; a thread of ours has at least 2 MiB.

@@ -21,7 +21,8 @@ pub fn serve_stdio() -> io::Result<()> {
 
 /// Answers questions, until there are no more.
 ///
-/// This ends the whole process when one of them takes longer than [`RUNNER_HELD_MAX`], so it is for a process of its own.
+/// This ends the whole process when one of them takes longer than [`RUNNER_HELD_MAX`], so it is for a process of its
+/// own.
 ///
 /// # Errors
 /// Input or output broke off.

@@ -50,8 +50,8 @@ impl Runners {
     /// Runs a transform on an event, a JSON document.
     ///
     /// Blocks: for its turn, behind whoever else asks, and then for the run, at most
-    /// [`RUNNER_HELD_MAX`](crate::limits::RUNNER_HELD_MAX). It may be called from any thread, also from many at once. A run
-    /// that fits into the limits makes the same request each time.
+    /// [`RUNNER_HELD_MAX`](crate::limits::RUNNER_HELD_MAX). It may be called from any thread, also from many at once. A
+    /// run that fits into the limits makes the same request each time.
     ///
     /// # Errors
     /// [`Failed`] says why there is no request.

@@ -2,8 +2,8 @@
 //!
 //! The world is made afresh for every run, at some 0.3 ms, and thrown away after it. A new context inside a lasting
 //! runtime saves less than 0.1 ms of that, and shares the memory limit and the garbage between users; a lasting context
-//! shares everything. Bytecode would save the reading of the source (5 ms for the longest, nothing to speak of for a few
-//! lines), and loading it is `unsafe` in `rquickjs`.
+//! shares everything. Bytecode would save the reading of the source (5 ms for the longest, nothing to speak of for a
+//! few lines), and loading it is `unsafe` in `rquickjs`.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -21,8 +21,8 @@ pub(crate) fn ensure() -> Result<()> {
 
 /// All tests of the workspace, under the profile for where we are.
 ///
-/// CI judges a change, so its property tests try the same cases each time. Everywhere else they go on searching, and what
-/// they find becomes a test by itself.
+/// CI judges a change, so its property tests try the same cases each time. Everywhere else they go on searching, and
+/// what they find becomes a test by itself.
 pub(crate) fn command() -> Command {
     let mut command = workspace::cargo(["nextest", "run", "--workspace"]);
     if workspace::in_ci() {

@@ -1,7 +1,7 @@
 //! Tries to make the program lose an event, and compares ledgers to see whether it did.
 //!
-//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`client`] sends and [`book`] writes down, [`verdict`]
-//! compares. [`streams`] is about those who follow, and has ledgers of its own.
+//! In reading order: [`kills`] and [`disconnects`] are the two ways, [`client`] sends and [`book`] writes down,
+//! [`verdict`] compares. [`streams`] is about those who follow, and has ledgers of its own.
 
 mod book;
 mod client;

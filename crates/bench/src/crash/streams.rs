@@ -1,6 +1,6 @@
 //! Clients that follow the log and break off at random moments, while senders publish and nodes are killed and stopped
-//! under them. Each goes on from its cursor, on either transport and at any node, and writes down what it sees. In the end
-//! all ledgers are the same: each event once, in order, and no more and no fewer than were accepted and are stored.
+//! under them. Each goes on from its cursor, on either transport and at any node, and writes down what it sees. In the
+//! end all ledgers are the same: each event once, in order, and no more and no fewer than were accepted and are stored.
 //!
 //! In reading order: this file has the storm and the verdict, [`publish`] the senders, [`follow`] the clients.
 

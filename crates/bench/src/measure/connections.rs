@@ -1,8 +1,8 @@
-//! Users' accounts that are asked for what is new, each on its schedule, while nothing happens in them: what is left to do
-//! day and night.
+//! Users' accounts that are asked for what is new, each on its schedule, while nothing happens in them: what is left to
+//! do day and night.
 //!
-//! The program runs on data of its own, pointed at a stand-in, which counts how often it is asked. The schedule is shortened:
-//! ten thousand accounts at their usual half hour are five polls a second.
+//! The program runs on data of its own, pointed at a stand-in, which counts how often it is asked. The schedule is
+//! shortened: ten thousand accounts at their usual half hour are five polls a second.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,8 @@ const LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
 const SPANS: u32 = 4;
 /// Memory may move by as much and is steady still: the allocator keeps pages that come and go.
 const STEADY_MIB: f64 = 8.0;
-/// What can be missing of the polls that are due, since each span is up to a tenth longer and the window ends in between.
+/// What can be missing of the polls that are due, since each span is up to a tenth longer and the window ends in
+/// between.
 const PACE: f64 = 0.85;
 
 /// What the program and its provider have done so far.
@@ -128,8 +129,8 @@ async fn polled_once(sandbox: &Sandbox, count: usize) -> Result<()> {
     tokio::time::timeout(FIRST_POLLS_WITHIN, all).await.context("not every connection was polled")
 }
 
-/// How it stands at moments evenly spread over a few rounds of the schedule, the first at their beginning and the last at
-/// their end.
+/// How it stands at moments evenly spread over a few rounds of the schedule, the first at their beginning and the last
+/// at their end.
 async fn observe(
     site: &Site<'_>,
     sandbox: &Sandbox,
@@ -220,8 +221,8 @@ fn memory_rows(engine: Engine, readings: &[Reading]) -> [Row; 3] {
     ]
 }
 
-/// A poll without news reads its account, and writes two rows at its end; a claim is shared by several. SQLite counts where a
-/// transaction begins and ends as well. The rest is what the program does anyway.
+/// A poll without news reads its account, and writes two rows at its end; a claim is shared by several. SQLite counts
+/// where a transaction begins and ends as well. The rest is what the program does anyway.
 fn statements_max(engine: Engine) -> f64 {
     match engine {
         Engine::Sqlite => 6.0,

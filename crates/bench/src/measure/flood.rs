@@ -1,8 +1,8 @@
 //! What a flood of forged requests does to a good sender, and to the disk.
 //!
-//! The rate limits are out of the way, so that every forged request is read and verified: a real flood would be turned away
-//! sooner. It comes from a thread of its own, at a fixed rate, and from ever new addresses of this machine, so that no
-//! bound on one address helps.
+//! The rate limits are out of the way, so that every forged request is read and verified: a real flood would be turned
+//! away sooner. It comes from a thread of its own, at a fixed rate, and from ever new addresses of this machine, so
+//! that no bound on one address helps.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::{ContentType, Kind, Status};
 use crate::{ConversationId, Event, MessageId, Timestamp};
 
-/// The body of the request that tells a conversation's callback of a message; `None` where `event` tells of none. Its fields
-/// stand in the order of the contract, and the same event is told in the same bytes each time.
+/// The body of the request that tells a conversation's callback of a message; `None` where `event` tells of none. Its
+/// fields stand in the order of the contract, and the same event is told in the same bytes each time.
 #[must_use]
 pub fn callback_body(event: &Event) -> Option<String> {
     let told: Told = serde_json::from_str(event.data.as_str()).ok()?;

@@ -70,8 +70,8 @@ impl Connections {
         called.map_err(|none| NotCalled::Failed(passing(&none)))
     }
 
-    /// [`Connections::call_for`] for what must not be done twice: where no answer has come it says whether the call may have
-    /// been taken. One whose token is not taken has done nothing.
+    /// [`Connections::call_for`] for what must not be done twice: where no answer has come it says whether the call may
+    /// have been taken. One whose token is not taken has done nothing.
     ///
     /// # Errors
     /// Why there is nothing.

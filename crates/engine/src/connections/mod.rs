@@ -1,8 +1,9 @@
 //! Users' accounts at providers.
 //!
-//! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one), [`refresh`]
-//! (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked for what is new),
-//! [`pace`] (how often that may be), [`sync`] (how somebody has it asked now), [`schedule`] (how all of that takes turns).
+//! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one),
+//! [`refresh`] (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked
+//! for what is new), [`pace`] (how often that may be), [`sync`] (how somebody has it asked now), [`schedule`] (how all
+//! of that takes turns).
 
 mod call;
 mod oauth;
@@ -47,7 +48,8 @@ pub struct Care {
     pub refresh_every: Duration,
     /// How long before they expire they are refreshed.
     pub refresh_ahead: Duration,
-    /// By provider: how often it is asked for what is new, where that is not as usual. Zero: only when somebody asks for it.
+    /// By provider: how often it is asked for what is new, where that is not as usual. Zero: only when somebody asks
+    /// for it.
     pub poll_every: HashMap<&'static str, Duration>,
 }
 
@@ -194,8 +196,8 @@ impl Connections {
         Ok(Some(stored))
     }
 
-    /// Treats a connection otherwise from now on; false where there is none. What is polled on another schedule is polled
-    /// now.
+    /// Treats a connection otherwise from now on; false where there is none. What is polled on another schedule is
+    /// polled now.
     ///
     /// # Errors
     /// The store is away.
@@ -218,8 +220,8 @@ impl Connections {
         Ok(is_there)
     }
 
-    /// Removes a connection; false where there is none. What is registered for it is removed too, in its own time, and until
-    /// then its tokens stay good.
+    /// Removes a connection; false where there is none. What is registered for it is removed too, in its own time, and
+    /// until then its tokens stay good.
     ///
     /// # Errors
     /// The store is away.
@@ -231,7 +233,8 @@ impl Connections {
         Ok(is_removed)
     }
 
-    /// Has those look who look after accounts at `provider`, and nobody else: with thousands of accounts it rings often.
+    /// Has those look who look after accounts at `provider`, and nobody else: with thousands of accounts it rings
+    /// often.
     fn ring_for(&self, provider: &str) {
         if let Some(bell) = self.bells.get(provider) {
             bell.notify_waiters();
@@ -290,7 +293,8 @@ impl Connections {
     }
 }
 
-/// What can be registered for an account is registered once it is connected, and tried again when it is authorised again.
+/// What can be registered for an account is registered once it is connected, and tried again when it is authorised
+/// again.
 fn register_due(connection: &Connection, now: Timestamp) -> Due {
     let at = registrable(&connection.provider).map(|_| now);
     Due { kind: registrations::ACCOUNTS.to_owned(), at }

@@ -1,10 +1,10 @@
 //! How a user is asked for a connection, and what the browser brings back.
 //!
-//! What is to be remembered meanwhile travels in the `state` itself, sealed: it survives a restart, any node can read it,
-//! and nobody else can make or change one. The store only remembers which have come back, so that each counts once.
+//! What is to be remembered meanwhile travels in the `state` itself, sealed: it survives a restart, any node can read
+//! it, and nobody else can make or change one. The store only remembers which have come back, so that each counts once.
 //!
-//! A state may belong to one browser. Without that whoever may ask for themselves could send somebody else to the provider,
-//! who would grant their own account to them.
+//! A state may belong to one browser. Without that whoever may ask for themselves could send somebody else to the
+//! provider, who would grant their own account to them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -106,9 +106,9 @@ impl Connections {
         self.run_due(&kind(provider.name()), POLLS_AT_ONCE_MAX, |task| self.poll(provider, task)).await
     }
 
-    /// When a connection that has just been authorised is polled: at once, so that there is a cursor from which on nothing
-    /// is missed. One that is never polled by itself has a task all the same, which can be rung for. Without tokens there is
-    /// nothing to ask with.
+    /// When a connection that has just been authorised is polled: at once, so that there is a cursor from which on
+    /// nothing is missed. One that is never polled by itself has a task all the same, which can be rung for. Without
+    /// tokens there is nothing to ask with.
     pub(super) fn poll_due(&self, connection: &Connection, tokens: &Tokens) -> Option<Due> {
         let provider =
             self.pollable(&connection.provider).filter(|provider| can_be_asked(*provider, tokens))?;
@@ -327,8 +327,8 @@ impl Connections {
         self.store.change_connection(stored, &[]).await.map(drop)
     }
 
-    /// The provider is not to be called any more. The task stays, and remembers where it was: authorising the connection
-    /// again makes it due.
+    /// The provider is not to be called any more. The task stays, and remembers where it was: authorising the
+    /// connection again makes it due.
     async fn park(&self, poll: &mut Poll) -> Result<(), StoreError> {
         let why = "the connection has to be authorised again".to_owned();
         self.answer_syncs(poll, &Outcome::Failed(why)).await?;

@@ -1,9 +1,9 @@
 //! How tokens stay fresh.
 //!
-//! Each connection whose token expires has a task, due some time before. Whoever claims it is the only one on any node to
-//! refresh that connection. What is about to be asked is written down before it is asked, since many providers take the
-//! old refresh token no longer once they have answered: if the answer is lost, the next to try knows that it was. What
-//! comes is written down before anybody uses it.
+//! Each connection whose token expires has a task, due some time before. Whoever claims it is the only one on any node
+//! to refresh that connection. What is about to be asked is written down before it is asked, since many providers take
+//! the old refresh token no longer once they have answered: if the answer is lost, the next to try knows that it was.
+//! What comes is written down before anybody uses it.
 
 use std::sync::Arc;
 use std::time::Duration;

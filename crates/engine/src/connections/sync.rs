@@ -35,8 +35,8 @@ pub(super) enum Outcome {
 }
 
 impl Connections {
-    /// Has the provider of a connection asked for what is new, now, and answers with the job that does it: the one that is
-    /// under way already, if there is one.
+    /// Has the provider of a connection asked for what is new, now, and answers with the job that does it: the one that
+    /// is under way already, if there is one.
     ///
     /// # Errors
     /// Why nobody is asked.

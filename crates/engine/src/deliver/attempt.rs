@@ -239,8 +239,8 @@ pub fn unsigned_headers(event: &Event, content: &Content) -> HeaderMap {
     headers
 }
 
-/// Those that follow from what is sent. Whatever is set after them takes the place of what the subscriber might have slipped
-/// in.
+/// Those that follow from what is sent. Whatever is set after them takes the place of what the subscriber might have
+/// slipped in.
 fn plain_headers(content: &Content) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(10);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

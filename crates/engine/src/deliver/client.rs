@@ -225,8 +225,8 @@ mod tests {
 
     const PUBLIC: Ipv4Addr = Ipv4Addr::new(93, 184, 216, 34);
 
-    /// A client whose names are resolved by a server that answers each question with the next of `answers`, and how many
-    /// there were.
+    /// A client whose names are resolved by a server that answers each question with the next of `answers`, and how
+    /// many there were.
     async fn client_that_is_told(answers: Vec<Ipv4Addr>, guard: Guard) -> (Client, Arc<AtomicUsize>) {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = socket.local_addr().unwrap().port();

@@ -60,8 +60,8 @@ impl Content {
         Self { body: body(event), headers: HeaderMap::new() }
     }
 
-    /// What a subscriber of `user`'s who wants this shape is sent for `event`: the same bytes on each attempt. `None` where
-    /// its transform has nothing to send.
+    /// What a subscriber of `user`'s who wants this shape is sent for `event`: the same bytes on each attempt. `None`
+    /// where its transform has nothing to send.
     ///
     /// # Errors
     /// The transform failed.

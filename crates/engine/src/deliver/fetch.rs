@@ -1,4 +1,5 @@
-//! Small documents from elsewhere, and providers' APIs: through the guard, without redirects, and bounded in size and time.
+//! Small documents from elsewhere, and providers' APIs: through the guard, without redirects, and bounded in size and
+//! time.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Which addresses may be called.
 //!
 //! A subscriber chooses the URL, so without this check the program would fetch whatever its own network can reach:
-//! databases, routers, a cloud's metadata service. The check is made on the resolved address, and the connection goes to
-//! the address that was checked; a name that changes its mind in between gains nothing.
+//! databases, routers, a cloud's metadata service. The check is made on the resolved address, and the connection goes
+//! to the address that was checked; a name that changes its mind in between gains nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,8 +1,8 @@
 //! A lane for each subscription: what is claimed for it, how many attempts are under way, and what still waits.
 //!
-//! Lanes keep one endpoint's trouble its own. Each has its own queue and its own attempts; how much it may hold in memory
-//! grows with what it delivers and shrinks with what it fails, so that an endpoint that is down keeps its backlog in the
-//! store and leaves the memory to others.
+//! Lanes keep one endpoint's trouble its own. Each has its own queue and its own attempts; how much it may hold in
+//! memory grows with what it delivers and shrinks with what it fails, so that an endpoint that is down keeps its
+//! backlog in the store and leaves the memory to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -154,9 +154,9 @@ impl Lane {
         self.queue.len() + self.reserved + self.under_way
     }
 
-    /// Two for each attempt that may be under way, so that none waits for the store, and more once it has earned it; none
-    /// while no attempt may be made, and one to see whether a dead endpoint lives again. Batches are made no sooner than
-    /// they can go: until then more may join them.
+    /// Two for each attempt that may be under way, so that none waits for the store, and more once it has earned it;
+    /// none while no attempt may be made, and one to see whether a dead endpoint lives again. Batches are made no
+    /// sooner than they can go: until then more may join them.
     fn room(&mut self, flow: Flow, now: Timestamp) -> usize {
         let most = usize::from(flow.max_concurrency);
         let room = match flow.batch {
@@ -352,8 +352,8 @@ impl Lanes {
         lane.gathered >= usize::from(batch.max_events)
     }
 
-    /// A batch of this many was claimed; of none, where fewer wait than it may hold. Other nodes claim too, so what is known
-    /// here may be too much.
+    /// A batch of this many was claimed; of none, where fewer wait than it may hold. Other nodes claim too, so what is
+    /// known here may be too much.
     pub(super) fn note_batch(&self, id: SubscriptionId, count: usize, batch: Batch) {
         if let Some(lane) = self.held().lanes.get_mut(&id) {
             let most = if count == 0 { usize::from(batch.max_events) - 1 } else { usize::MAX };

@@ -127,8 +127,8 @@ impl Deliverer {
         self.0.node
     }
 
-    /// Promises a place in memory for a delivery to `route` that is about to be committed; false if it has to wait in the
-    /// store.
+    /// Promises a place in memory for a delivery to `route` that is about to be committed; false if it has to wait in
+    /// the store.
     pub(crate) fn reserve(&self, route: &Route) -> bool {
         let stopping = self.0.supervisor.stopping().is_cancelled();
         let is_push = route.endpoint.is_some();
@@ -363,8 +363,8 @@ impl Deliverer {
         }
     }
 
-    /// Makes one attempt now and waits until it is settled, for somebody who wants to see the outcome. The delivery must
-    /// be claimed.
+    /// Makes one attempt now and waits until it is settled, for somebody who wants to see the outcome. The delivery
+    /// must be claimed.
     ///
     /// # Errors
     /// The outcome could not be written; the attempt may have been made.
@@ -399,7 +399,8 @@ impl Deliverer {
         let settled = delivery.settle(&outcome, &RetryPolicy::Exponential, now, &mut chance::rng());
         debug_assert!(settled.is_ok(), "it is claimed");
         let (this, change) = (self.clone(), Change { from, to: delivery, attempt: Some(attempt) });
-        // In a task of its own: the commit, which is everybody's, does not wait until there is room for one user's failures.
+        // In a task of its own: the commit, which is everybody's, does not wait until there is room for one user's
+        // failures.
         self.0.supervisor.spawn(async move { this.0.settled.send(change).await });
     }
 

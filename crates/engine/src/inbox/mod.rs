@@ -1,12 +1,13 @@
 //! The inbox: conversations with their messages, and e-mails, kept from what comes into the log.
 //!
-//! The log is what counts, and the inbox follows from it. What a provider's event does to a message is worked out, told as
-//! events of our own (`message.new`, …), and then written together with how far the log was followed. Should the program end
-//! between the two, it is worked out once more and comes to the same: ids follow from what they name, and each thing that is
-//! told has a key that is the same each time. So every event counts once, on however many nodes it is worked out.
+//! The log is what counts, and the inbox follows from it. What a provider's event does to a message is worked out, told
+//! as events of our own (`message.new`, …), and then written together with how far the log was followed. Should the
+//! program end between the two, it is worked out once more and comes to the same: ids follow from what they name, and
+//! each thing that is told has a key that is the same each time. So every event counts once, on however many nodes it
+//! is worked out.
 //!
-//! What users do goes the same way. It becomes an event first; then the step is made at once for whoever reads next, and again,
-//! to no effect, when the log is followed that far.
+//! What users do goes the same way. It becomes an event first; then the step is made at once for whoever reads next,
+//! and again, to no effect, when the log is followed that far.
 //!
 //! Read in this order: this file, [`work`] (what an event does), [`mail`] (the same for e-mails), [`follow`] (along the
 //! log), [`post`] (what users do), [`send`] (how a message is handed to its provider), [`callbacks`].
@@ -95,8 +96,8 @@ impl Inbox {
         self.log.append(Draft { events, idempotency: None, owed: Owed::ToWhoWantsThem }).await.map(drop)
     }
 
-    /// A place in the log up to which all has been taken: whoever reads the inbox after asking for it, and streams from there,
-    /// misses nothing.
+    /// A place in the log up to which all has been taken: whoever reads the inbox after asking for it, and streams from
+    /// there, misses nothing.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -133,8 +134,8 @@ struct Telling {
 }
 
 impl Telling {
-    /// What there is new of a message. `cause` is what it follows from: a message comes, is sent or fails but once, and all
-    /// else once for each cause.
+    /// What there is new of a message. `cause` is what it follows from: a message comes, is sent or fails but once, and
+    /// all else once for each cause.
     fn of(
         news: News,
         conversation: &Conversation,

@@ -50,8 +50,8 @@ pub enum NotPosted {
 }
 
 impl Inbox {
-    /// Says something in a conversation: kept once this answers, and sent after that where the conversation goes on at a
-    /// provider.
+    /// Says something in a conversation: kept once this answers, and sent after that where the conversation goes on at
+    /// a provider.
     ///
     /// # Errors
     /// Why it was not.
@@ -151,8 +151,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Does what follows from an event that is in the log, without waiting until the log is followed that far. Where others
-    /// write the same all the time it is left to that.
+    /// Does what follows from an event that is in the log, without waiting until the log is followed that far. Where
+    /// others write the same all the time it is left to that.
     pub(super) async fn take_now(&self, event: &Event) -> Result<(), StoreError> {
         for _ in 0..INBOX_TRIES {
             let mut work = Work::new(self.store.as_ref());

@@ -1,9 +1,9 @@
 //! How a message is handed to its provider.
 //!
-//! A conversation in which something is to be sent has a task, and its messages go one after another, as they were said.
-//! Before a message goes, the task remembers that it does: a provider may have taken it although its answer is lost, and
-//! nobody wants to be told the same twice. Such a message usually comes back as an event of the provider's; where it does not,
-//! it has failed, and whoever sent it decides.
+//! A conversation in which something is to be sent has a task, and its messages go one after another, as they were
+//! said. Before a message goes, the task remembers that it does: a provider may have taken it although its answer is
+//! lost, and nobody wants to be told the same twice. Such a message usually comes back as an event of the provider's;
+//! where it does not, it has failed, and whoever sent it decides.
 
 use std::time::Duration;
 
@@ -88,8 +88,8 @@ impl Inbox {
         }
     }
 
-    /// Sends what is due, a few at a time; when the next is. What falls due meanwhile goes beside it: a chat that hangs holds
-    /// up no other.
+    /// Sends what is due, a few at a time; when the next is. What falls due meanwhile goes beside it: a chat that hangs
+    /// holds up no other.
     async fn send_all(&self, stopping: &CancellationToken) -> Result<Option<Timestamp>, StoreError> {
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -209,7 +209,8 @@ impl Inbox {
         Ok(outcome(answered.map(|answer| read(&chat.provider, &answer, self.clock.now()))))
     }
 
-    /// By each of the user's connections to the provider, until one takes it: a chat does not say by which of them it is seen.
+    /// By each of the user's connections to the provider, until one takes it: a chat does not say by which of them it
+    /// is seen.
     async fn ask_as_user(
         &self,
         conversation: &Conversation,
@@ -301,7 +302,8 @@ impl Inbox {
     }
 }
 
-/// What the provider says to a message: its name there. What is only passing counts as not taken where the status says so.
+/// What the provider says to a message: its name there. What is only passing counts as not taken where the status says
+/// so.
 fn read(provider: &str, answer: &ApiAnswer, now: Timestamp) -> Result<Option<String>, CallFailure> {
     let was_not_taken =
         matches!(answer.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);

@@ -290,7 +290,8 @@ impl<'s> Work<'s> {
         }
     }
 
-    /// A message that is being sent, says this, and has no name there yet. Providers may take off what is blank around it.
+    /// A message that is being sent, says this, and has no name there yet. Providers may take off what is blank around
+    /// it.
     async fn sending(&self, id: ConversationId, content: &str) -> Result<Option<StoredMessage>, StoreError> {
         let stored = self.store.sending_messages(id, SENDING_LOOKED_AT_MAX).await?;
         let newer = |stored: StoredMessage| self.messages.get(&stored.message.id).cloned().unwrap_or(stored);

@@ -1,7 +1,7 @@
 //! How deliveries end, and how many wait, is watched: who should know is told.
 //!
-//! Ends are counted as they come, each node its own; nothing is looked up for them. What waits is asked of the store, no
-//! further than the bound. What two nodes find out within one span is one event, since both give it the same id.
+//! Ends are counted as they come, each node its own; nothing is looked up for them. What waits is asked of the store,
+//! no further than the bound. What two nodes find out within one span is one event, since both give it the same id.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,8 +44,8 @@ impl Observer {
         Self(Arc::new(Inner { rules, store, routes, desk, clock, meters, backlogs }))
     }
 
-    /// Takes in a change that has been written: a delivery given up is told of, and its attempt counts. What carries news
-    /// does neither, or an endpoint that is down would report itself for ever.
+    /// Takes in a change that has been written: a delivery given up is told of, and its attempt counts. What carries
+    /// news does neither, or an endpoint that is down would report itself for ever.
     pub(crate) fn note(&self, change: &Change) {
         let Change { to: delivery, attempt, .. } = change;
         if delivery.event_type.is_operational() {
@@ -130,7 +130,8 @@ impl Observer {
         Ok(())
     }
 
-    /// A backlog is told of at the bound, and is over at half of it, so that one that stays about there is told of once.
+    /// A backlog is told of at the bound, and is over at half of it, so that one that stays about there is told of
+    /// once.
     async fn look_at(
         &self,
         subscription: &Subscription,

@@ -108,7 +108,8 @@ impl Runner {
                 self.step_replay(stored, subscription_id, (Only::Missing, Trigger::Initial), last).await
             }
             Work::Start { subscription_id, after, last: None } => {
-                // The subscription has been there for a while. So whatever is not in the log yet will be owed to it anyway.
+                // The subscription has been there for a while. So whatever is not in the log yet will be owed to it
+                // anyway.
                 let last = Some(newest_event(self.store()).await?);
                 stored.job.work = Work::Start { subscription_id, after, last };
                 self.store().step_job(&stored, &[]).await.map(|_| ())
@@ -186,8 +187,8 @@ impl Runner {
         delivery
     }
 
-    /// Does what is to be done to the next deliveries. Where one of them moves on meanwhile none is changed: they are read
-    /// again, half as many each time, so that a busy subscription cannot hold the job up for ever.
+    /// Does what is to be done to the next deliveries. Where one of them moves on meanwhile none is changed: they are
+    /// read again, half as many each time, so that a busy subscription cannot hold the job up for ever.
     async fn step_bulk(
         &self,
         stored: StoredJob,

@@ -19,7 +19,8 @@ use crate::limits::REGISTRATIONS_READ_MAX;
 const UNSAID_LEASE: Duration = Duration::from_secs(24 * 3_600);
 
 impl Registrations {
-    /// What a hub wants to hear that asks, with this query, about what is pushed to `user`; `None` if nobody has asked it.
+    /// What a hub wants to hear that asks, with this query, about what is pushed to `user`; `None` if nobody has asked
+    /// it.
     ///
     /// # Errors
     /// The store is away.
@@ -107,8 +108,8 @@ impl Registrations {
         }
     }
 
-    /// `settings`, and the secrets that the provider was told, or has handed out, for what it pushes to `user`; `None` where
-    /// there are none.
+    /// `settings`, and the secrets that the provider was told, or has handed out, for what it pushes to `user`; `None`
+    /// where there are none.
     ///
     /// # Errors
     /// The store is away.

@@ -1,7 +1,8 @@
 //! What is set up at providers so that they push to us.
 //!
-//! Each registration has its row, and each place at a provider a task: whoever claims it is the only one on any node to work
-//! there. So two nodes that start at once set nothing up twice, and who removes something cannot meet who renews it.
+//! Each registration has its row, and each place at a provider a task: whoever claims it is the only one on any node to
+//! work there. So two nodes that start at once set nothing up twice, and who removes something cannot meet who renews
+//! it.
 //!
 //! Read in this order: this file (how a registration is asked for), [`work`] (how it is made, renewed and removed),
 //! [`hub`] (how a provider asks back whether it was us), [`secrets`] (what providers sign with).
@@ -191,7 +192,8 @@ impl Registrations {
         Ok(is_saved.then_some(stored))
     }
 
-    /// Waits until somebody, on whatever node, has asked the provider for `stored`, but not for long; how it stands then.
+    /// Waits until somebody, on whatever node, has asked the provider for `stored`, but not for long; how it stands
+    /// then.
     ///
     /// # Errors
     /// The store is away.
@@ -217,8 +219,8 @@ impl Registrations {
         }
     }
 
-    /// Something that is registered for an account is to be gone. Where it belongs to the account itself nothing sets it up
-    /// again until somebody wants that.
+    /// Something that is registered for an account is to be gone. Where it belongs to the account itself nothing sets
+    /// it up again until somebody wants that.
     ///
     /// # Errors
     /// The store is away.

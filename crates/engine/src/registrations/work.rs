@@ -1,7 +1,7 @@
 //! How registrations are made, renewed and removed.
 //!
-//! Nothing is done twice for want of an answer: what a provider is asked for begins with looking at what is there, and ends
-//! with writing down what it calls it.
+//! Nothing is done twice for want of an answer: what a provider is asked for begins with looking at what is there, and
+//! ends with writing down what it calls it.
 
 use std::sync::Arc;
 

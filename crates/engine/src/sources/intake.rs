@@ -203,8 +203,8 @@ impl Said {
     }
 }
 
-/// The body as JSON, and whether that is all of it. A form becomes an object of its fields, and other text an object with
-/// the field `text`; who says nothing in the body has said it in the headers.
+/// The body as JSON, and whether that is all of it. A form becomes an object of its fields, and other text an object
+/// with the field `text`; who says nothing in the body has said it in the headers.
 fn read(request: &RawRequest) -> Result<(Json, bool), Unreadable> {
     let media_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();

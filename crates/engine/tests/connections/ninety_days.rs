@@ -1,5 +1,6 @@
-//! Ninety days of all providers at once: no token is shown after its time, nothing that is set up lapses, each change is
-//! told once whether it is pushed, polled or both, by whichever nodes, and a dead grant is found out at the next look.
+//! Ninety days of all providers at once: no token is shown after its time, nothing that is set up lapses, each change
+//! is told once whether it is pushed, polled or both, by whichever nodes, and a dead grant is found out at the next
+//! look.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! What has come into a mailbox that Composio has the tokens of, asked for with its tool `GMAIL_FETCH_EMAILS`.
 //!
-//! Sources: the reference of the API, version 3.1 ("Execute tool": 200 even where the tool has failed), and the tool's own
-//! schema. It finds messages, and knows nothing of what is done to them. Nobody says which accounts are mailboxes, so it is
-//! only asked when somebody wants it.
+//! Sources: the reference of the API, version 3.1 ("Execute tool": 200 even where the tool has failed), and the tool's
+//! own schema. It finds messages, and knows nothing of what is done to them. Nobody says which accounts are mailboxes,
+//! so it is only asked when somebody wants it.
 
 use std::time::Duration;
 

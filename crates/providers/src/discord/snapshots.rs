@@ -1,7 +1,8 @@
 //! What has changed around a Discord user, asked for: their profile, and the servers that they are in.
 //!
-//! Sources: discord/discord-api-docs, "Get Current User", "Get Current User Guilds" (at most 200, so there is one page),
-//! "Rate Limits". Discord lists what is, not what happens: so what is is remembered, and what has happened is the difference.
+//! Sources: discord/discord-api-docs, "Get Current User", "Get Current User Guilds" (at most 200, so there is one
+//! page), "Rate Limits". Discord lists what is, not what happens: so what is is remembered, and what has happened is
+//! the difference.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

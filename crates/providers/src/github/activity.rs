@@ -1,8 +1,8 @@
 //! What a user has done at GitHub, asked for: a safety net behind hooks, and all there is where none can be made.
 //!
 //! Sources: docs.github.com, "REST API endpoints for events" (at most 300 events of 30 days, `ETag`, `X-Poll-Interval`;
-//! an event may take six hours to appear), "Rate limits for the REST API". Such an event has an id of its own, not that of
-//! a hook's delivery: so its type is of its own too, and nobody gets two pushes for one.
+//! an event may take six hours to appear), "Rate limits for the REST API". Such an event has an id of its own, not that
+//! of a hook's delivery: so its type is of its own too, and nobody gets two pushes for one.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use crate::{Described, InboundEvent, Owner, Settings};
 const PAGE_SIZE: usize = 100;
 /// GitHub gives no more events than three pages hold.
 const PAGES_MAX: u32 = 3;
-/// An event may appear so much later than it has happened, and an hour is added to that: what is newer than the newest that
-/// was seen, less this, is told again, and known by its id.
+/// An event may appear so much later than it has happened, and an hour is added to that: what is newer than the newest
+/// that was seen, less this, is told again, and known by its id.
 const APPEARS_WITHIN: Duration = Duration::from_secs(7 * 3_600);
 
 /// Where the events of a user were left.
@@ -62,7 +62,8 @@ impl Pollable for GitHub {
         }
     }
 
-    /// The newest comes first, and there is no other cursor than the page: who walks on sees some twice while new ones come.
+    /// The newest comes first, and there is no other cursor than the page: who walks on sees some twice while new ones
+    /// come.
     fn read(&self, walk: &Walk<'_>, answer: &ApiAnswer, now: Timestamp) -> Result<Page, CallFailure> {
         let mut cursor: Cursor = walk.cursor();
         if answer.status == StatusCode::NOT_MODIFIED {

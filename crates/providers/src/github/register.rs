@@ -1,8 +1,8 @@
 //! Hooks of repositories.
 //!
-//! Sources: docs.github.com, "REST API endpoints for repository webhooks". A second hook with the same address is refused
-//! without saying which is the first, so it is looked for. A change of the address or the media type that leaves the secret
-//! out takes the secret away.
+//! Sources: docs.github.com, "REST API endpoints for repository webhooks". A second hook with the same address is
+//! refused without saying which is the first, so it is looked for. A change of the address or the media type that
+//! leaves the secret out takes the secret away.
 
 use domain::UserId;
 use http::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! Mailboxes that the host application's backend has the grants of: it is asked in Gmail's place.
 //!
-//! `POST {backend}/actions/fetch_emails` with whose mailbox, what to look for, how many messages and from which page; it
-//! answers as Composio's tool does, and with 200 also where that has failed: then it says `successful: false`.
+//! `POST {backend}/actions/fetch_emails` with whose mailbox, what to look for, how many messages and from which page;
+//! it answers as Composio's tool does, and with 200 also where that has failed: then it says `successful: false`.
 
 use std::time::Duration;
 

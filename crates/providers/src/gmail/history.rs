@@ -1,12 +1,12 @@
 //! What has happened in a mailbox, asked for: a notice says only that something has.
 //!
-//! Sources: developers.google.com, the references of `users.history.list` (records after an id, in their order; 404 for one
-//! that is too old), `users.messages.list`, `users.messages.get`, `users.threads.get` and `users.getProfile`; "Usage limits"
-//! (units for each call, 6,000 a minute for each user).
+//! Sources: developers.google.com, the references of `users.history.list` (records after an id, in their order; 404 for
+//! one that is too old), `users.messages.list`, `users.messages.get`, `users.threads.get` and `users.getProfile`;
+//! "Usage limits" (units for each call, 6,000 a minute for each user).
 //!
 //! A walk asks for history, page by page, and for the details of each message that a page names. Where history does not
-//! reach back, at the first time or after a long silence, it notes where history is now and then lists the messages that
-//! have come in since: what comes in between is told by both, and known by its id.
+//! reach back, at the first time or after a long silence, it notes where history is now and then lists the messages
+//! that have come in since: what comes in between is told by both, and known by its id.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,7 +24,8 @@ use crate::connect::{Connectable, api_url};
 use crate::poll::{Next, Page, Pollable, Walk, path_segment, written};
 use crate::{Described, InboundEvent, Owner, Settings, google};
 
-/// Records of one page of history, and messages of one page of a list. What they name is remembered until it is fetched.
+/// Records of one page of history, and messages of one page of a list. What they name is remembered until it is
+/// fetched.
 const PAGE_SIZE: usize = 100;
 /// Messages that a page may name. A record may name many: then it was one change of them all.
 const TOLD_MAX: usize = 5_000;
@@ -405,8 +406,8 @@ impl Message {
         Self { id: told.id.clone(), thread: told.thread.clone(), ..Self::default() }
     }
 
-    /// What its coming in is: received or sent; `None` for drafts and chats, which are nobody's mail. One that somebody has
-    /// sent to themselves is both, and is told as received.
+    /// What its coming in is: received or sent; `None` for drafts and chats, which are nobody's mail. One that somebody
+    /// has sent to themselves is both, and is told as received.
     fn kind(&self) -> Option<&'static str> {
         let has = |label: &str| self.labels.iter().any(|known| known == label);
         match () {

@@ -1,8 +1,8 @@
 //! Watches of mailboxes.
 //!
-//! Sources: developers.google.com, "Push notifications" and the reference of `users.watch` and `users.stop`. A watch ends
-//! after seven days at the latest, and is to be renewed daily. A mailbox has one for each project; where it is on another
-//! topic Google wants it to be stopped first.
+//! Sources: developers.google.com, "Push notifications" and the reference of `users.watch` and `users.stop`. A watch
+//! ends after seven days at the latest, and is to be renewed daily. A mailbox has one for each project; where it is on
+//! another topic Google wants it to be stopped first.
 
 use domain::registration::SetUp;
 use domain::{Timestamp, UserId};

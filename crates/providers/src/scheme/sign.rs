@@ -63,8 +63,8 @@ impl<'k> SigningKey<'k> {
     }
 }
 
-/// Completes `draft` as the sender would send it at `now`: with signature, timestamp and whatever else is signed and not
-/// there yet. Of alternatives the first is taken. `random` is used by RSA and ECDSA.
+/// Completes `draft` as the sender would send it at `now`: with signature, timestamp and whatever else is signed and
+/// not there yet. Of alternatives the first is taken. `random` is used by RSA and ECDSA.
 ///
 /// # Errors
 /// Why it cannot be signed.
@@ -265,8 +265,8 @@ fn put_digest(signature: &Signature, draft: &mut RawRequest) {
     }
 }
 
-/// Makes up the headers that are signed and that the draft lacks; answers the id. They follow from the body, so that the
-/// same draft is signed the same way again.
+/// Makes up the headers that are signed and that the draft lacks; answers the id. They follow from the body, so that
+/// the same draft is signed the same way again.
 fn put_headers(signature: &Signature, draft: &mut RawRequest) -> Result<Option<String>, Unsignable> {
     let made_up = format!("msg_{}", &hex::encode(Hash::Sha256.digest(&[&draft.body]))[..24]);
     let signed = signature.template.holes().filter_map(|hole| match &hole.variable {

@@ -1,7 +1,7 @@
 //! Every sender's requests, signed by our side of its scheme and then altered.
 //!
-//! These show that signing and verifying agree and that what is signed is covered. That they agree with the sender is for
-//! [`super::vectors`] to show.
+//! These show that signing and verifying agree and that what is signed is covered. That they agree with the sender is
+//! for [`super::vectors`] to show.
 
 use bytes::Bytes;
 use domain::Timestamp;

@@ -1,15 +1,16 @@
 //! What is said in Slack's conversations, asked for: a safety net behind its events, which it drops when they are late.
 //!
-//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations`, `conversations.history` (the newest first;
-//! threads are not in it, but each message says when the last reply to it came) and `conversations.replies` (the oldest
-//! first, and before them the message that the thread begins with), "Rate limits" (each method has its own, for each
-//! workspace and application), and the change of May 2025: applications outside the marketplace may ask for history, and for
-//! replies, once a minute, and get fifteen messages each time. Nobody tells which of these an application is, so all keep to
-//! that.
+//! Sources: docs.slack.dev, the references of `auth.test`, `users.conversations`, `conversations.history` (the newest
+//! first; threads are not in it, but each message says when the last reply to it came) and `conversations.replies` (the
+//! oldest first, and before them the message that the thread begins with), "Rate limits" (each method has its own, for
+//! each workspace and application), and the change of May 2025: applications outside the marketplace may ask for
+//! history, and for replies, once a minute, and get fifteen messages each time. Nobody tells which of these an
+//! application is, so all keep to that.
 //!
-//! A walk lists the conversations that the token can read, and reads each from where it was left: first its messages, and
-//! then the threads in which something was said since. That is seen of threads that begin on the pages that are read; so
-//! these reach back a week. A reply in an older thread is told by events alone, and so is what becomes of a message.
+//! A walk lists the conversations that the token can read, and reads each from where it was left: first its messages,
+//! and then the threads in which something was said since. That is seen of threads that begin on the pages that are
+//! read; so these reach back a week. A reply in an older thread is told by events alone, and so is what becomes of a
+//! message.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
@@ -66,20 +67,31 @@ struct Cursor {
 enum Stage {
     /// Conversations: those that were found, and the page that is next.
     List { found: Vec<String>, page: Option<String> },
-    /// Messages: of the first of these, of that page, with what the pages before have shown.
-    History { left: VecDeque<String>, page: Option<String>, seen: Seen },
-    /// Replies: in the first of the threads that were seen in the first of these, of that page.
-    Replies { left: VecDeque<String>, page: Option<String>, seen: Seen },
+    /// Messages of the conversation that is read.
+    History(Place),
+    /// Replies: in the first of the threads that were seen there.
+    Replies(Place),
+}
+
+/// How far the conversations are read.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Place {
+    /// Those that are left. The first is the one that is read.
+    left: VecDeque<String>,
+    /// The page that is next.
+    page: Option<String>,
+    /// What the pages before it have shown.
+    seen: Seen,
 }
 
 /// What the pages of a conversation have shown.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
-    /// The newest moment that the first of them knows of. Later ones are of a later time: between the two somebody may have
-    /// said something that none of them has.
+    /// The newest moment that the first of them knows of. Later ones are of a later time: between the two somebody may
+    /// have said something that none of them has.
     newest: Option<String>,
-    /// Threads in which something was said since, by the moments of the messages that they begin with, each with that of
-    /// its last reply.
+    /// Threads in which something was said since, by the moments of the messages that they begin with, each with that
+    /// of its last reply.
     threads: VecDeque<(String, String)>,
 }
 
@@ -102,8 +114,8 @@ impl Pollable for Slack {
         let Cursor { team, stage, .. } = walk.cursor();
         let method = match stage {
             Stage::List { .. } => return None,
-            Stage::History { .. } => "history",
-            Stage::Replies { .. } => "replies",
+            Stage::History(_) => "history",
+            Stage::Replies(_) => "replies",
         };
         Some(Pace { shared_by: format!("{team} {method}"), every: CALLS_EVERY })
     }
@@ -124,12 +136,12 @@ impl Pollable for Slack {
                 let all = if cursor.is_narrow { "" } else { ",private_channel,mpim,im" };
                 get(&format!("users.conversations?exclude_archived=true&types=public_channel{all}"), page)
             }
-            Stage::History { left, page, .. } => {
+            Stage::History(Place { left, page, .. }) => {
                 let channel = left.front().map(String::as_str).unwrap_or_default();
                 let oldest = written_time(cursor.told_until(channel, walk).minus(LOOKED_BACK));
                 get(&format!("conversations.history?channel={}&oldest={oldest}", path_segment(channel)), page)
             }
-            Stage::Replies { left, page, seen } => {
+            Stage::Replies(Place { left, page, seen }) => {
                 let channel = left.front().map(String::as_str).unwrap_or_default();
                 let thread = seen.threads.front().map(|(ts, _)| ts.as_str()).unwrap_or_default();
                 let oldest = written_time(cursor.told_until(channel, walk));
@@ -141,21 +153,17 @@ impl Pollable for Slack {
 
     fn read(&self, walk: &Walk<'_>, answer: &ApiAnswer, now: Timestamp) -> Result<Page, CallFailure> {
         let mut cursor: Cursor = walk.cursor();
+        let said = check_ok(answer, now);
         let mut events = Vec::new();
         match std::mem::take(&mut cursor.stage) {
             _ if cursor.team.is_empty() => {
-                let said = check_ok(answer, now)?;
-                cursor.team = name(&said["team_id"]).ok_or_else(|| unreadable("team_id"))?;
+                cursor.team = name(&said?["team_id"]).ok_or_else(|| unreadable("team_id"))?;
             }
-            Stage::List { found, page } => cursor.read_list(found, page.as_deref(), answer, now)?,
-            Stage::History { left, page, seen } => {
-                events = cursor.read_history(left, page.as_deref(), seen, walk, answer, now)?;
-            }
-            Stage::Replies { left, page, seen } => {
-                events = cursor.read_replies(left, page.as_deref(), seen, walk, answer, now)?;
-            }
+            Stage::List { found, page } => cursor.read_list(found, page.as_deref(), said)?,
+            Stage::History(place) => events = cursor.read_history(place, walk, said)?,
+            Stage::Replies(place) => events = cursor.read_replies(place, walk, said)?,
         }
-        let is_done = matches!(&cursor.stage, Stage::History { left, .. } if left.is_empty());
+        let is_done = matches!(&cursor.stage, Stage::History(place) if place.left.is_empty());
         if is_done {
             cursor.stage = Stage::default();
         }
@@ -174,10 +182,9 @@ impl Cursor {
         &mut self,
         mut found: Vec<String>,
         page: Option<&str>,
-        answer: &ApiAnswer,
-        now: Timestamp,
+        said: Result<Value, CallFailure>,
     ) -> Result<(), CallFailure> {
-        let said = match check_ok(answer, now) {
+        let said = match said {
             Err(CallFailure::Refused(word)) if word == "missing_scope" && !self.is_narrow => {
                 (self.is_narrow, self.stage) = (true, Stage::default());
                 return Ok(());
@@ -191,22 +198,19 @@ impl Cursor {
             Stage::List { found, page: next }
         } else {
             self.told.retain(|conversation, _| found.contains(conversation));
-            Stage::History { left: found.into(), page: None, seen: Seen::default() }
+            Stage::History(Place { left: found.into(), ..Place::default() })
         };
         Ok(())
     }
 
     fn read_history(
         &mut self,
-        left: VecDeque<String>,
-        page: Option<&str>,
-        mut seen: Seen,
+        mut place: Place,
         walk: &Walk<'_>,
-        answer: &ApiAnswer,
-        now: Timestamp,
+        said: Result<Value, CallFailure>,
     ) -> Result<Vec<InboundEvent>, CallFailure> {
-        let Some(conversation) = left.front().cloned() else { return Ok(Vec::new()) };
-        let said = match check_ok(answer, now) {
+        let Some(conversation) = place.left.front().cloned() else { return Ok(Vec::new()) };
+        let said = match said {
             Err(CallFailure::Refused(word)) if UNREADABLE.contains(&word.as_str()) => Value::Null,
             said => said?,
         };
@@ -215,32 +219,30 @@ impl Cursor {
         let is_new = |message: &&Value| moment(message).is_some_and(|at| at > since);
         let news = messages.iter().rev().filter(is_new);
         let events = news.filter_map(|message| self.event(&conversation, walk, message)).collect();
-        seen.look_at(messages, since);
+        place.seen.look_at(messages, since);
         // The last is the oldest: what is older was told.
         let reaches_back = messages.last().is_some_and(|message| !is_new(&message));
-        let next = next_page(&said, page).filter(|_| said["has_more"] == true && !reaches_back);
+        let next = next_page(&said, place.page.as_deref());
+        let next = next.filter(|_| said["has_more"] == true && !reaches_back);
         self.stage = match next {
-            Some(next) => Stage::History { left, page: Some(next), seen },
-            None => self.read_on(left, seen),
+            Some(next) => Stage::History(Place { page: Some(next), ..place }),
+            None => self.read_on(place),
         };
         Ok(events)
     }
 
     fn read_replies(
         &mut self,
-        left: VecDeque<String>,
-        page: Option<&str>,
-        mut seen: Seen,
+        mut place: Place,
         walk: &Walk<'_>,
-        answer: &ApiAnswer,
-        now: Timestamp,
+        said: Result<Value, CallFailure>,
     ) -> Result<Vec<InboundEvent>, CallFailure> {
-        let Some(conversation) = left.front().cloned() else { return Ok(Vec::new()) };
-        let said = match check_ok(answer, now) {
+        let Some(conversation) = place.left.front().cloned() else { return Ok(Vec::new()) };
+        let said = match said {
             Err(CallFailure::Refused(word)) if word == NO_THREAD => Value::Null,
             Err(CallFailure::Refused(word)) if UNREADABLE.contains(&word.as_str()) => {
                 // Nor can the others of this conversation: Slack lets a bot read no thread of a channel.
-                seen.threads.clear();
+                place.seen.threads.clear();
                 Value::Null
             }
             said => said?,
@@ -250,23 +252,24 @@ impl Cursor {
         let is_reply = |message: &&Value| message["thread_ts"] != message["ts"];
         let news = list(&said["messages"]).iter().filter(is_new).filter(is_reply);
         let events = news.filter_map(|message| self.event(&conversation, walk, message)).collect();
-        self.stage = match next_page(&said, page).filter(|_| said["has_more"] == true) {
-            Some(next) => Stage::Replies { left, page: Some(next), seen },
+        let next = next_page(&said, place.page.as_deref()).filter(|_| said["has_more"] == true);
+        self.stage = match next {
+            Some(next) => Stage::Replies(Place { page: Some(next), ..place }),
             None => {
-                seen.threads.pop_front();
-                self.read_on(left, seen)
+                place.seen.threads.pop_front();
+                self.read_on(place)
             }
         };
         Ok(events)
     }
 
     /// What is read next: the threads of the first conversation, and then the other conversations.
-    fn read_on(&mut self, mut left: VecDeque<String>, seen: Seen) -> Stage {
+    fn read_on(&mut self, Place { mut left, seen, .. }: Place) -> Stage {
         if !seen.threads.is_empty() {
-            return Stage::Replies { left, page: None, seen };
+            return Stage::Replies(Place { left, page: None, seen });
         }
         self.told.extend(left.pop_front().zip(seen.newest));
-        Stage::History { left, page: None, seen: Seen::default() }
+        Stage::History(Place { left, ..Place::default() })
     }
 
     /// A message as the event of it would tell it, without the id that only an event has.

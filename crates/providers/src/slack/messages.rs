@@ -1,7 +1,7 @@
 //! Messages of Slack: what its events tell of them, and how one is posted.
 //!
-//! Sources: api.slack.com, "message event", its subtypes, "reaction_added", "Formatting text" and `chat.postMessage`. A message's
-//! id is its time (`ts`), which is unique within its channel.
+//! Sources: api.slack.com, "message event", its subtypes, "reaction_added", "Formatting text" and `chat.postMessage`. A
+//! message's id is its time (`ts`), which is unique within its channel.
 
 use std::time::Duration;
 
@@ -153,8 +153,8 @@ impl Said {
     }
 }
 
-/// What was written, without Slack's marks: addresses stand in angle brackets, with what is shown for them, and three characters
-/// are spelled out. What names somebody, or everybody (`<@U1>`, `<!here>`), stays.
+/// What was written, without Slack's marks: addresses stand in angle brackets, with what is shown for them, and three
+/// characters are spelled out. What names somebody, or everybody (`<@U1>`, `<!here>`), stays.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
@@ -178,7 +178,8 @@ fn plain(text: &str) -> String {
     plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// Posts it as it was written: what looks like one of Slack's marks is none, so that nobody calls a whole channel by accident.
+/// Posts it as it was written: what looks like one of Slack's marks is none, so that nobody calls a whole channel by
+/// accident.
 pub(crate) fn send(chat: &Chat, message: &Message, settings: &Settings, token: &Token) -> ApiCall {
     let text = message.content.as_deref().unwrap_or_default();
     let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");

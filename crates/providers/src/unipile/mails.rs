@@ -1,8 +1,8 @@
 //! Mails of Unipile: what its events tell of them.
 //!
-//! Sources: developer.unipile.com, "New emails webhook"; bodies that others have recorded. A mail is named by Unipile's own id, and
-//! what it answers by the same where Unipile knows it. Unipile tells of no reading: a mail that was read before it is told of has
-//! a `read_date`.
+//! Sources: developer.unipile.com, "New emails webhook"; bodies that others have recorded. A mail is named by Unipile's
+//! own id, and what it answers by the same where Unipile knows it. Unipile tells of no reading: a mail that was read
+//! before it is told of has a `read_date`.
 
 use domain::Event;
 use domain::email::{Content, Told, What};

@@ -1,7 +1,8 @@
 //! Messages of Unipile: what its events tell of them, and how one is sent.
 //!
-//! Sources: developer.unipile.com, "New messages webhook" and "Send messages"; bodies that others have recorded. Of what comes
-//! with a message that is read, edited, deleted or delivered nothing is documented but that it is like the message's own.
+//! Sources: developer.unipile.com, "New messages webhook" and "Send messages"; bodies that others have recorded. Of
+//! what comes with a message that is read, edited, deleted or delivered nothing is documented but that it is like the
+//! message's own.
 
 use domain::conversation::{Arrival, Chat, ContentType, Kind, Message, What};
 use domain::{Event, Timestamp};

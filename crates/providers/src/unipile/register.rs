@@ -1,7 +1,7 @@
 //! Webhooks of the operator's account: one for each source of events, for all of its users' accounts.
 //!
-//! Sources: the reference of `POST` and `GET /api/v1/webhooks`; the Node SDK for the pages. Any number may have the same
-//! address, and there is no call that changes one, so they are listed first, and replaced where they do not fit.
+//! Sources: the reference of `POST` and `GET /api/v1/webhooks`; the Node SDK for the pages. Any number may have the
+//! same address, and there is no call that changes one, so they are listed first, and replaced where they do not fit.
 
 use domain::UserId;
 use http::header::CONTENT_TYPE;
@@ -107,8 +107,8 @@ fn is_ours(wanted: &Wanted, hook: &Value) -> bool {
     is_known || (is("/request_url", &wanted.url) && is("/source", &wanted.target))
 }
 
-/// Whether it would send as we want it: to our address, with our secret. What the list does not tell, or hides, counts as
-/// good.
+/// Whether it would send as we want it: to our address, with our secret. What the list does not tell, or hides, counts
+/// as good.
 fn fits(wanted: &Wanted, hook: &Value) -> bool {
     let secret = wanted.settings.first(SECRET.key);
     let headers = hook["headers"].as_array().filter(|headers| !headers.is_empty());

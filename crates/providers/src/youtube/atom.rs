@@ -1,7 +1,7 @@
 //! The Atom feeds of YouTube, read one tag after the other.
 //!
-//! Nothing is expanded that the document itself declares: a document type is refused, and so is any entity beyond the five
-//! that XML has by itself. What is kept in memory is one entry and the path to where the reader is.
+//! Nothing is expanded that the document itself declares: a document type is refused, and so is any entity beyond the
+//! five that XML has by itself. What is kept in memory is one entry and the path to where the reader is.
 
 use quick_xml::NsReader;
 use quick_xml::XmlVersion;

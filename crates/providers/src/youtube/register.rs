@@ -1,8 +1,8 @@
 //! Feeds of channels, asked of Google's hub.
 //!
-//! Sources: W3C WebSub, section 5 (the hub says 202, and asks back whether it was us; asking again renews, and may change
-//! the secret); developers.google.com, "Subscribe to Push Notifications" (the hub, and the address of a feed, which the
-//! feeds themselves write otherwise).
+//! Sources: W3C WebSub, section 5 (the hub says 202, and asks back whether it was us; asking again renews, and may
+//! change the secret); developers.google.com, "Subscribe to Push Notifications" (the hub, and the address of a feed,
+//! which the feeds themselves write otherwise).
 
 use domain::UserId;
 

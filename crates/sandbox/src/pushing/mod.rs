@@ -68,8 +68,8 @@ impl Pushing {
         self.data().calls.iter().filter(|call| call.starts_with(beginning)).cloned().collect()
     }
 
-    /// The next such call at `vendor` is not acted on, and answered with this status; for 429 with a `Retry-After` of an
-    /// hour.
+    /// The next such call at `vendor` is not acted on, and answered with this status; for 429 with a `Retry-After` of
+    /// an hour.
     pub fn fail_next(&self, vendor: &'static str, status: u16) {
         self.data().faults.entry(vendor).or_default().push_back(status);
     }

@@ -37,8 +37,8 @@ impl Pushing {
         std::mem::take(&mut self.data().outbox.parcels)
     }
 
-    /// How often something happened at each provider that it told nobody: there was no hook, no watch, no lease, or it had
-    /// lapsed.
+    /// How often something happened at each provider that it told nobody: there was no hook, no watch, no lease, or it
+    /// had lapsed.
     #[must_use]
     pub fn unheard(&self) -> BTreeMap<&'static str, u32> {
         self.data().outbox.unheard.clone()

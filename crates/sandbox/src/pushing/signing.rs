@@ -1,7 +1,7 @@
 //! What the providers sign with, and how those sign that use more than a digest of a shared secret.
 //!
-//! Sources: cloud.google.com, "Authenticate push subscriptions" (the token's claims); discord/discord-api-docs, "Webhook
-//! Events" (the signed text); W3C WebSub, section 7 (`X-Hub-Signature`, which Google's hub makes with SHA-1);
+//! Sources: cloud.google.com, "Authenticate push subscriptions" (the token's claims); discord/discord-api-docs,
+//! "Webhook Events" (the signed text); W3C WebSub, section 7 (`X-Hub-Signature`, which Google's hub makes with SHA-1);
 //! docs.composio.dev, "Webhook verification" (the secret is used as it stands).
 
 use std::sync::LazyLock;

@@ -84,7 +84,8 @@ impl Fields {
         self.rest.get(name).and_then(Value::as_str) == Some(text)
     }
 
-    /// Takes the field `name`, read as `T` and passed through `check`. What is wrong is noted and counts as nothing said.
+    /// Takes the field `name`, read as `T` and passed through `check`. What is wrong is noted and counts as nothing
+    /// said.
     pub(crate) fn take<T: DeserializeOwned, U, E: ToString>(
         &mut self,
         name: &str,
@@ -106,8 +107,8 @@ impl Fields {
         }
     }
 
-    /// Takes an object whose own fields `read` takes. What is wrong with them is noted under its name; where it is left out
-    /// it has none.
+    /// Takes an object whose own fields `read` takes. What is wrong with them is noted under its name; where it is left
+    /// out it has none.
     pub(crate) fn take_object<T>(&mut self, name: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         let rest = self.take(name, "an object", Ok::<Map<String, Value>, String>).or(Map::new());
         let mut object = Self { rest, problems: Vec::new() };

@@ -1,7 +1,8 @@
 //! `waystation demo`: the server as it is, on throw-away data, among stand-ins for everybody whom it deals with.
 //!
 //! What happens in it happens through the API and the inbound routes, over HTTP: nobody reaches past them. In reading
-//! order: this file (what is started, and what it says), `scene` (what is set up), `players` (who sends, and who works).
+//! order: this file (what is started, and what it says), `scene` (what is set up), `players` (who sends, and who
+//! works).
 
 mod players;
 mod scene;

@@ -108,7 +108,8 @@ fn progress(job: &Value) -> String {
     format!("{}/{}", text(&job["done"]), text(&job["total"]))
 }
 
-/// Counts what is to be done, asks, begins it, and shows how it goes on. `of` is what it is done to, and the word for that.
+/// Counts what is to be done, asks, begins it, and shows how it goes on. `of` is what it is done to, and the word for
+/// that.
 pub(super) async fn begin(
     how: &Begin,
     output: &Output,

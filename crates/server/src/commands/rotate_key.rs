@@ -15,8 +15,8 @@ use crate::data::{self, Data};
 ///
 /// Where the key lies in a file beside the database, a new one is made and takes its place; the server must not run
 /// meanwhile. Where secret_key is set, add the new key behind the old one on every server, then put it in front
-/// ("NEW,OLD"), then run this, beside them or not; afterwards the old one can go. When the old key goes, users' tokens and
-/// dashboard sessions that it has signed end.
+/// ("NEW,OLD"), then run this, beside them or not; afterwards the old one can go. When the old key goes, users' tokens
+/// and dashboard sessions that it has signed end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON

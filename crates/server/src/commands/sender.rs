@@ -21,7 +21,8 @@ pub(super) struct MessageArgs {
     #[arg(value_parser = sender(), hide_possible_values = true)]
     pub(super) sender: Sender,
     /// The secret that both sides know; user:password for basic authentication. For Ed25519, `sign` takes the seed and
-    /// `verify` the public key, in hexadecimal; for RSA and ECDSA both take PEM. For Gmail, the service account's e-mail
+    /// `verify` the public key, in hexadecimal; for RSA and ECDSA both take PEM. For Gmail, the service account's
+    /// e-mail
     #[arg(long, allow_hyphen_values = true)]
     pub(super) secret: String,
     /// The file that holds the body, byte for byte; - for standard input
@@ -41,7 +42,8 @@ pub(super) struct MessageArgs {
 /// The public keys of a sender that publishes them.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeysArgs {
-    /// The file with the sender's published keys, for those who sign under them: a JSON Web Key Set, or a certificate as PEM
+    /// The file with the sender's published keys, for those who sign under them: a JSON Web Key Set, or a certificate
+    /// as PEM
     #[arg(long = "keys", value_name = "FILE")]
     file: Option<PathBuf>,
 }
@@ -104,7 +106,8 @@ pub(super) enum Sender {
     Known(&'static scheme::Sender),
 }
 
-/// Every sender by its name, so that a typo is met with the name that was meant. Of two who know one name the first is it.
+/// Every sender by its name, so that a typo is met with the name that was meant. Of two who know one name the first is
+/// it.
 fn sender() -> impl TypedValueParser<Value = Sender> {
     let known = scheme::senders().iter().filter(|sender| built_in(&sender.name).is_none());
     let known =

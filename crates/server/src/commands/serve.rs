@@ -123,8 +123,8 @@ fn raise_file_limit() {
     }
 }
 
-/// A core would hold every secret that is open. The limit is for files; where the system hands cores to a program it does
-/// not ask for the limit, and only what is marked is left alone.
+/// A core would hold every secret that is open. The limit is for files; where the system hands cores to a program it
+/// does not ask for the limit, and only what is marked is left alone.
 fn leave_no_core() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let limited = setrlimit(Resource::Core, none);

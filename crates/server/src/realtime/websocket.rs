@@ -33,7 +33,8 @@ use crate::problem::{Problem, Result};
 /// Bytes that are read at once. Each connection holds such a buffer for all its life, and there are many.
 const BUFFER_BYTES: usize = 1_024;
 
-/// Bytes of a text that is copied, to go out in one go with what is around it. A larger one is shared with other connections.
+/// Bytes of a text that is copied, to go out in one go with what is around it. A larger one is shared with other
+/// connections.
 const COPIED_BYTES_MAX: usize = 16 * 1_024;
 
 /// Bytes that the system holds for a client that does not read. It would take up to some megabytes.
@@ -265,8 +266,8 @@ impl Socket {
         Ok(self.way.cleared().await?)
     }
 
-    /// Reads on until the client has closed as well. If it is closed with bytes unread the system may take back what has
-    /// been sent.
+    /// Reads on until the client has closed as well. If it is closed with bytes unread the system may take back what
+    /// has been sent.
     async fn discard(mut self) -> io::Result<()> {
         while !self.is_garbled {
             match self.next().await {

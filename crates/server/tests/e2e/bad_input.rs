@@ -1,4 +1,5 @@
-//! What no subscription should hold: each is refused with what is wrong, or recorded as a failed attempt; nothing hangs.
+//! What no subscription should hold: each is refused with what is wrong, or recorded as a failed attempt; nothing
+//! hangs.
 
 use serde_json::{Value, json};
 

@@ -110,7 +110,8 @@ async fn what_is_called_off_makes_another_batch_of_the_rest(engine: Engine) {
     let go = world.receiver.then_when_told();
     let ids = publish_all(&world, &[json!(0), json!(1), json!(2)]).await;
     let first = world.receiver.next().await;
-    // While it is under way the subscription is paused, and one is called off. The end of the attempt changes nothing of that.
+    // While it is under way the subscription is paused, and one is called off. The end of the attempt changes nothing
+    // of that.
     world.admin().patch(&subscription.path(), &json!({ "paused": true })).await.ok();
     let delivery = world.delivery_when(&ids[1], "processing").await;
     let cancel = format!("/api/deliveries/{}/cancel", delivery["id"].as_str().unwrap());

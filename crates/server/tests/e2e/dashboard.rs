@@ -1,4 +1,5 @@
-//! The dashboard is served whole, small and only as itself. What it does is tried in a browser, in `crates/dashboard/web`.
+//! The dashboard is served whole, small and only as itself. What it does is tried in a browser, in
+//! `crates/dashboard/web`.
 
 use crate::support::client::Request;
 use crate::support::database::Engine;

@@ -1,7 +1,8 @@
 //! The program as the world sees it: the real binary, real sockets, a real receiver.
 //!
-//! Each story starts servers of its own, on free ports and data of their own, so that all may run side by side. They wait
-//! for signals (an answer, a delivery, the end of a process); where there is none they ask again and again, within a bound.
+//! Each story starts servers of its own, on free ports and data of their own, so that all may run side by side. They
+//! wait for signals (an answer, a delivery, the end of a process); where there is none they ask again and again, within
+//! a bound.
 //!
 //! PostgreSQL and the stock library that signatures are checked with are prepared by `cargo xtask test`.
 #![expect(

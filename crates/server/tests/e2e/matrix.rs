@@ -1,6 +1,6 @@
-//! Each provider against each thing that a request may be: good, sent again, forged, stale, cut short, of the wrong media
-//! type, empty, too large. The requests are those of the providers' fixtures; the signatures are made here, with other
-//! code than the program's.
+//! Each provider against each thing that a request may be: good, sent again, forged, stale, cut short, of the wrong
+//! media type, empty, too large. The requests are those of the providers' fixtures; the signatures are made here, with
+//! other code than the program's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

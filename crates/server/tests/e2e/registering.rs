@@ -40,8 +40,8 @@ fn are_active(list: &[Value], count: usize) -> bool {
     list.len() == count && list.iter().all(|one| one["state"] == "active")
 }
 
-/// What the hub signs with for a callback, by topic, once there are so many: it writes that down after it has heard that we
-/// confirm it.
+/// What the hub signs with for a callback, by topic, once there are so many: it writes that down after it has heard
+/// that we confirm it.
 async fn at_the_hub(sandbox: &Sandbox, callback: &str, count: usize) -> HashMap<String, Option<String>> {
     until("the hub knows what it is to", || async {
         Some(sandbox.world().hub_subscriptions(callback)).filter(|known| known.len() == count)

@@ -1,7 +1,8 @@
 //! Nothing that is secret is shown: not in a log at the finest level, not in an answer of the API, not in the database.
 //!
-//! The stand-ins remember what they have handed out and were told. All of that is looked for, after accounts were connected,
-//! asked, refreshed and lost, providers made to push, pushes taken and refused, and everything sealed under another key.
+//! The stand-ins remember what they have handed out and were told. All of that is looked for, after accounts were
+//! connected, asked, refreshed and lost, providers made to push, pushes taken and refused, and everything sealed under
+//! another key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

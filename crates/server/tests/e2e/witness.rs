@@ -12,7 +12,8 @@ use crate::support::world::World;
 use crate::support::{prepared, within};
 
 /// Reads the secret, the headers as JSON and the body, a line each but the last, and says what the library thinks that
-/// is named. No library of webhooks verifies `v1a`, so for that it is libsodium, over what the specification says is signed.
+/// is named. No library of webhooks verifies `v1a`, so for that it is libsodium, over what the specification says is
+/// signed.
 const VERIFY: &str = r#"
 import base64, json, sys
 secret, headers, body = sys.stdin.buffer.read().split(b"\n", 2)

@@ -37,8 +37,8 @@ pub struct RegistrationFilter {
     pub basis: Option<Basis>,
 }
 
-/// The kind of the tasks that look after registrations at a provider. Their subjects are places, so that those of one place
-/// are worked at one after the other.
+/// The kind of the tasks that look after registrations at a provider. Their subjects are places, so that those of one
+/// place are worked at one after the other.
 #[must_use]
 pub fn registration_task(provider: &str) -> String {
     format!("{REGISTRATION_TASK}{provider}")

@@ -123,6 +123,7 @@ pub struct Hour {
     pub answer_micros: i64,
     /// How long the longest of these took, in microseconds.
     pub answer_micros_max: i64,
-    /// Deliveries that had not ended when that was last noted within the hour; see [`note_owed`](crate::Store::note_owed).
+    /// Deliveries that had not ended when that was last noted within the hour; see
+    /// [`note_owed`](crate::Store::note_owed).
     pub owed: i64,
 }

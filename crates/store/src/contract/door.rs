@@ -43,7 +43,8 @@ pub struct Rejection {
     pub body: Vec<u8>,
 }
 
-/// Rejections in one call of [`Store::keep_rejections`](crate::Store::keep_rejections). They are one statement, which has parameters for each.
+/// Rejections in one call of [`Store::keep_rejections`](crate::Store::keep_rejections). They are one statement, which
+/// has parameters for each.
 pub const REJECTIONS_PER_CALL_MAX: usize = 64;
 
 /// Which set of sources.

@@ -56,8 +56,8 @@ pub struct InboxStep {
     pub called: Vec<Called>,
 }
 
-/// A task that is called for: it is added where it is missing. Where it is there it is rung for, so that whoever has claimed it
-/// keeps it to its end, and then it is due once more.
+/// A task that is called for: it is added where it is missing. Where it is there it is rung for, so that whoever has
+/// claimed it keeps it to its end, and then it is due once more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
     /// What is to be done.

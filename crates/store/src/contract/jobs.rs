@@ -40,7 +40,8 @@ pub enum Owed {
     Overtaken,
 }
 
-/// Events in one call of [`Store::events_of`](crate::Store::events_of). They are one statement, which has a parameter for each.
+/// Events in one call of [`Store::events_of`](crate::Store::events_of). They are one statement, which has a parameter
+/// for each.
 pub const EVENTS_PER_CALL_MAX: usize = 256;
 
 /// A span of the log, as a subscription may want to see it.

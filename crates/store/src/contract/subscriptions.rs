@@ -30,8 +30,8 @@ pub struct Routes {
     pub subscriptions: Vec<StoredSubscription>,
 }
 
-/// Changes of subscriptions that are remembered for [`Store::routes_since`](crate::Store::routes_since). A node that looks once a second is never that far
-/// behind, and remembering one takes 30 bytes.
+/// Changes of subscriptions that are remembered for [`Store::routes_since`](crate::Store::routes_since). A node that
+/// looks once a second is never that far behind, and remembering one takes 30 bytes.
 pub const ROUTE_CHANGES_KEPT: i64 = 10_000;
 
 /// What has become of subscriptions between two moments.

@@ -78,6 +78,14 @@ impl Data {
         counts.into_iter().collect()
     }
 
+    pub(super) fn change_all(&mut self, changes: &[Change]) -> Vec<bool> {
+        let written: Vec<_> = changes.iter().map(|change| self.change(change)).collect();
+        let made = changes.iter().zip(&written).filter(|&(_, &made)| made).map(|(change, _)| change);
+        self.note_failures(made.clone());
+        self.count_hours(made);
+        written
+    }
+
     pub(super) fn change(&mut self, change: &Change) -> bool {
         let Some(current) = self.deliveries.get_mut(&change.to.id) else { return false };
         if !change.from.holds_for(current) {
@@ -97,7 +105,7 @@ impl Data {
     }
 
     /// A batch is in no particular order: what has succeeded in it counts first.
-    pub(super) fn note_failures<'c>(&mut self, written: impl Iterator<Item = &'c Change>) {
+    fn note_failures<'c>(&mut self, written: impl Iterator<Item = &'c Change>) {
         for change in written {
             let statistics = self.statistics.entry(change.to.subscription_id).or_default();
             if statistics.failing_since <= statistics.last_success_at {

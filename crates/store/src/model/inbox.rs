@@ -72,6 +72,12 @@ impl Data {
         paged(theirs.into_iter(), page, StoredConversation::place)
     }
 
+    pub(super) fn email_called(&self, user: &UserId, provider_id: &str) -> Option<&StoredEmail> {
+        let is_it =
+            |stored: &&StoredEmail| stored.email.user_id == *user && stored.email.provider_id == provider_id;
+        self.emails.values().find(is_it)
+    }
+
     pub(super) fn emails(
         &self,
         user: Option<&UserId>,
@@ -111,5 +117,12 @@ impl Data {
         let mut listed: Vec<_> = self.messages.values().filter(is_listed).cloned().collect();
         listed.sort_by_key(|stored| std::cmp::Reverse(stored.place()));
         paged(listed.into_iter(), page, StoredMessage::place)
+    }
+
+    pub(super) fn sending_messages(&self, conversation: ConversationId, limit: u32) -> Vec<StoredMessage> {
+        let is_meant = |stored: &&StoredMessage| {
+            stored.message.conversation_id == conversation && stored.message.is_sending
+        };
+        self.messages.values().filter(is_meant).take(limit as usize).cloned().collect()
     }
 }

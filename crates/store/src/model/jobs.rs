@@ -75,6 +75,17 @@ impl Data {
         events.filter(is_meant).take(limit as usize).map(shown).collect()
     }
 
+    pub(super) fn past_deliveries(
+        &self,
+        filter: &job::Filter,
+        after: DeliveryId,
+        last: DeliveryId,
+        limit: u32,
+    ) -> Vec<Delivery> {
+        let meant = self.deliveries_up_to(filter, last).filter(|delivery| delivery.id > after);
+        meant.take(limit as usize).cloned().collect()
+    }
+
     pub(super) fn deliveries_up_to<'d>(
         &'d self,
         filter: &'d job::Filter,

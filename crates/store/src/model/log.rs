@@ -1,6 +1,6 @@
 //! The log of events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -102,6 +102,12 @@ impl Data {
             count,
         };
         counts.into_iter().map(count).collect()
+    }
+
+    pub(super) fn events_of(&self, ids: &[EventId]) -> Vec<Arc<Event>> {
+        let ids: BTreeSet<_> = ids.iter().copied().collect();
+        let without_raw = |event: Arc<Event>| Arc::new(Event { raw: None, ..Event::clone(&event) });
+        ids.into_iter().filter_map(|id| self.event(id)).map(|logged| without_raw(logged.event)).collect()
     }
 }
 

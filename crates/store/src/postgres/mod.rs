@@ -40,8 +40,8 @@ const LISTENERS_MAX: u32 = 2;
 /// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What each connection is set to. No statement has reason to read a large table from end to end, be it along an index; but
-/// the server knows nothing of a table that is just filling, and would keep a plan that does.
+/// What each connection is set to. No statement has reason to read a large table from end to end, be it along an index;
+/// but the server knows nothing of a table that is just filling, and would keep a plan that does.
 const SETTINGS: [(&str, &str); 4] =
     [("statement_timeout", "30s"), ("jit", "off"), ("enable_seqscan", "off"), ("enable_mergejoin", "off")];
 
@@ -105,8 +105,8 @@ impl PostgresStore {
 }
 
 impl Postgres {
-    /// A connection for one statement. While one is being opened, others do not open more: opening takes longer than most
-    /// statements do, and at the start, when all ask at once, each would wait for all that are opened.
+    /// A connection for one statement. While one is being opened, others do not open more: opening takes longer than
+    /// most statements do, and at the start, when all ask at once, each would wait for all that are opened.
     async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>> {
         let acquiring = async {
             let is_any_idle = self.pool.num_idle() > 0 || self.pool.size() >= CONNECTIONS_MAX;
@@ -367,8 +367,8 @@ fn classify(error: sqlx::Error) -> StoreError {
     }
 }
 
-/// Connection trouble (08), deadlock and serialization failure (40), resources (53), intervention and cancelled (57), system
-/// trouble (58).
+/// Connection trouble (08), deadlock and serialization failure (40), resources (53), intervention and cancelled (57),
+/// system trouble (58).
 fn is_passing(error: &dyn sqlx::error::DatabaseError) -> bool {
     let code = error.code().unwrap_or_default();
     ["08", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))

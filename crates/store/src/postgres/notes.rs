@@ -10,8 +10,8 @@ use crate::{Notes, Result, StoreError, notes};
 
 const CHANNEL: &str = "waystation_notes";
 
-/// A statement of its own, outside of every transaction that writes: a notice takes a lock of the whole database's as it is
-/// committed.
+/// A statement of its own, outside of every transaction that writes: a notice takes a lock of the whole database's as
+/// it is committed.
 pub(super) const PASS: Statement = Statement::new("pass_note", "SELECT pg_notify('waystation_notes', $1)");
 
 pub(super) async fn pass(postgres: &Postgres, note: &str) -> Result<()> {

@@ -177,7 +177,8 @@ async fn taken_keys(
     Ok(Some(appends.iter().map(is_taken).collect()))
 }
 
-/// Writes the events that are new with what they owe; where each of them is, if it is new. `None`: the routes are stale.
+/// Writes the events that are new with what they owe; where each of them is, if it is new. `None`: the routes are
+/// stale.
 async fn insert(
     postgres: &Postgres,
     events: &[&NewEvent],
@@ -433,8 +434,8 @@ pub(super) async fn owe(
     owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }
 
-/// In a task of its own, as [`owe`] is. Unlike other changes these are waited for on the disk: the job would not make them
-/// again.
+/// In a task of its own, as [`owe`] is. Unlike other changes these are waited for on the disk: the job would not make
+/// them again.
 #[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
 pub(super) async fn step_job(postgres: &Postgres, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
     postgres.counters.count(CHANGE_JOB.name);

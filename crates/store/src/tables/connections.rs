@@ -165,7 +165,8 @@ pub(crate) async fn finish_sync(
     (id, at): (ConnectionId, Timestamp),
 ) -> Result<bool> {
     let note = (NOTE_SYNC, args![Value::id(id), at.as_micros()]);
-    // The connection first and then its task, as whoever authorises it again: in two orders they would wait for each other.
+    // The connection first and then its task, as whoever authorises it again: in two orders they would wait for each
+    // other.
     sql.write_fenced(2, vec![note, settling(task, due_at, memory)]).await
 }
 

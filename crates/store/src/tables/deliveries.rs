@@ -15,7 +15,8 @@ use crate::{DeliveryFilter, Page, Result, Waiting};
 pub(crate) const STATEMENTS: &[&Statement] =
     &[&WAITING, &OVERDUE, &LAPSED_BY_DEADLINE, &LAPSED_BY_NODE, &ONE, &ATTEMPTS];
 
-/// The least subscription with something that waits, then the least above it, and so on. (PostgreSQL 15 has no `min` of ids.)
+/// The least subscription with something that waits, then the least above it, and so on. (PostgreSQL 15 has no `min` of
+/// ids.)
 macro_rules! hops {
     ($cte:literal, $which:literal) => {
         concat!(
@@ -69,8 +70,8 @@ pub(crate) async fn waiting(sql: &impl Sql) -> Result<Vec<Waiting>> {
     Ok(first_due.into_iter().map(|(subscription_id, due_at)| Waiting { subscription_id, due_at }).collect())
 }
 
-/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one. What stands in a line has an
-/// index of its own.
+/// Counts no further than the limit: of a backlog nobody needs to know more than that it is one. What stands in a line
+/// has an index of its own.
 const OVERDUE: Statement = Statement::new(
     "overdue",
     "SELECT event_type, count(*)
@@ -184,8 +185,8 @@ const fn has_status(status: Status) -> &'static str {
     }
 }
 
-/// Filters that mean few of many: an index must serve them. (What is pending, processing or has arrived is plentiful, or
-/// among the newest: such a list walks along the ids, and so does one of a type alone.)
+/// Filters that mean few of many: an index must serve them. (What is pending, processing or has arrived is plentiful,
+/// or among the newest: such a list walks along the ids, and so does one of a type alone.)
 #[cfg(test)]
 pub(crate) fn narrow_filters() -> Vec<Statement> {
     let moment = Timestamp::from_seconds(0);

@@ -101,8 +101,8 @@ const OWED_IN_HOUR: Statement = Statement::new(
 /// Rows that are written in one statement.
 const NOTED_AT_ONCE: usize = 256;
 
-/// Counted by itself: on SQLite nobody writes while a statement that writes counts. Rows are locked in the order of their
-/// ids, as [`change`](crate::Store::change) does.
+/// Counted by itself: on SQLite nobody writes while a statement that writes counts. Rows are locked in the order of
+/// their ids, as [`change`](crate::Store::change) does.
 pub(crate) async fn note_owed(sql: &impl Sql, now: Timestamp) -> Result<()> {
     let hour = hour_of(now).as_micros();
     let rows = sql.read(&OWED_IN_HOUR, args![hour]).await?;

@@ -56,8 +56,8 @@ pub(crate) async fn read_log(
 
 const MOVE: Statement = Statement::new("move_inbox", "UPDATE inbox SET position = $2 WHERE position = $1");
 
-/// Each write is a fence; what is called for follows once all have held. Rows are written in the order of their ids, so that
-/// two that write the same ones wait for each other in one order.
+/// Each write is a fence; what is called for follows once all have held. Rows are written in the order of their ids, so
+/// that two that write the same ones wait for each other in one order.
 pub(crate) async fn keep(sql: &impl Sql, step: &InboxStep) -> Result<bool> {
     let mut statements = Vec::new();
     statements.extend(step.moved.map(|(from, to)| (MOVE, args![from.0, to.0])));

@@ -1,7 +1,7 @@
 //! What has been kept for long enough.
 //!
-//! Ids begin with the time at which they were made, so what is oldest is found by walking along them. The walk only reads,
-//! and goes on where it ended: what stays for longer is not looked at again and again.
+//! Ids begin with the time at which they were made, so what is oldest is found by walking along them. The walk only
+//! reads, and goes on where it ended: what stays for longer is not looked at again and again.
 
 use domain::{DeliveryId, EventId, EventType, Timestamp};
 

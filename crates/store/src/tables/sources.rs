@@ -1,7 +1,7 @@
 //! Custom sources.
 //!
-//! The sum of all revisions tells whether any of them has changed: it goes up by one with each change. What a source had
-//! that is removed goes on counting, so that the sum never goes down.
+//! The sum of all revisions tells whether any of them has changed: it goes up by one with each change. What a source
+//! had that is removed goes on counting, so that the sum never goes down.
 
 use const_format::formatcp;
 use domain::{SourceId, UserId};

@@ -96,7 +96,8 @@ pub(crate) async fn routes(sql: &impl Sql) -> Result<Routes> {
     Ok(Routes { version, subscriptions })
 }
 
-/// The version, each change since the one that is known, and the subscription that it is about as it is now: of one moment too.
+/// The version, each change since the one that is known, and the subscription that it is about as it is now: of one
+/// moment too.
 const ROUTES_SINCE: Statement = Statement::new(
     "routes_since",
     formatcp!(
@@ -137,8 +138,8 @@ fn headless() -> StoreError {
 }
 
 /// What has ended was counted as it ended; what is open is counted now, from indexes that hold nothing else. They
-/// are asked for by all their columns, or SQLite would walk through all that the subscription ever had; what is under way is
-/// looked through as a whole.
+/// are asked for by all their columns, or SQLite would walk through all that the subscription ever had; what is under
+/// way is looked through as a whole.
 const STATISTICS: Statement = Statement::new(
     "statistics",
     "SELECT (SELECT count(*) FROM deliveries

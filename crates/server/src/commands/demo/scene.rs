@@ -30,8 +30,8 @@ impl Secrets {
         }
     }
 
-    /// What the server is told, beside where the stand-ins are. Everybody is at one address and sends a lot, receivers are
-    /// on this machine, and what takes minutes elsewhere should be seen within one.
+    /// What the server is told, beside where the stand-ins are. Everybody is at one address and sends a lot, receivers
+    /// are on this machine, and what takes minutes elsewhere should be seen within one.
     pub(super) fn environment(&self) -> impl Iterator<Item = (String, String)> {
         let Self { github, slack, unipile, .. } = self;
         let settings = [

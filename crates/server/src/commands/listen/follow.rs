@@ -28,8 +28,8 @@ const AWAY_PAUSE_MAX: Duration = Duration::from_secs(4);
 /// An event is kept within ten seconds of being given its id, or not at all.
 const LOOK_BACK: Duration = Duration::from_secs(15);
 
-/// Events asked for at once, and bytes of an answer. An event may have 25 MiB, so after an answer that was too long they
-/// are asked for one by one.
+/// Events asked for at once, and bytes of an answer. An event may have 25 MiB, so after an answer that was too long
+/// they are asked for one by one.
 const PAGE: u32 = 20;
 const PAGE_BYTES_MAX: usize = 64 * 1_024 * 1_024;
 

@@ -23,8 +23,8 @@ async fn hours(store: &dyn Store, user_id: Option<UserId>, since: i64, until: i6
     store.hours(&HourFilter { user_id, since: on(since), until: on(until) }).await.unwrap()
 }
 
-/// Owes `to` an event and has it end at `end` after one attempt that was answered after `milliseconds`, and did not please
-/// where it `has_failed`.
+/// Owes `to` an event and has it end at `end` after one attempt that was answered after `milliseconds`, and did not
+/// please where it `has_failed`.
 async fn end_one(
     store: &dyn Store,
     make: &mut Make,

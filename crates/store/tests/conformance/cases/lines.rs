@@ -26,7 +26,8 @@ fn event(make: &mut Make, second: i64, data: &str) -> Event {
     Event { data: json(&format!(r#"{{"k":{data}}}"#)), ..make.event(at(second)) }
 }
 
-/// Owes an event for each key, in this order: the first came in and is due at second 1, the second at second 2, and so on.
+/// Owes an event for each key, in this order: the first came in and is due at second 1, the second at second 2, and so
+/// on.
 async fn owe_keys(
     store: &dyn Store,
     make: &mut Make,
