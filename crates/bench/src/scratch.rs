@@ -91,6 +91,16 @@ impl Scratch {
         Ok(url.into())
     }
 
+    /// Has PostgreSQL do at once what it would do some time after much has been written, beside whatever is measured then.
+    pub async fn settle(&self, engine: Engine, home: &Home) -> Result<()> {
+        if engine == Engine::Sqlite {
+            return Ok(());
+        }
+        let database = Url::parse(&home.database_url)?;
+        execute(&database, "VACUUM ANALYZE").await?;
+        execute(&database, "CHECKPOINT").await
+    }
+
     /// Removes everything. The databases first, for they cannot be dropped without waiting.
     pub async fn clear(self) -> Result<()> {
         let databases = self.databases.into_inner().expect("no holder panics");

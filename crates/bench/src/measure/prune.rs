@@ -33,6 +33,7 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let old = Published::of_many_users();
     publish(site.engine, launch.address, old, site.options.old).await?;
     program.stop().await?;
+    site.scratch.settle(site.engine, &home).await?;
     let mut program = launch.start().await?;
     let without = ingest(site, &launch).await?;
     program.stop().await?;
