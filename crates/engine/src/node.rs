@@ -114,6 +114,24 @@ pub struct Engine {
     rescuer: Arc<Rescuer>,
 }
 
+/// What works by itself once the engine runs, and is nobody's to call.
+struct Tasks {
+    /// Writes what the log has gathered.
+    committer: Committer,
+    /// Writes how attempts have ended.
+    settler: Settler,
+    /// Does the jobs that owe past events.
+    runner: Runner,
+    /// Looks at how it goes.
+    observer: Observer,
+    /// Tells what there is to tell of it.
+    teller: Teller,
+    /// Writes what was refused.
+    recorder: Recorder,
+    /// Removes what is old.
+    sweeper: Sweeper,
+}
+
 impl Engine {
     /// Starts the engine over `store`.
     ///
@@ -126,67 +144,70 @@ impl Engine {
         settings: Settings,
     ) -> Result<Self, NotStarted> {
         let shared = Shared::load(store, vault, clock, &settings).await?;
+        let deactivate_after = settings.deactivate_after;
+        let (engine, tasks) = Self::assemble(shared, settings).await?;
+        engine.keep_committing(tasks.committer);
+        engine.keep_delivering(tasks.settler, tasks.runner);
+        engine.keep_connections();
+        engine.keep_watching(deactivate_after, tasks.observer, tasks.teller);
+        engine.keep_house(tasks.recorder, tasks.sweeper);
+        Ok(engine)
+    }
 
-        // The log, and what is done about what it holds.
+    /// The parts, each with those that it works with, and what keeps them going.
+    async fn assemble(shared: Shared, settings: Settings) -> Result<(Self, Tasks), NotStarted> {
+        // The log, and what delivers what it holds.
         let (desk, news) = Desk::new();
         let observer = Observer::new(&shared, settings.alerts, desk.clone());
         let last = Supervisor::new(Arc::clone(&shared.clock));
         let (deliverer, settler) = Deliverer::new(&shared, desk, observer.clone(), last.stopping());
         let (log, committer) = Log::new(&shared, deliverer.clone());
-        let rescuer = Arc::new(Rescuer::new(&shared, deliverer.clone()));
-        let queues = Queues::new(&shared, deliverer.clone(), Arc::clone(&rescuer));
         let recovery = Recovery::new(&shared, deliverer.clone());
+        let rescuer = Arc::new(Rescuer::new(&shared, deliverer.clone()));
         rescuer.begin().await?;
 
-        // Where events come in.
+        // What several ways in, or out, have in common.
         let documents = Arc::new(Documents::new(shared.client.clone(), Arc::clone(&shared.clock)));
-        let sources = Arc::new(Sources::load(&shared, Arc::clone(&documents), log.clone()).await?);
         let connections = Arc::new(Connections::new(&shared, log.clone(), settings.care));
         let registrations =
             Arc::new(Registrations::new(&shared, Arc::clone(&connections), settings.base_url));
         let accounts = (Arc::clone(&connections), Arc::clone(&registrations));
-        let intake = Intake::new(&shared, log.clone(), documents, accounts);
+        let inbox = Arc::new(Inbox::new(&shared, Arc::clone(&connections), log.clone()));
         let (rejections, recorder) = Rejections::new(&shared, settings.rejections_kept_for);
 
-        // Who reads along.
-        let inbox = Arc::new(Inbox::new(&shared, Arc::clone(&connections), log.clone()));
-        let hub = Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.streams);
-
-        // What happens by itself.
-        let teller = Teller::new(&shared, news, log.clone());
-        let runner = Runner::new(recovery.clone(), shared.supervisor.stopping());
-        let sweeper = Sweeper::new(&shared, settings.ages);
-
-        let Shared { store, vault, clock, client, routes, matching, transforms, supervisor, .. } = shared;
+        let tasks = Tasks {
+            committer,
+            settler,
+            runner: Runner::new(recovery.clone(), shared.supervisor.stopping()),
+            observer,
+            teller: Teller::new(&shared, news, log.clone()),
+            recorder,
+            sweeper: Sweeper::new(&shared, settings.ages),
+        };
         let engine = Self {
-            intake,
+            intake: Intake::new(&shared, log.clone(), Arc::clone(&documents), accounts),
+            queues: Queues::new(&shared, deliverer.clone(), Arc::clone(&rescuer)),
+            sources: Arc::new(Sources::load(&shared, documents, log.clone()).await?),
+            hub: Hub::start(&shared, log.clone(), Arc::clone(&inbox) as _, settings.streams),
             log,
             deliverer,
-            queues,
-            sources,
             inbox,
             connections,
             registrations,
             rejections,
             recovery,
-            hub,
-            routes,
-            store,
-            vault,
-            clock,
-            client,
-            matching,
-            transforms,
-            supervisor,
+            routes: shared.routes,
+            store: shared.store,
+            vault: shared.vault,
+            clock: shared.clock,
+            client: shared.client,
+            matching: shared.matching,
+            transforms: shared.transforms,
+            supervisor: shared.supervisor,
             last,
             rescuer,
         };
-        engine.keep_committing(committer);
-        engine.keep_delivering(settler, runner);
-        engine.keep_connections();
-        engine.keep_watching(settings.deactivate_after, observer, teller);
-        engine.keep_house(recorder, sweeper);
-        Ok(engine)
+        Ok((engine, tasks))
     }
 
     fn keep_committing(&self, committer: Committer) {

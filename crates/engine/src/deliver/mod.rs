@@ -13,9 +13,11 @@ mod attempt;
 mod client;
 mod connection;
 mod content;
+mod deactivate;
 mod fetch;
 mod guard;
 mod lanes;
+mod refill;
 mod settle;
 mod transforms;
 
@@ -30,7 +32,7 @@ use domain::subscription::{Subscription, Target};
 use domain::{DeliveryId, Event, NodeId, SubscriptionId};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng as _};
-use store::{Change, Fence, Lane, Store, StoreError};
+use store::{Change, Fence, Store, StoreError};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +52,6 @@ pub use transforms::Transforms;
 use crate::chance;
 use crate::clock::Clock;
 use crate::lease::Bells;
-use crate::limits::{DEACTIVATED_AT_ONCE_MAX, DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY, STORE_RETRY_AFTER};
 use crate::log::claim;
 use crate::maintain::Observer;
 use crate::news::{Desk, News, Why};
@@ -423,242 +424,5 @@ impl Deliverer {
         for job in self.0.lanes.drain() {
             self.hand_back(job).await;
         }
-    }
-
-    /// Deactivates the subscriptions that have done nothing but fail for longer than `span`. That is kept in the store:
-    /// every node adds to it, and none forgets it.
-    pub(crate) async fn deactivate_failing(&self, span: Duration) {
-        match self.0.store.failing_for(span, DEACTIVATED_AT_ONCE_MAX).await {
-            Ok(failing) => {
-                for id in failing {
-                    self.deactivate(id, Why::Failing).await;
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot look for what has failed for too long"),
-        }
-    }
-
-    /// The subscriber wants no more, or is no more.
-    async fn deactivate(&self, id: SubscriptionId, why: Why) {
-        match self.try_deactivate(id, why).await {
-            Ok(()) => {
-                tracing::info!(subscription = %id, "its endpoint is gone, or has failed for too long: deactivated");
-            }
-            // The next attempt will say so again.
-            Err(error) => {
-                tracing::warn!(subscription = %id, %error, "could not be deactivated");
-            }
-        }
-    }
-
-    async fn try_deactivate(&self, id: SubscriptionId, why: Why) -> Result<(), StoreError> {
-        while let Some(mut stored) = self.0.store.subscription(id).await? {
-            if !stored.subscription.is_active {
-                break;
-            }
-            let now = self.0.clock.now();
-            stored.subscription.is_active = false;
-            stored.subscription.updated_at = now;
-            // Else its owner has just changed it; what they wrote is kept.
-            if self.0.store.change_subscription(&stored, now).await? {
-                self.0.desk.tell(News::deactivated(&stored.subscription, why));
-                break;
-            }
-        }
-        self.0.routes.refresh().await
-    }
-
-    /// Keeps the lanes supplied from the store until the program is told to stop.
-    pub(crate) async fn refill(&self) {
-        let stopping = self.0.supervisor.stopping();
-        let mut polled_at = None;
-        while !stopping.is_cancelled() {
-            // Registered before looking, so that what comes in meanwhile is not missed.
-            let rung = self.0.refill.notified();
-            let is_poll_due =
-                polled_at.is_none_or(|at| self.0.clock.elapsed().saturating_sub(at) >= DUE_POLL_EVERY);
-            let refilled = self.refill_once(is_poll_due).await;
-            if is_poll_due && refilled.is_ok() {
-                polled_at = Some(self.0.clock.elapsed());
-            }
-            let pause = match refilled {
-                Ok(true) => continue,
-                Ok(false) => self.pause(),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot look for what is due");
-                    STORE_RETRY_AFTER
-                }
-            };
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = rung => {}
-                () = self.0.clock.sleep(pause) => {}
-            }
-        }
-    }
-
-    /// How long nothing will be due, at most until the next poll.
-    fn pause(&self) -> Duration {
-        let now = self.0.clock.now();
-        let until_due = self.0.lanes.next_due().map_or(DUE_POLL_EVERY, |due| due.since(now));
-        until_due.clamp(DUE_POLL_AT_MOST_EVERY, DUE_POLL_EVERY)
-    }
-
-    /// Claims what is due for lanes with room; true if more may be there at once.
-    async fn refill_once(&self, poll: bool) -> Result<bool, StoreError> {
-        if poll {
-            self.0.routes.refresh().await?;
-        }
-        let routes = self.0.routes.current();
-        if poll {
-            for waiting in self.0.store.waiting().await? {
-                let is_workable = |route: &Arc<Route>| {
-                    route.endpoint.is_some() || matches!(route.subscription.target, Target::Pull { .. })
-                };
-                let Some(route) = routes.get(waiting.subscription_id).filter(|it| is_workable(it)) else {
-                    continue;
-                };
-                self.note_due(waiting.subscription_id, waiting.due_at);
-                if route.subscription.terms.batch.is_some() {
-                    // It may be full without being due: others have kept some of it, or this program before it started.
-                    self.0.lanes.note_behind(waiting.subscription_id);
-                }
-            }
-        }
-        let now = self.0.clock.now();
-        let flow = |id| routes.get(id).map(|route| Flow::from(&route.subscription.terms));
-        let wants = self.0.lanes.wants(now, flow);
-        if wants.is_empty() {
-            return Ok(false);
-        }
-        let (in_batches, alone): (Vec<_>, Vec<_>) = wants
-            .into_iter()
-            .partition(|want| flow(want.subscription_id).is_some_and(|flow| flow.batch.is_some()));
-        let mut may_be_more = self.refill_alone(&alone, flow).await?;
-        for want in in_batches {
-            may_be_more |= self.refill_batches(want, flow(want.subscription_id)).await?;
-        }
-        Ok(may_be_more)
-    }
-
-    /// Claims for lanes whose deliveries go each by itself.
-    async fn refill_alone(
-        &self,
-        wants: &[Lane],
-        flow: impl Fn(SubscriptionId) -> Option<Flow>,
-    ) -> Result<bool, StoreError> {
-        if wants.is_empty() {
-            return Ok(false);
-        }
-        let now = self.0.clock.now();
-        let claimed = self.0.store.claim(wants, &claim(self.0.node, now), now).await?;
-        let mut may_be_more = false;
-        for want in wants {
-            let found = claimed.iter().filter(|c| c.delivery.subscription_id == want.subscription_id).count();
-            if found < want.room as usize {
-                self.0.lanes.note_caught_up(want.subscription_id);
-            } else {
-                may_be_more = true;
-            }
-        }
-        for claimed in claimed {
-            let flow = flow(claimed.delivery.subscription_id);
-            self.admit_claimed(Job::alone(claimed.delivery, claimed.event), flow);
-        }
-        Ok(may_be_more)
-    }
-
-    /// Claims one batch after another for a lane.
-    async fn refill_batches(&self, want: Lane, flow: Option<Flow>) -> Result<bool, StoreError> {
-        let id = want.subscription_id;
-        let Some(batch) = flow.and_then(|flow| flow.batch) else { return Ok(false) };
-        for _ in 0..want.room {
-            let now = self.0.clock.now();
-            let claimed = self.0.store.claim_batch(id, &batch, &claim(self.0.node, now), now).await?;
-            self.0.lanes.note_batch(id, claimed.len(), batch);
-            let Some(job) = Job::batch(claimed) else {
-                self.0.lanes.note_caught_up(id);
-                return Ok(false);
-            };
-            self.admit_claimed(job, flow);
-        }
-        Ok(true)
-    }
-
-    fn admit_claimed(&self, job: Job, flow: Option<Flow>) {
-        let id = job.delivery.subscription_id;
-        if self.0.lanes.admit_claimed(job, flow.unwrap_or(Flow::LEAST).max_concurrency) {
-            self.start_worker(id);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::alert::Rules;
-    use domain::attempt::ErrorCode;
-    use domain::delivery::State;
-    use store::model::Model;
-
-    use super::*;
-    use crate::testing::{Parts, claimed_by, owe, subscription};
-
-    const SPAN: Duration = Duration::from_secs(5 * 24 * 3_600);
-
-    /// An attempt by this node that ends now and, unless it fails, well.
-    async fn attempt(node: &Parts, of: &Subscription, failed: Option<ErrorCode>) {
-        let now = node.clock.now();
-        let claimed = claimed_by(node.deliverer.node(), now);
-        let owed = owe(&node.store, of, "a.b", now, |delivery| delivery.state = claimed).await;
-        let attempt = Attempt {
-            delivery_id: owed.id,
-            number: 1,
-            at: now,
-            trigger: Trigger::Initial,
-            duration: Duration::ZERO,
-            response_status: None,
-            response_headers: None,
-            response_body: None,
-            error: failed.map(|code| code.as_str().to_owned()),
-            error_code: failed,
-        };
-        let state = if failed.is_some() { State::Failed } else { State::Success };
-        let to = Delivery { state, completed_at: Some(now), attempt_count: 1, ..owed.clone() };
-        let change = Change { from: Fence::of(&owed), to, attempt: Some(attempt) };
-        assert_eq!(node.store.change(&[change]).await.unwrap(), [true]);
-    }
-
-    async fn is_active(store: &Model, id: SubscriptionId) -> bool {
-        store.subscription(id).await.unwrap().unwrap().subscription.is_active
-    }
-
-    #[tokio::test]
-    async fn nothing_but_failure_deactivates_over_nodes_and_restarts_and_a_success_on_any_begins_it_anew() {
-        let (subscription, failed) = (subscription(None), Some(ErrorCode::Timeout));
-        let (subscribed, id) = (&subscription.subscription, subscription.subscription.id);
-        let one = Parts::new(Rules::default(), std::slice::from_ref(&subscription)).await;
-        let another_node = || Parts::over(Arc::clone(&one.store), Arc::clone(&one.clock), Rules::default());
-        attempt(&one, subscribed, failed).await;
-        one.clock.move_by(SPAN);
-        let two = another_node().await;
-        attempt(&two, subscribed, failed).await;
-        two.deliverer.deactivate_failing(SPAN).await;
-        assert!(is_active(&one.store, id).await, "not for longer yet");
-        attempt(&one, subscribed, None).await;
-        one.clock.move_by(Duration::from_secs(1));
-        attempt(&two, subscribed, failed).await;
-        two.deliverer.deactivate_failing(SPAN).await;
-        assert!(is_active(&one.store, id).await, "the other node has reached it");
-        one.clock.move_by(SPAN + Duration::from_secs(1));
-        let mut restarted = another_node().await;
-        restarted.deliverer.deactivate_failing(SPAN).await;
-        assert!(is_active(&one.store, id).await, "one failure long ago is no span of failures");
-        attempt(&restarted, subscribed, failed).await;
-        restarted.deliverer.deactivate_failing(SPAN).await;
-        restarted.deliverer.deactivate_failing(SPAN).await;
-        assert!(!is_active(&one.store, id).await);
-        let told = restarted.told();
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert_eq!((told[0].0, &told[0].1["reason"]), ("subscription.deactivated", &"failing".into()));
     }
 }
