@@ -11,10 +11,16 @@ pub enum Access {
     User(UserId),
 }
 
-/// The bearer asked for what belongs to somebody else.
+/// The bearer asked for what is not theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this belongs to another user")]
-pub struct Forbidden;
+pub enum Forbidden {
+    /// It is somebody else's.
+    #[error("this belongs to another user")]
+    Anothers,
+    /// It is no single user's.
+    #[error("this is for the admin key alone")]
+    Operators,
+}
 
 impl Access {
     /// The user who asks; `None`: the operator.
@@ -34,7 +40,8 @@ impl Access {
         match (self, owner) {
             (Self::Admin, _) => Ok(()),
             (Self::User(user), Some(owner)) if user == owner => Ok(()),
-            (Self::User(_), _) => Err(Forbidden),
+            (Self::User(_), Some(_)) => Err(Forbidden::Anothers),
+            (Self::User(_), None) => Err(Forbidden::Operators),
         }
     }
 
@@ -47,7 +54,7 @@ impl Access {
             (Self::Admin, wanted) => Ok(wanted),
             (Self::User(user), None) => Ok(Some(user.clone())),
             (Self::User(user), Some(wanted)) if *user == wanted => Ok(Some(wanted)),
-            (Self::User(_), Some(_)) => Err(Forbidden),
+            (Self::User(_), Some(_)) => Err(Forbidden::Anothers),
         }
     }
 }
@@ -61,10 +68,10 @@ mod tests {
         let (alice, bob): (UserId, UserId) = ("alice".parse().unwrap(), "bob".parse().unwrap());
         let access = Access::User(alice.clone());
         assert_eq!(access.check(Some(&alice)), Ok(()));
-        assert_eq!(access.check(Some(&bob)), Err(Forbidden));
-        assert_eq!(access.check(None), Err(Forbidden));
+        assert_eq!(access.check(Some(&bob)), Err(Forbidden::Anothers));
+        assert_eq!(access.check(None), Err(Forbidden::Operators));
         assert_eq!(access.narrow(None), Ok(Some(alice)));
-        assert_eq!(access.narrow(Some(bob.clone())), Err(Forbidden));
+        assert_eq!(access.narrow(Some(bob.clone())), Err(Forbidden::Anothers));
         assert_eq!(Access::Admin.check(None), Ok(()));
         assert_eq!(Access::Admin.narrow(Some(bob.clone())), Ok(Some(bob)));
     }

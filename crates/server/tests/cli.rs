@@ -293,6 +293,12 @@ fn a_wrong_command_line_is_code_2_and_says_what_was_meant() {
         2
     );
     assert_eq!(run(&["token", "--user", "alice", "--ttl", "soon"], "").code, 2);
+    assert_eq!(
+        run(&["token", "--user", "alice"], ""),
+        failed(
+            "there is no database at waystation-data/waystation.db: start the server first, or pass --database-url"
+        )
+    );
 }
 
 #[test]

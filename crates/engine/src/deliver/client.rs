@@ -1,6 +1,7 @@
 //! The only way out: a pooled HTTP client whose connections pass the guard.
 
 use std::future::Future;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -124,6 +125,14 @@ pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> Failure {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Failure::new(ErrorCode::Tls, format!("the connection could not be secured: {tls}"));
         }
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && matches!(
+                io.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            )
+        {
+            return Failure::new(ErrorCode::Connect, format!("cannot connect: {io}"));
+        }
         if let Some(hyper) = error.downcast_ref::<hyper::Error>()
             && hyper.is_parse_too_large()
         {
@@ -131,7 +140,7 @@ pub(crate) fn explain(error: &(dyn std::error::Error + 'static)) -> Failure {
         }
         last = error.to_string();
         // An I/O error keeps what it wraps to itself unless asked.
-        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         cause = wrapped.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
     Failure::new(ErrorCode::Protocol, format!("the connection broke off or did not speak HTTP: {last}"))
@@ -166,9 +175,11 @@ impl Guarded {
             return Ok(vec![address]);
         }
         let found = self.resolver.lookup_ip(host).await;
-        found
-            .map(|addresses| addresses.iter().collect())
-            .map_err(|error| Failure::new(ErrorCode::Dns, format!("{host} does not resolve: {error}")))
+        found.map(|addresses| addresses.iter().collect()).map_err(|error| {
+            let has_none = error.is_no_records_found() || error.is_nx_domain();
+            let why = if has_none { "it has no address".to_owned() } else { error.to_string() };
+            Failure::new(ErrorCode::Dns, format!("{host} does not resolve: {why}"))
+        })
     }
 
     async fn connect(self, url: Uri) -> Result<TokioIo<TcpStream>, Failure> {
@@ -316,6 +327,25 @@ mod tests {
         let client = Client::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()])).unwrap();
         let (connected, ()) = tokio::join!(client.connect(&url), plain);
         assert_eq!(connected.err().unwrap().code, ErrorCode::Tls);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told_in_words() {
+        let (client, _) = client_that_is_told(Vec::new(), Guard::new(Vec::new())).await;
+        // Resolvers know by themselves that nothing is below it (RFC 6761).
+        let failure = client.check(&url("https://nothing.invalid/")).await.unwrap_err();
+        assert_eq!(failure.code, ErrorCode::Dns);
+        assert_eq!(failure.message, "nothing.invalid does not resolve: it has no address");
+    }
+
+    #[test]
+    fn a_refused_connection_did_not_break_off() {
+        let failure = explain(&io::Error::other(io::Error::from(ErrorKind::ConnectionRefused)));
+        assert_eq!(
+            (failure.code, failure.message.as_str()),
+            (ErrorCode::Connect, "cannot connect: connection refused")
+        );
+        assert_eq!(explain(&io::Error::from(ErrorKind::ConnectionReset)).code, ErrorCode::Protocol);
     }
 
     #[test]

@@ -97,6 +97,6 @@ impl Scope {
     pub(crate) fn renewed(&self, grant: &Grant) -> Result<Self, Forbidden> {
         let renewed = grant.scope(self.user.clone(), self.wanted.clone())?;
         // One who saw everything must not be left with less under the same stream, nor one user with more.
-        if renewed.user == self.user { Ok(renewed) } else { Err(Forbidden) }
+        if renewed.user == self.user { Ok(renewed) } else { Err(Forbidden::Anothers) }
     }
 }

@@ -1,5 +1,6 @@
 //! Publishing: events from the host application itself.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json as JsonBody;
@@ -7,9 +8,10 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use domain::event::{DedupeKey, Json};
 use domain::limits::{DEDUPE_ID_BYTES_MAX, PUBLISH_EVENTS_MAX};
-use domain::{Access, Timestamp, UserId};
+use domain::{Access, EventType, Timestamp, UserId};
 use engine::ingest::Publication;
 use http::HeaderMap;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
@@ -27,6 +29,7 @@ const IDEMPOTENCY_LASTS: std::time::Duration = std::time::Duration::from_secs(24
 /// An event to publish.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "it is what the document shows; its fields are read one by one, as `Written`")]
 pub(crate) struct PublishedEvent {
     /// What kind of fact: words of a-z, 0-9, _ and - joined by dots.
     #[serde(rename = "type")]
@@ -112,12 +115,10 @@ pub(crate) async fn publish_events(
 /// The events of a body, and whether it was a batch. One bad event refuses them all.
 fn read_publications(body: &[u8]) -> Result<(Vec<Publication>, bool)> {
     let document = Json::parse(body).map_err(|error| Problem::bad_request(format!("the body is {error}")))?;
-    let batch: Batch<'_> = serde_json::from_str(document.as_str()).map_err(|error| {
-        Problem::bad_request(format!("the body is neither an event nor {{\"events\": […]}}: {error}"))
-    })?;
+    let batch: Batch<'_> = serde_json::from_str(document.as_str())
+        .map_err(|_| Problem::bad_request("the body is neither an event nor {\"events\": […]}"))?;
     let Some(events) = batch.events else {
-        let publication = read_publication(document.as_str());
-        return Ok((vec![publication.map_err(|problem| refuse(vec![problem]))?], false));
+        return Ok((vec![read_publication(document.as_str()).map_err(refuse)?], false));
     };
     if events.is_empty() || events.len() > PUBLISH_EVENTS_MAX {
         let message = format!("must hold 1 to {PUBLISH_EVENTS_MAX} events, not {}", events.len());
@@ -128,9 +129,10 @@ fn read_publications(body: &[u8]) -> Result<(Vec<Publication>, bool)> {
     for (index, event) in events.into_iter().enumerate() {
         match read_publication(event.get()) {
             Ok(publication) => publications.push(publication),
-            Err(problem) => {
-                let field = format!("events[{index}].{}", problem.0).trim_end_matches('.').to_owned();
-                problems.push((field, problem.1));
+            Err(wrong) => {
+                problems.extend(wrong.into_iter().map(|(field, message)| {
+                    (format!("events[{index}].{field}").trim_end_matches('.').to_owned(), message)
+                }));
             }
         }
     }
@@ -142,30 +144,77 @@ type Wrong = (String, String);
 
 fn refuse(problems: Vec<Wrong>) -> Problem {
     // More than a person would read is no help.
-    let errors = problems.into_iter().take(20).map(|(field, message)| FieldProblem { field, message });
+    let problems = problems.into_iter().take(20);
+    let named = |field: String| if field.is_empty() { "event".to_owned() } else { field };
+    let errors = problems.map(|(field, message)| FieldProblem { field: named(field), message });
     Problem::invalid(errors.collect())
 }
 
-fn read_publication(text: &str) -> Result<Publication, Wrong> {
-    let wrong = |field: &str, message: String| (field.to_owned(), message);
-    let event: PublishedEvent = serde_json::from_str(text).map_err(|error| wrong("", error.to_string()))?;
-    let data = event.data.as_ref().map_or("null", |data| data.get());
-    let user_id = event.user_id.map(|user| user.parse::<UserId>());
-    let user_id = user_id.transpose().map_err(|error| wrong("user_id", error.to_string()))?;
-    let id = event.id;
-    if id.as_ref().is_some_and(|id| id.is_empty() || id.len() > DEDUPE_ID_BYTES_MAX) {
-        return Err(wrong("id", format!("must be 1 to {DEDUPE_ID_BYTES_MAX} bytes long")));
+/// An event's fields as they were written. Each is read, and refused, by itself.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Written<'e> {
+    #[serde(borrow, rename = "type")]
+    event_type: Option<&'e RawValue>,
+    #[serde(borrow)]
+    user_id: Option<&'e RawValue>,
+    #[serde(borrow)]
+    data: Option<&'e RawValue>,
+    #[serde(borrow)]
+    occurred_at: Option<&'e RawValue>,
+    #[serde(borrow)]
+    id: Option<&'e RawValue>,
+}
+
+const FIELDS: [&str; 5] = ["type", "user_id", "data", "occurred_at", "id"];
+
+/// What it says, or all that is wrong with it.
+fn read_publication(text: &str) -> Result<Publication, Vec<Wrong>> {
+    let written: Written<'_> = serde_json::from_str(text).map_err(|error| find_unknown(text, &error))?;
+    let mut wrong = Vec::new();
+    let mut refuse = |field: &str, message: String| wrong.push((field.to_owned(), message));
+    let event_type = match written.event_type.map(read_text) {
+        None => Err("is needed: what kind of fact? Such as task.created".to_owned()),
+        Some(None) => Err("must be text such as task.created".to_owned()),
+        Some(Some(text)) => text.parse::<EventType>().map_err(|error| error.to_string()),
+    };
+    let event_type = event_type.map_err(|message| refuse("type", message)).ok();
+    let user_id = written.user_id.map(|user| match read_text(user) {
+        None => Err("must be text".to_owned()),
+        Some(text) => text.parse::<UserId>().map_err(|error| error.to_string()),
+    });
+    let user_id = user_id.transpose().map_err(|message| refuse("user_id", message)).ok();
+    let data = Json::from_text(written.data.map_or("null", RawValue::get));
+    let data = data.map_err(|error| refuse("data", error.to_string())).ok();
+    let at = |written| Timestamp::parse(&read_text(written)?).ok();
+    let occurred_at = written.occurred_at.map(|written| at(written).ok_or(()));
+    let not_a_time =
+        |()| refuse("occurred_at", "must be an ISO 8601 time such as 2026-11-21T09:30:00Z".to_owned());
+    let occurred_at = occurred_at.transpose().map_err(not_a_time).ok();
+    let is_id = |id: &String| (1..=DEDUPE_ID_BYTES_MAX).contains(&id.len());
+    let id = written.id.map(|id| read_text(id).filter(is_id).ok_or(()));
+    let not_an_id = |()| refuse("id", format!("must be text of 1 to {DEDUPE_ID_BYTES_MAX} bytes"));
+    let id = id.transpose().map_err(not_an_id).ok();
+    match (event_type, user_id, data, occurred_at, id) {
+        (Some(event_type), Some(user_id), Some(data), Some(occurred_at), Some(id)) => {
+            Ok(Publication { event_type, user_id, data, occurred_at, id })
+        }
+        _ => Err(wrong),
     }
-    Ok(Publication {
-        event_type: event
-            .event_type
-            .parse()
-            .map_err(|error: domain::event::NotAnEventType| wrong("type", error.to_string()))?,
-        user_id,
-        data: Json::from_text(data).map_err(|error| wrong("data", error.to_string()))?,
-        occurred_at: event.occurred_at,
-        id,
-    })
+}
+
+fn read_text(written: &RawValue) -> Option<String> {
+    serde_json::from_str(written.get()).ok()
+}
+
+/// Says which fields there are none of, or that it is no object at all.
+fn find_unknown(text: &str, error: &serde_json::Error) -> Vec<Wrong> {
+    let Ok(fields) = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text) else {
+        return vec![(String::new(), "must be a JSON object".to_owned())];
+    };
+    let unknown = fields.into_keys().filter(|field| !FIELDS.contains(&field.as_str()));
+    let wrong: Vec<_> = unknown.map(|field| (field, "there is no such field".to_owned())).collect();
+    if wrong.is_empty() { vec![(String::new(), error.to_string())] } else { wrong }
 }
 
 fn idempotency(

@@ -53,6 +53,7 @@ fn as_table(settings: &[Setting]) -> String {
 fn as_text(value: &Json) -> String {
     match value {
         Json::Null => "(not set)".to_owned(),
+        Json::String(text) if text.is_empty() => "(none)".to_owned(),
         Json::String(text) => text.clone(),
         Json::Array(values) if values.is_empty() => "(none)".to_owned(),
         Json::Array(values) => values.iter().map(as_text).collect::<Vec<_>>().join(", "),

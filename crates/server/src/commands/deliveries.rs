@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Subcommand, ValueEnum};
 use domain::{DeliveryId, EventType, SubscriptionId, UserId};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::jobs::{Begin, begin};
@@ -107,8 +108,12 @@ impl Args {
     }
 }
 
-pub(super) const COLUMNS: Columns =
+const COLUMNS: Columns =
     &[("ID", ID), ("STATUS", 10), ("TYPE", 18), ("TRIES", 7), ("CREATED", 19), ("ERROR", 25)];
+
+/// Of one event's deliveries, which differ in who gets them.
+const COLUMNS_OF_EVENT: Columns =
+    &[("ID", ID), ("STATUS", 10), ("TRIES", 7), ("SUBSCRIPTION", ID), ("ERROR", 22)];
 
 const ATTEMPTS: Columns = &[("#", 4), ("AT", 19), ("TRIGGER", 9), ("MS", 9), ("STATUS", 6), ("ERROR", 60)];
 
@@ -168,6 +173,11 @@ async fn show(one: &One, config: &Config) -> Result<()> {
         vec![cell("number"), at, cell("trigger"), cell("duration_ms"), cell("response_status"), cell("error")]
     };
     print!("\n{}", table(ATTEMPTS, &attempts.iter().map(row).collect::<Vec<_>>()));
+    if let Some(Value::String(body)) = attempts.last().map(|attempt| &attempt["response_body"])
+        && !body.is_empty()
+    {
+        println!("\nThe last answer:\n{}", text(&json!(body)));
+    }
     Ok(())
 }
 
@@ -175,6 +185,19 @@ async fn change(one: &One, how: &str, config: &Config) -> Result<()> {
     let server = one.output.server.connect(config)?;
     let changed = server.post(&format!("/api/deliveries/{}/{how}", one.id), &json!({})).await?;
     print_changed(&changed, one.output.json)
+}
+
+/// Prints one event's deliveries.
+pub(super) fn print_of_event(deliveries: &[Box<RawValue>]) -> Result<()> {
+    print_list(deliveries, false, COLUMNS_OF_EVENT, |delivery| {
+        vec![
+            text(&delivery["id"]),
+            text(&delivery["status"]),
+            tries(delivery),
+            text(&delivery["subscription_id"]),
+            error(delivery),
+        ]
+    })
 }
 
 /// Says what a delivery is now.
@@ -188,16 +211,24 @@ pub(super) fn print_changed(delivery: &str, json: bool) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn row(delivery: &Value) -> Vec<String> {
+fn row(delivery: &Value) -> Vec<String> {
     let cell = |field: &str| text(&delivery[field]);
     vec![
         cell("id"),
         cell("status"),
         cell("event_type"),
-        format!("{}/{}", cell("attempt_count"), cell("max_attempts")),
+        tries(delivery),
         time(&delivery["created_at"]),
-        delivery["error"].as_str().map_or_else(String::new, |_| cell("error")),
+        error(delivery),
     ]
+}
+
+fn tries(delivery: &Value) -> String {
+    format!("{}/{}", text(&delivery["attempt_count"]), text(&delivery["max_attempts"]))
+}
+
+fn error(delivery: &Value) -> String {
+    delivery["error"].as_str().map_or_else(String::new, |_| text(&delivery["error"]))
 }
 
 impl Filter {

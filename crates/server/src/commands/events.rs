@@ -130,5 +130,5 @@ async fn show_event(show: &Show, config: &Config) -> Result<()> {
     print_fields(&fields, &["id", "type", "user_id", "source", "occurred_at", "received_at"]);
     let shown: Shown<'_> = serde_json::from_str(&event)?;
     println!("\n{}\n", text(&Value::from(shown.data.get())));
-    print_list(&shown.deliveries, false, deliveries::COLUMNS, deliveries::row)
+    deliveries::print_of_event(&shown.deliveries)
 }

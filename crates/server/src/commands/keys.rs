@@ -8,6 +8,7 @@ use serde_json::json;
 use store::{ApiKey, Page, Store};
 
 use super::DatabaseArgs;
+use super::table::{Columns, ID, table, text, time};
 use crate::api::keys::make_key;
 use crate::config::{Config, Flags};
 use crate::data;
@@ -117,12 +118,14 @@ async fn list_keys(list: &List, store: &dyn Store) -> Result<()> {
         println!("{}", json!({ "data": keys.iter().map(shown).collect::<Vec<_>>() }));
         return Ok(());
     }
-    println!("{:<36}  {:<24}  {:<16}  CREATED", "ID", "NAME", "OPENS");
-    for key in &keys {
-        println!("{}  {:<24}  {:<16}  {}", key.id, key.name, whose(key), key.created_at);
-    }
+    let row = |key: &ApiKey| {
+        vec![key.id.to_string(), text(&json!(key.name)), whose(key), time(&json!(key.created_at))]
+    };
+    print!("{}", table(COLUMNS, &keys.iter().map(row).collect::<Vec<_>>()));
     Ok(())
 }
+
+const COLUMNS: Columns = &[("ID", ID), ("NAME", 32), ("OPENS", 32), ("CREATED", 19)];
 
 /// Keys read at once.
 const PAGE: u32 = 200;

@@ -35,7 +35,7 @@ Example:
   waystation listen --forward http://127.0.0.1:3000/hooks --user alice --types 'github.*,slack.message'")]
 pub(crate) struct Args {
     /// Where the events go
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = whole_url)]
     forward: Uri,
     /// Whose events [default: everybody's that the key may see]
     #[arg(long)]
@@ -67,8 +67,15 @@ impl Args {
     }
 }
 
+fn whole_url(text: &str) -> Result<Uri, String> {
+    let url: Option<Uri> = text.parse().ok();
+    let is_whole =
+        |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
+    url.filter(is_whole).ok_or_else(|| "it must be a whole URL, such as http://127.0.0.1:3000".to_owned())
+}
+
 fn signing_secret(text: &str) -> Result<SigningSecret, domain::signing::BadKey> {
-    SigningSecret::parse(text)
+    SigningSecret::brought(text)
 }
 
 pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
@@ -76,10 +83,6 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
     let url = url.trim_end_matches('/');
     let key = args.key.as_deref().or(config.admin_key.as_ref().map(Secret::reveal));
     let key = key.context("which key? set WAYSTATION_KEY, or pass --key")?;
-    anyhow::ensure!(
-        args.forward.authority().is_some(),
-        "--forward takes a whole URL, such as http://127.0.0.1:3000"
-    );
     let secret = args.secret.clone();
     let secret = secret.unwrap_or_else(|| SigningSecret::generate(&mut engine::chance::rng()));
     // Before anybody is told that it listens: from then on it ends in order.

@@ -103,7 +103,8 @@ impl Server {
         let answer = String::from_utf8_lossy(&body).into_owned();
         if !status.is_success() {
             let problem: Value = serde_json::from_str(&answer).unwrap_or_default();
-            bail!("{url} answered {status}: {}", problem["detail"].as_str().unwrap_or(&answer));
+            let detail = problem["detail"].as_str().unwrap_or("is it a Waystation?");
+            bail!("{url} answered {status}: {detail}");
         }
         Ok(answer)
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 use domain::{SubscriptionId, UserId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::server::{Output, Query};
 use super::table::{Columns, ID, print_fields, print_list, text};
@@ -68,12 +68,18 @@ const FIELDS: &[&str] = &[
     "paused",
     "filter",
     "template",
+    "transform",
+    "headers",
+    "ordering_key",
+    "batch",
+    "callback_of",
     "retry_policy",
     "retry_count",
     "timeout_seconds",
     "max_concurrency",
     "rate_limit_per_minute",
     "signing",
+    "public_key",
     "created_at",
     "updated_at",
 ];
@@ -92,7 +98,7 @@ pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
                 return Ok(());
             }
             let shown: Value = serde_json::from_str(&shown)?;
-            let is_there = |field: &&str| !shown[*field].is_null();
+            let is_there = |field: &&str| !shown[*field].is_null() && shown[*field] != json!({});
             print_fields(&shown, &FIELDS.iter().copied().filter(is_there).collect::<Vec<_>>());
             let statistics = &shown["statistics"];
             println!();

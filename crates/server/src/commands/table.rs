@@ -1,10 +1,12 @@
 //! What people read in a terminal: tables, and things field by field.
 
+use std::io::{self, IsTerminal as _};
+
 use anyhow::Result;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The heads of a table's columns, each with the width at which its cells are cut.
+/// The heads of a table's columns, each with the width at which its cells are cut on a terminal.
 pub(super) type Columns = &'static [(&'static str, usize)];
 
 /// Wide enough for an id, which is never cut: people copy it.
@@ -31,10 +33,16 @@ pub(super) fn print_list(
     Ok(())
 }
 
-/// A table. Each column is as wide as it needs to be, within its bound.
+/// A table. Each column is as wide as it needs to be; on a terminal within its bound, while programs that read it get all.
 pub(super) fn table(columns: Columns, rows: &[Vec<String>]) -> String {
-    let cell =
-        |row: &[String], index: usize| cut(row.get(index).map_or("", String::as_str), columns[index].1);
+    lay_out(columns, rows, io::stdout().is_terminal())
+}
+
+fn lay_out(columns: Columns, rows: &[Vec<String>], is_cut: bool) -> String {
+    let cell = |row: &[String], index: usize| {
+        let bound = if is_cut { columns[index].1 } else { usize::MAX };
+        cut(row.get(index).map_or("", String::as_str), bound)
+    };
     let width = |index: usize| {
         let cells = rows.iter().map(|row| cell(row, index).chars().count());
         cells.chain([columns[index].0.len()]).max().unwrap_or(0)
@@ -93,9 +101,11 @@ mod tests {
     fn columns_are_as_wide_as_they_need_to_be_within_their_bounds() {
         let rows =
             [vec!["a".to_owned(), "one".to_owned()], vec!["longer than that".to_owned(), "é".to_owned()]];
-        let shown = table(&[("ID", 8), ("WORD", 10)], &rows);
-        assert_eq!(shown, "ID        WORD\na         one\nlonger …  é\n");
-        assert_eq!(table(&[("ID", 8)], &[]), "ID\n");
+        let columns: Columns = &[("ID", 8), ("WORD", 10)];
+        assert_eq!(lay_out(columns, &rows, true), "ID        WORD\na         one\nlonger …  é\n");
+        let whole = "ID                WORD\na                 one\nlonger than that  é\n";
+        assert_eq!(lay_out(columns, &rows, false), whole, "a program gets all");
+        assert_eq!(lay_out(&[("ID", 8)], &[], true), "ID\n");
     }
 
     #[test]

@@ -97,6 +97,34 @@ async fn one_bad_event_refuses_the_whole_batch_and_is_named() {
 }
 
 #[tokio::test]
+async fn all_that_is_wrong_with_an_event_is_said_by_its_fields() {
+    let world = World::start(Engine::Sqlite).await;
+    for (bad, fields) in [
+        (json!({}), vec!["type"]),
+        (
+            json!({ "type": 1, "user_id": 2, "id": 3, "occurred_at": 4 }),
+            vec!["type", "user_id", "occurred_at", "id"],
+        ),
+        (
+            json!({ "type": "Not A Type", "user_id": "", "occurred_at": "yesterday" }),
+            vec!["type", "user_id", "occurred_at"],
+        ),
+        (json!({ "type": "task.created", "colour": "red", "size": 1 }), vec!["colour", "size"]),
+    ] {
+        let answer = world.admin().post("/api/events", &bad).await;
+        let detail = answer.problem(422, "invalid");
+        assert!(detail.starts_with(fields[0]) && !detail.contains(" at line "), "{detail}");
+        let answer = answer.json();
+        let named: Vec<_> =
+            answer["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+        assert_eq!(named, fields, "{answer}");
+    }
+    let listed = world.admin().post("/api/events", &json!([event(0)])).await;
+    let detail = listed.problem(400, "unreadable");
+    assert!(detail.ends_with("neither an event nor {\"events\": […]}"), "{detail}");
+}
+
+#[tokio::test]
 async fn more_than_a_thousand_events_are_refused() {
     let world = World::start(Engine::Sqlite).await;
     let batch = |count: usize| json!({ "events": (0..count).map(event).collect::<Vec<_>>() });

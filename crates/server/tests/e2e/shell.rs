@@ -34,7 +34,8 @@ async fn table(launch: &Launch, arguments: &str) -> Vec<String> {
 async fn what_is_there_is_shown_as_tables_and_as_json() {
     let mut world = World::start(Engine::Sqlite).await;
     let launch = world.launch.clone().env("WAYSTATION_URL", &format!("http://{}", world.program.address));
-    let subscription = world.subscribe(&json!({ "retry_count": 0 })).await;
+    let transform = "(event) => ({ body: event.data })";
+    let subscription = world.subscribe(&json!({ "retry_count": 0, "transform": transform })).await;
     world.receiver.then(Reply::Status(500));
     let id = world.publish(&json!({ "n": 1.0 })).await;
     let delivery = world.delivery_when(&id, "failed").await["id"].as_str().unwrap().to_owned();
@@ -46,12 +47,18 @@ async fn what_is_there_is_shown_as_tables_and_as_json() {
     let shown = table(&launch, &format!("subscriptions show {}", subscription.id)).await;
     assert!(shown.iter().any(|line| line.starts_with("url ") && line.ends_with(&world.receiver.url())));
     assert!(!shown.join("").contains("whsec_"));
+    assert!(
+        shown.iter().any(|line| line.starts_with("transform ") && line.ends_with(transform)),
+        "{shown:?}"
+    );
+    assert!(!shown.iter().any(|line| line.starts_with("headers ")), "there are none: {shown:?}");
 
     let events = table(&launch, "events list --type task.created --since 1h").await;
     assert!(events[1].starts_with(&id) && events[1].contains("alice"), "{events:?}");
     let shown = table(&launch, &format!("events show {id}")).await;
     assert!(shown.iter().any(|line| line == r#"{"n":1.0}"#), "{shown:?}");
-    assert!(shown.last().unwrap().starts_with(&delivery), "{shown:?}");
+    let last = shown.last().unwrap();
+    assert!(last.starts_with(&delivery) && last.contains(&subscription.id), "{shown:?}");
     assert_eq!(json_of(&launch, "events list --until 1h").await, json!({ "data": [] }));
 
     let deliveries = table(&launch, "deliveries list --status failed").await;
@@ -77,6 +84,10 @@ async fn what_is_there_is_shown_as_tables_and_as_json() {
         ("deliveries list --since yesterday", 2, "or how long ago"),
         ("deliveries show dlv_1", 2, "32 hexadecimal digits"),
         ("subscriptions list --key wrong", 1, "401"),
+        ("subscriptions list --url http://127.0.0.1:1", 1, "cannot connect: "),
+        ("listen --forward 127.0.0.1:3000", 2, "whole URL"),
+        ("listen --forward ftp://127.0.0.1/", 2, "whole URL"),
+        ("listen --forward http://127.0.0.1:1 --secret short", 2, "--secret"),
     ] {
         let ended = run(&launch, wrong).await;
         assert_eq!((ended.code, ended.stderr.contains(said)), (Some(code), true), "{ended:?}");
