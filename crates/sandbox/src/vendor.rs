@@ -64,6 +64,19 @@ pub struct Words {
 const COMMON: Words =
     Words { bad_code: "invalid_grant", bad_refresh_token: "invalid_grant", bad_client: "invalid_client" };
 
+/// Google's application, under each of its names.
+const GOOGLE: Vendor = Vendor {
+    name: "",
+    application: "google",
+    access_seconds: 3_599,
+    rotation: Rotation::Never,
+    consent_seconds: None,
+    basic: Basic::No,
+    words: COMMON,
+    refusal_status: 400,
+    prefix: "ya29.",
+};
+
 /// Every provider that grants by OAuth.
 pub static VENDORS: &[Vendor] = &[
     // docs.github.com, "Refreshing user access tokens" and "Troubleshooting OAuth app access token request errors".
@@ -99,28 +112,8 @@ pub static VENDORS: &[Vendor] = &[
         prefix: "xoxe.xoxb-",
     },
     // developers.google.com, "Using OAuth 2.0 for Web Server Applications".
-    Vendor {
-        name: "gmail",
-        application: "google",
-        access_seconds: 3_599,
-        rotation: Rotation::Never,
-        consent_seconds: None,
-        basic: Basic::No,
-        words: COMMON,
-        refusal_status: 400,
-        prefix: "ya29.",
-    },
-    Vendor {
-        name: "youtube",
-        application: "google",
-        access_seconds: 3_599,
-        rotation: Rotation::Never,
-        consent_seconds: None,
-        basic: Basic::No,
-        words: COMMON,
-        refusal_status: 400,
-        prefix: "ya29.",
-    },
+    Vendor { name: "gmail", ..GOOGLE },
+    Vendor { name: "youtube", ..GOOGLE },
     // docs.discord.com, "OAuth2".
     Vendor {
         name: "discord",

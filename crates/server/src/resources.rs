@@ -1,7 +1,7 @@
 //! What describes itself: handlers with the path that they say they are at, and what the document says of them.
 //!
-//! They are served at once, and described when somebody asks: to make the document of all takes more time and memory than
-//! the rest of a start.
+//! They are served at once, and described when somebody asks: to make the document of all takes more time and memory
+//! than the rest of a start.
 
 use std::sync::Arc;
 

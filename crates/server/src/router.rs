@@ -19,8 +19,8 @@ use utoipa::openapi::OpenApi as Document;
 
 use crate::api::{
     catalogue, connections, conversations, deliveries, emails, events, health, jobs, keys, messages, oauth,
-    preview, publish, queues, receivers, recovery, registrations, rejections, rotation, sessions, sources,
-    statistics, subscriptions, trial,
+    preview, publish, queues, receivers, recovery, registrations, rejections, rotation, senders, sessions,
+    sources, statistics, subscriptions, trial,
 };
 use crate::app::App;
 use crate::connections::HangUp;
@@ -34,7 +34,8 @@ use crate::resources::{Resources, routes};
 
 /// Answers every request.
 ///
-/// Those of providers are the many, and are told apart by their path alone: a router would box each of them several times.
+/// Those of providers are the many, and are told apart by their path alone: a router would box each of them several
+/// times.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrance {
     app: Arc<App>,
@@ -168,7 +169,7 @@ fn sources() -> Resources {
         .routes(routes!(sources::list_sources, sources::create_source))
         .routes(routes!(sources::read_source, sources::change_source, sources::delete_source))
         .routes(routes!(sources::rotate_source_url))
-        .routes(routes!(sources::list_senders))
+        .routes(routes!(senders::list_senders))
 }
 
 fn deliveries() -> Resources {

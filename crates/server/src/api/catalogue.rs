@@ -1,11 +1,11 @@
-//! The catalogue of event types: what providers emit, what Waystation itself does (`catalogue/own.json`), and what users
-//! and the operator have added.
+//! The catalogue of event types: what providers emit, what Waystation itself does (`catalogue/own.json`), and what
+//! users and the operator have added.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use domain::event::Json as Document;
 use domain::limits::DESCRIPTION_BYTES_MAX;
 use domain::{EventType, UserId};
@@ -107,10 +107,8 @@ pub(crate) struct TypeTerms {
 pub(crate) async fn create_event_type(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<ShownType>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let event_type = take_type(&mut fields);
     let event_type = fields.need("type", event_type, "what are the events called?");
     let description = fields.take_text("description", DESCRIPTION_BYTES_MAX);

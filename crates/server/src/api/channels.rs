@@ -8,11 +8,10 @@ use engine::registrations::NewRegistration;
 use engine::sources::{SourceKeys, SourceTerms, Speaker};
 use http::StatusCode;
 use providers::register::registrable;
-use store::StoredSource;
 
 use super::fields::Fields;
-use super::sources::{NewSource, check_count, show, take_key, write};
-use crate::access::{digest, fresh_source_token};
+use super::sources::{Added, NewSource, check_count, take_key};
+use crate::access::fresh_source_token;
 use crate::app::App;
 use crate::problem::{Problem, Result};
 
@@ -51,25 +50,14 @@ pub(super) async fn create_channel(
         secret: secret.clone(),
     });
     let url = registered.await?.registration.url;
-    let name = name.or(sender.value()).unwrap_or_default();
-    let speaker = Speaker::Channel(channel);
-    let terms = SourceTerms { speaker, public_url: None, allow_ips: Vec::new() };
-    let keys = SourceKeys { secrets: secret.into_iter().collect(), ..SourceKeys::default() };
-    let stored = StoredSource {
-        id,
+    let added = Added {
         user_id,
-        name,
-        terms: write(&terms)?,
+        name: name.or(sender.value()).unwrap_or_default(),
+        terms: SourceTerms { speaker: Speaker::Channel(channel), public_url: None, allow_ips: Vec::new() },
+        keys: SourceKeys { secrets: secret.into_iter().collect(), ..SourceKeys::default() },
         is_active: true,
-        sealed_keys: keys.seal(&app.engine.vault, id),
-        // Nobody is told: what comes in comes in at the provider's address.
-        token: digest(&fresh_source_token()),
-        previous_token: None,
-        created_at: now,
-        updated_at: now,
-        revision: 1,
     };
-    app.engine.store.create_source(&stored).await?;
-    app.engine.sources.reload().await?;
-    Ok((StatusCode::CREATED, Json(NewSource { url, shown: show(app, stored)? })))
+    // Nobody is told the token: what comes in comes in at the provider's address.
+    let shown = added.keep(app, (id, now), &fresh_source_token()).await?;
+    Ok((StatusCode::CREATED, Json(NewSource { url, shown })))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::connection::{Granted, Settings, State as Standing};
 use domain::limits::{ACCOUNT_ID_BYTES_MAX, SCOPES_MAX};
 use domain::{Connection, ConnectionId, JobId, Timestamp, UserId};
@@ -12,13 +12,13 @@ use engine::limits::TOKEN_BYTES_MAX;
 use http::StatusCode;
 use providers::api::Token;
 use providers::{CONNECTABLE, Connectable, connectable, pollable};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use store::StoredConnection;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::fields::{Fields, Said};
 use super::jobs::ShownJob;
-use super::list::{Listed, Params, page, parsed};
+use super::list::{Listed, OfUser, Params, page};
 use super::owned::OwnedConnection;
 use crate::access::Bearer;
 use crate::app::App;
@@ -67,12 +67,12 @@ pub(crate) struct ShownConnection {
 /// What is otherwise than usual with a connection; what is not said is as usual.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ShownSettings {
-    /// How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only when
-    /// somebody asks for it.
+    /// How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only
+    /// when somebody asks for it.
     #[schema(minimum = 0, maximum = 2_592_000)]
     poll_seconds: Option<u32>,
-    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for;
-    /// it usually is.
+    /// Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked
+    /// for; it usually is.
     push: Option<bool>,
 }
 
@@ -124,17 +124,15 @@ pub(crate) struct ConnectionBody {
 
 /// Connect an account
 ///
-/// With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected before
-/// is authorised again and keeps its id.
+/// With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected
+/// before is authorised again and keeps its id.
 #[utoipa::path(post, path = "/api/connections", tag = "Connections", request_body = ConnectionBody,
     responses((status = 201, body = ShownConnection), (status = 422, body = Problem), (status = 502, body = Problem)))]
 pub(crate) async fn create_connection(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<ShownConnection>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let user: Said<UserId> = fields.take_parsed("user_id");
     let user = access.narrow(user.value())?;
     let provider = fields.take("provider", "a text", |name: String| known(&name));
@@ -217,28 +215,13 @@ fn take_settings(fields: &mut Fields, provider: Option<&str>, mut settings: Sett
     settings
 }
 
-/// Which connections.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ConnectionsQuery {
-    /// Whose.
-    #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>)]
-    user_id: Option<UserId>,
-    /// At most so many, 1 to 200.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// List connections
-#[utoipa::path(get, path = "/api/connections", tag = "Connections", params(ConnectionsQuery),
+#[utoipa::path(get, path = "/api/connections", tag = "Connections", params(OfUser),
     responses((status = 200, body = Listed<ShownConnection>)))]
 pub(crate) async fn list_connections(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    Params(query): Params<ConnectionsQuery>,
+    Params(query): Params<OfUser>,
 ) -> Result<Json<Listed<ShownConnection>>> {
     let user = access.narrow(query.user_id)?;
     let page = page(query.limit, query.cursor.as_deref())?;
@@ -278,10 +261,8 @@ pub(crate) struct ConnectionChange {
 pub(crate) async fn change_connection(
     State(app): State<Arc<App>>,
     OwnedConnection(mut stored): OwnedConnection,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<ShownConnection>> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let Connection { provider, settings, .. } = &stored.connection;
     let settings = take_settings(&mut fields, Some(provider), *settings);
     fields.finish()?;
@@ -301,8 +282,8 @@ pub(crate) struct BegunSync {
 
 /// Ask a connection's provider for what is new, now
 ///
-/// The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
-/// A provider that wants to be left alone for a while is asked after that.
+/// The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is
+/// that one. A provider that wants to be left alone for a while is asked after that.
 #[utoipa::path(post, path = "/api/connections/{id}/sync", tag = "Connections", params(("id" = String, Path)),
     responses((status = 202, body = BegunSync), (status = 404, body = Problem), (status = 409, body = Problem)))]
 pub(crate) async fn sync_connection(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::conversation::{Config, Conversation};
 use domain::limits::{CHANNEL_BYTES_MAX, METADATA_BYTES_MAX, NAME_BYTES_MAX};
 use domain::{ConversationId, Timestamp, UserId};
@@ -12,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use store::StoredConversation;
 use utoipa::{IntoParams, ToSchema};
 
+use super::endpoint::{check_address, check_url};
 use super::fields::{Fields, Said};
 use super::list::{At, Listed, Params, page, parsed};
 use super::owned::OwnedConversation;
-use super::subscriptions::{CHANGE_TRIES, check_address, check_url};
+use super::subscriptions::CHANGE_TRIES;
 use crate::access::Bearer;
 use crate::app::App;
 use crate::problem::{Problem, Result};
@@ -110,8 +111,8 @@ pub(crate) struct ConversationTerms {
 #[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
 pub(crate) struct ConfigBody {
     workflow_id: Option<String>,
-    /// Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each; ten
-    /// at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
+    /// Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each;
+    /// ten at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
     /// `rotate-secret` gives its secret.
     #[schema(example = "https://example.com/callback")]
     callback_url: Option<String>,
@@ -123,10 +124,8 @@ pub(crate) struct ConfigBody {
 pub(crate) async fn create_conversation(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<ShownConversation>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let user: Said<UserId> = fields.take_parsed("user_id");
     let user = access.narrow(user.value())?;
     let channel =
@@ -221,10 +220,8 @@ pub(crate) async fn read_conversation(
 pub(crate) async fn change_conversation(
     State(app): State<Arc<App>>,
     OwnedConversation(mut stored): OwnedConversation,
-    request: Request,
+    fields: Fields,
 ) -> Result<Json<ShownConversation>> {
-    let (parts, body) = request.into_parts();
-    let fields = Fields::read(&parts.headers, body).await?;
     let id = stored.conversation.id;
     for _ in 0..CHANGE_TRIES {
         let (mut fields, conversation) = (fields.clone(), &mut stored.conversation);

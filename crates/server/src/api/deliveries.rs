@@ -154,7 +154,9 @@ async fn list(
 pub(crate) struct DeliveryWithAttempts {
     #[serde(flatten)]
     delivery: ShownDelivery,
-    /// What is sent on the subscription's terms as they are now; `null` where its transform makes nothing, and where it goes in batches. The timestamp and the signatures are those of the last attempt, or of one that would be made now.
+    /// What is sent on the subscription's terms as they are now; `null` where its transform makes nothing, and where it
+    /// goes in batches. The timestamp and the signatures are those of the last attempt, or of one that would be made
+    /// now.
     request: Option<ShownRequest>,
     /// The first first.
     attempts: Vec<ShownAttempt>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::email::Direction;
 use domain::limits::DESCRIPTION_BYTES_MAX;
 use domain::{EmailId, Timestamp, UserId};
@@ -139,10 +139,8 @@ pub(crate) struct Fetched {
 pub(crate) async fn fetch_emails(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<Fetched>> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let user: Said<UserId> = fields.take_parsed("user_id");
     let user = access.narrow(user.value())?;
     let email_id = fields.take_text("email_id", DESCRIPTION_BYTES_MAX).value();

@@ -1,6 +1,7 @@
 //! Reading a JSON object field by field, so that everything that is wrong with it can be said at once.
 
 use axum::body::Body;
+use axum::extract::{FromRequest, Request};
 use domain::event::Json;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
@@ -60,6 +61,16 @@ impl<T> Said<T> {
             Self::Null => *current = default,
             Self::Value(value) => *current = value,
         }
+    }
+}
+
+/// A body that must be one JSON object. It is read once all other arguments of a handler are there.
+impl<S: Send + Sync> FromRequest<S> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self> {
+        let (parts, body) = request.into_parts();
+        Self::read(&parts.headers, body).await
     }
 }
 

@@ -6,10 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use domain::job::{self, Job};
 use domain::{JobId, Timestamp, UserId};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::list::{Listed, Params, page, parsed};
+use super::list::{Listed, OfUser, Params, page};
 use super::owned::OwnedJob;
 use crate::access::Bearer;
 use crate::app::App;
@@ -61,28 +61,13 @@ impl From<Job> for ShownJob {
     }
 }
 
-/// Which jobs.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct JobsQuery {
-    /// Whose.
-    #[serde(default, deserialize_with = "parsed")]
-    #[param(value_type = Option<String>)]
-    user_id: Option<UserId>,
-    /// At most so many, 1 to 200.
-    limit: Option<u32>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// List jobs, the newest first
-#[utoipa::path(get, path = "/api/jobs", tag = "Jobs", params(JobsQuery),
+#[utoipa::path(get, path = "/api/jobs", tag = "Jobs", params(OfUser),
     responses((status = 200, body = Listed<ShownJob>), (status = 403, body = Problem)))]
 pub(crate) async fn list_jobs(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    Params(query): Params<JobsQuery>,
+    Params(query): Params<OfUser>,
 ) -> Result<Json<Listed<ShownJob>>> {
     let page = page(query.limit, query.cursor.as_deref())?;
     let owner = access.narrow(query.user_id)?;

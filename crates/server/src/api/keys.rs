@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, State};
 use domain::limits::EVENT_TYPES_PER_SUBSCRIPTION_MAX;
 use domain::subscription::TypePattern;
 use domain::{KeyId, Timestamp, UserId};
@@ -72,10 +72,8 @@ pub(crate) fn make_key(name: String, user_id: Option<UserId>, now: Timestamp) ->
 pub(crate) async fn create_key(
     State(app): State<Arc<App>>,
     _: Operator,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<NewKey>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let name = fields.take_text("name", NAME_BYTES_MAX);
     let name = fields.need("name", name, "say what the key is for");
     let user_id = fields.take_parsed("user_id");
@@ -138,7 +136,8 @@ pub(crate) struct TokenTerms {
     /// How long it is good for, 1 to 86400.
     #[schema(default = 900)]
     ttl_seconds: Option<u32>,
-    /// The types of events that it opens streams of, and nothing else then; everything of the user's where it is left out.
+    /// The types of events that it opens streams of, and nothing else then; everything of the user's where it is left
+    /// out.
     types: Option<Vec<String>>,
 }
 
@@ -156,10 +155,8 @@ pub(crate) struct NewToken {
 pub(crate) async fn create_token(
     State(app): State<Arc<App>>,
     _: Operator,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<NewToken>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let user: Said<UserId> = fields.take_parsed("user_id");
     let expected = format!("a whole number from 1 to {TOKEN_TTL_SECONDS_MAX}");
     let ttl_seconds = fields.take("ttl_seconds", &expected, |seconds: i64| {

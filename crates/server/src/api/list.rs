@@ -3,18 +3,34 @@
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, extract::Query};
+use domain::UserId;
 use engine::realtime::Cursor;
 use http::HeaderName;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use store::{Page, Position};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::problem::{Problem, Result};
 
 const LIMIT: u32 = 50;
 const LIMIT_MAX: u32 = 200;
+
+/// Which part of a list of what users have.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct OfUser {
+    /// Whose.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    pub(crate) user_id: Option<UserId>,
+    /// At most so many, 1 to 200.
+    pub(crate) limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    pub(crate) cursor: Option<String>,
+}
 
 /// A piece of a list.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::conversation::{ContentType, Kind, Shown, Status};
 use domain::limits::{FILENAME_BYTES_MAX, MESSAGE_BYTES_MAX, METADATA_BYTES_MAX};
 use domain::{Access, ConversationId, MessageId, Timestamp};
@@ -130,10 +130,8 @@ pub(crate) async fn post_message(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
     OwnedConversation(stored): OwnedConversation,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<Shown>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let content = fields.take_text("content", MESSAGE_BYTES_MAX);
     let content = fields.need("content", content, "what is said?");
     let expected = "TEXT, IMAGE, VIDEO, DOCUMENT or AUDIO";
@@ -195,10 +193,8 @@ pub(crate) async fn change_message(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
     OwnedMessage(conversation, stored): OwnedMessage,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<Shown>> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let status = fields.take("status", "RECEIVED, PROCESSED or FAILED", Ok::<Status, String>);
     let status = fields.need("status", status, "what has become of it?");
     fields.finish()?;

@@ -139,7 +139,8 @@ pub(crate) struct CallbackQuery {
 
 /// Take a user's answer
 ///
-/// Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from that.
+/// Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from
+/// that.
 #[utoipa::path(get, path = "/api/oauth/{provider}/callback", tag = "Connections",
     params(("provider" = String, Path), CallbackQuery), security(()),
     responses((status = 200, body = ShownConnection), (status = 302), (status = 400, body = Problem),

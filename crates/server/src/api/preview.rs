@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::event::Json as Data;
 use domain::filter::Filter;
 use domain::subscription::Terms;
@@ -83,10 +83,8 @@ pub(crate) struct PreviewedRequest {
 pub(crate) async fn preview_request(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<Preview>> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let made_up =
         fields.take("event", "an event, such as {\"type\": \"task.created\", \"data\": {}}", Ok::<_, String>);
     let known = fields.take_parsed("event_id");

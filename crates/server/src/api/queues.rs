@@ -104,8 +104,8 @@ impl From<Leased> for LeasedEvent {
 
 /// Lease events from a queue
 ///
-/// A pull subscription feeds a queue. What is leased belongs to this worker until it completes or fails it, or the lease
-/// lapses. With `wait_seconds` the answer comes as soon as there is something.
+/// A pull subscription feeds a queue. What is leased belongs to this worker until it completes or fails it, or the
+/// lease lapses. With `wait_seconds` the answer comes as soon as there is something.
 #[utoipa::path(get, path = "/api/webhooks/events/pending", tag = "Queues", params(PullQuery),
     responses((status = 200, body = Pulled), (status = 404, body = Problem)))]
 pub(crate) async fn pull_events(

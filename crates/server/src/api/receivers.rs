@@ -25,8 +25,8 @@ pub(crate) struct ReceiverHealth {
     url: String,
     is_active: bool,
     paused: bool,
-    /// As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
-    /// `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+    /// As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left
+    /// alone. `half-open`: the next attempt tries it. `probing`: that attempt is under way.
     #[schema(value_type = String, example = "closed")]
     state: State,
     /// Failures in a row, as that node has counted them.

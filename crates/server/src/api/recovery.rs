@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::delivery::Status;
 use domain::job::{Action, Filter, Only};
 use domain::{Access, JobId, Timestamp};
@@ -37,10 +37,8 @@ pub(crate) async fn resend_event(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
     OwnedEvent(logged): OwnedEvent,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<ShownDelivery>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let id = fields.take_parsed("subscription_id");
     let id = fields.need("subscription_id", id, "who is to get it?");
     fields.finish()?;
@@ -65,7 +63,8 @@ pub(crate) struct Replaying {
     since: String,
     /// Received before; left out: up to now.
     until: Option<String>,
-    /// `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to it.
+    /// `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to
+    /// it.
     #[schema(default = "all")]
     only: Option<String>,
     /// Only count them.
@@ -87,8 +86,8 @@ pub(crate) struct Begun {
 /// Send past events to a subscription once more
 ///
 /// Events that came in within the span, and that the subscription wants by its types and filter as they are now. Each
-/// becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are counted;
-/// a job sends them.
+/// becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are
+/// counted; a job sends them.
 #[utoipa::path(post, path = "/api/webhooks/{id}/replay", tag = "Subscriptions", params(("id" = String, Path)),
     request_body = Replaying,
     responses((status = 200, description = "Counted, for `dry_run`", body = Begun),
@@ -97,10 +96,8 @@ pub(crate) struct Begun {
 pub(crate) async fn replay_events(
     State(app): State<Arc<App>>,
     OwnedSubscription(stored): OwnedSubscription,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<Begun>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let since = take_time(&mut fields, "since");
     let since = fields.need("since", since, "from when on?");
     let until = some(take_time(&mut fields, "until"));
@@ -131,7 +128,8 @@ pub(crate) struct Bulk {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it is what the document shows; the body is read field by field")]
 pub(crate) struct BulkFilter {
-    /// For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of those.
+    /// For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of
+    /// those.
     status: Option<String>,
     subscription_id: Option<String>,
     event_type: Option<String>,
@@ -154,10 +152,8 @@ pub(crate) struct BulkFilter {
 pub(crate) async fn change_deliveries(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<(StatusCode, Json<Begun>)> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let action = fields.take("action", "\"retry\" or \"cancel\"", Ok::<Action, String>);
     let action = fields.need("action", action, "\"retry\" or \"cancel\"?");
     let dry_run = take_dry_run(&mut fields);

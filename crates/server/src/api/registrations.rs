@@ -130,8 +130,8 @@ pub(crate) struct RegistrationBody {
 
 /// Register something
 ///
-/// Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
-/// tried again.
+/// Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go
+/// well is tried again.
 #[utoipa::path(post, path = "/api/connections/{id}/registrations", tag = "Connections",
     params(("id" = String, Path)), request_body = RegistrationBody,
     responses((status = 201, body = ShownRegistration), (status = 404, body = Problem), (status = 409, body = Problem),

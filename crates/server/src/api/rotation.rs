@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::Timestamp;
 use engine::keys::SigningKeys;
 use serde::Serialize;
@@ -51,10 +51,8 @@ pub(crate) struct RotatedSubscription {
 pub(crate) async fn rotate_secret(
     State(app): State<Arc<App>>,
     OwnedSubscription(mut stored): OwnedSubscription,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<RotatedSubscription>> {
-    let (parts, body) = request.into_parts();
-    let mut fields = Fields::read(&parts.headers, body).await?;
     let overlap = fields.take("overlap_hours", "a number from 0 to 720", |hours: f64| {
         let is_possible = (0.0..=OVERLAP_HOURS_MAX).contains(&hours);
         if is_possible { Ok(hours) } else { Err("must be a number from 0 to 720") }

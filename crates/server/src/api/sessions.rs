@@ -82,7 +82,8 @@ pub(crate) struct SignInQuery {
     code: Option<String>,
 }
 
-/// The sign-in page. A link with a code in its query signs in at once; where the code is no longer good the page says so.
+/// The sign-in page. A link with a code in its query signs in at once; where the code is no longer good the page says
+/// so.
 ///
 /// Only `GET` spends a code: what looks at links before people do asks with `HEAD`.
 pub(crate) async fn sign_in(

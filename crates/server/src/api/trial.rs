@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use domain::attempt::ErrorCode;
 use domain::delivery::Status;
 use domain::event::Json as Data;
@@ -46,11 +46,10 @@ pub(crate) struct Trial {
 pub(crate) async fn test_subscription(
     State(app): State<Arc<App>>,
     OwnedSubscription(stored): OwnedSubscription,
-    request: Request,
+    mut fields: Fields,
 ) -> Result<Json<Trial>> {
-    let (parts, body) = request.into_parts();
     // There is nothing to be said, and whoever says something is told.
-    Fields::read(&parts.headers, body).await?.finish()?;
+    fields.finish()?;
     let routes = app.engine.routes.current();
     let route = routes.get(stored.subscription.id).cloned();
     let route =

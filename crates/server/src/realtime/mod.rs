@@ -172,7 +172,8 @@ pub(crate) async fn send_frame(
     }
 }
 
-/// What a request for a stream has shown: a bearer, a token in its address, or a browser's session from one of our pages.
+/// What a request for a stream has shown: a bearer, a token in its address, or a browser's session from one of our
+/// pages.
 async fn admit(app: &App, headers: &HeaderMap, token: Option<&str>) -> Result<Option<Grant>> {
     let now = app.engine.clock.now();
     if let Some(token) = token.filter(|_| !headers.contains_key(http::header::AUTHORIZATION)) {

@@ -33,8 +33,8 @@ export interface paths {
         put?: never;
         /**
          * Connect an account
-         * @description With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected before
-         *     is authorised again and keeps its id.
+         * @description With tokens that are there already, or an account that Composio or Unipile holds. One that its user has connected
+         *     before is authorised again and keeps its id.
          */
         post: operations["create_connection"];
         delete?: never;
@@ -79,8 +79,8 @@ export interface paths {
         put?: never;
         /**
          * Register something
-         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go well is
-         *     tried again.
+         * @description Where it is registered already it is changed. The answer tells how it stands after the first try; what did not go
+         *     well is tried again.
          */
         post: operations["create_registration"];
         delete?: never;
@@ -121,8 +121,8 @@ export interface paths {
         put?: never;
         /**
          * Ask a connection's provider for what is new, now
-         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is that one.
-         *     A provider that wants to be left alone for a while is asked after that.
+         * @description The answer is a job, which ends with the poll; `done` counts the events that are new. Where one is under way it is
+         *     that one. A provider that wants to be left alone for a while is asked after that.
          */
         post: operations["sync_connection"];
         delete?: never;
@@ -532,7 +532,8 @@ export interface paths {
         };
         /**
          * Take a user's answer
-         * @description Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from that.
+         * @description Where the provider sends the browser back to. The state counts once, and where it belongs to one browser, only from
+         *     that.
          */
         get: operations["finish_authorization"];
         put?: never;
@@ -724,8 +725,8 @@ export interface paths {
         head?: never;
         /**
          * Change a source
-         * @description What is left out stays, and `null` clears a field. `secret` or `secrets` replace all secrets. `sender` and `verification`
-         *     take each other's place; what they are checked against must fit them.
+         * @description What is left out stays, and `null` clears a field. `secret` or `secrets` replace all secrets. `sender` and
+         *     `verification` take each other's place; what they are checked against must fit them.
          */
         patch: operations["change_source"];
         trace?: never;
@@ -929,8 +930,8 @@ export interface paths {
         };
         /**
          * Lease events from a queue
-         * @description A pull subscription feeds a queue. What is leased belongs to this worker until it completes or fails it, or the lease
-         *     lapses. With `wait_seconds` the answer comes as soon as there is something.
+         * @description A pull subscription feeds a queue. What is leased belongs to this worker until it completes or fails it, or the
+         *     lease lapses. With `wait_seconds` the answer comes as soon as there is something.
          */
         get: operations["pull_events"];
         put?: never;
@@ -1209,8 +1210,8 @@ export interface paths {
         /**
          * Send past events to a subscription once more
          * @description Events that came in within the span, and that the subscription wants by its types and filter as they are now. Each
-         *     becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are counted;
-         *     a job sends them.
+         *     becomes a delivery of its own, with all its attempts, and keeps its `webhook-id`. The answer comes once they are
+         *     counted; a job sends them.
          */
         post: operations["replay_events"];
         delete?: never;
@@ -1418,7 +1419,10 @@ export interface components {
             event_type?: string | null;
             /** @description Made at or after. */
             since?: string | null;
-            /** @description For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of those. */
+            /**
+             * @description For `retry`: `failed` (where it is left out) or `cancelled`. For `cancel`: one that is open; left out: all of
+             *     those.
+             */
             status?: string | null;
             subscription_id?: string | null;
             /** @description Made before. */
@@ -1437,8 +1441,8 @@ export interface components {
         /** @description What the owner of a conversation sets. What is left out stays, `null` clears. */
         ConfigBody: {
             /**
-             * @description Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each; ten
-             *     at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
+             * @description Is called for each message that is made or processed: three retries, after 4, 8 and 10 seconds; 30 seconds each;
+             *     ten at once and a hundred a minute. It is signed like a subscription, whose id has the conversation's digits:
              *     `rotate-secret` gives its secret.
              * @example https://example.com/callback
              */
@@ -1607,8 +1611,8 @@ export interface components {
                 opens_at?: string | null;
                 paused: boolean;
                 /**
-                 * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
-                 *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+                 * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left
+                 *     alone. `half-open`: the next attempt tries it. `probing`: that attempt is under way.
                  * @example closed
                  */
                 state: string;
@@ -2177,8 +2181,8 @@ export interface components {
             opens_at?: string | null;
             paused: boolean;
             /**
-             * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left alone.
-             *     `half-open`: the next attempt tries it. `probing`: that attempt is under way.
+             * @description As the node that answers has found it. `closed`: it is called. `open`: it failed ten times in a row and is left
+             *     alone. `half-open`: the next attempt tries it. `probing`: that attempt is under way.
              * @example closed
              */
             state: string;
@@ -2206,7 +2210,8 @@ export interface components {
              */
             dry_run: boolean | null;
             /**
-             * @description `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to it.
+             * @description `all` that the subscription wants, what has `failed` and was not sent anew, or what is `missing`: never owed to
+             *     it.
              * @default all
              */
             only: string | null;
@@ -2703,13 +2708,13 @@ export interface components {
         ShownSettings: {
             /**
              * Format: int32
-             * @description How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only when
-             *     somebody asks for it.
+             * @description How often the provider is asked for what is new, in seconds, in the place of `poll.<provider>_seconds`; 0: only
+             *     when somebody asks for it.
              */
             poll_seconds?: number | null;
             /**
-             * @description Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked for;
-             *     it usually is.
+             * @description Whether what belongs to the account itself, such as the watch of a mailbox, is registered without being asked
+             *     for; it usually is.
              */
             push?: boolean | null;
         };
@@ -2853,8 +2858,8 @@ export interface components {
              */
             sender?: string | null;
             /**
-             * @description Whose events come in here. A user's key may leave it out; with the admin key, left out or `null` means nobody's in
-             *     particular.
+             * @description Whose events come in here. A user's key may leave it out; with the admin key, left out or `null` means nobody's
+             *     in particular.
              */
             user_id?: string | null;
             /** @description How any other sender signs. */
@@ -2886,8 +2891,8 @@ export interface components {
             /** @description What events must hold, beyond being of one of the types: an object of paths and conditions. */
             filter?: Record<string, unknown> | null;
             /**
-             * @description Headers beside ours: at most 32, with 4 KiB in all. Those that say how a request travels and those that begin with
-             *     `webhook-` or `X-Webhook-` are ours.
+             * @description Headers beside ours: at most 32, with 4 KiB in all. Those that say how a request travels and those that begin
+             *     with `webhook-` or `X-Webhook-` are ours.
              */
             headers?: Record<string, unknown> | null;
             /** @default true */
@@ -2899,9 +2904,9 @@ export interface components {
              */
             max_concurrency: number | null;
             /**
-             * @description A path into the event. Deliveries of events that hold the same there go one after another, in the order of the log;
-             *     one that is to be retried holds those behind it back. Where an event holds nothing there its delivery waits for no
-             *     other.
+             * @description A path into the event. Deliveries of events that hold the same there go one after another, in the order of the
+             *     log; one that is to be retried holds those behind it back. Where an event holds nothing there its delivery waits
+             *     for no other.
              * @example data.customer.id
              */
             ordering_key?: string | null;
@@ -2927,7 +2932,10 @@ export interface components {
              *     seconds.
              */
             retry_policy: Record<string, unknown>;
-            /** @description A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one is made. */
+            /**
+             * @description A secret that receivers know already: `whsec_` and 24 to 64 bytes, or the `whsk_` of a key pair. Without it one
+             *     is made.
+             */
             secret?: string | null;
             /**
              * @description `standard`, or `ed25519` for asymmetric signatures.
@@ -2974,7 +2982,10 @@ export interface components {
              * @default 900
              */
             ttl_seconds: number | null;
-            /** @description The types of events that it opens streams of, and nothing else then; everything of the user's where it is left out. */
+            /**
+             * @description The types of events that it opens streams of, and nothing else then; everything of the user's where it is left
+             *     out.
+             */
             types?: string[] | null;
             /** @description Whose things it opens. */
             user_id: string;
