@@ -24,18 +24,25 @@ async fn a_thousand_tokens_are_refreshed_once_each_though_a_node_dies_half_way()
     let world = World::start().await;
     let (one, other) = (world.node().await, world.node().await);
     let expires_at = in_an_hour(&world);
-    let mut ids = Vec::new();
-    for number in 0..1_000 {
+    let (mut ids, half) = (Vec::new(), 500);
+    for number in 0..half {
         ids.push(world.connect(&one.connections, "github", &format!("octo-{number}"), expires_at).await);
     }
     world.pass(HOUR - 600);
-    world.sandbox.world().hold_after(500);
     let refresh = |node: &engine::Engine| {
         let connections = Arc::clone(&node.connections);
         tokio::spawn(async move { connections.refresh_all().await })
     };
+    for node in [refresh(&one), refresh(&other)] {
+        soon(node).await.unwrap().unwrap();
+    }
+    assert_eq!(world.sandbox.world().refreshes("github").len(), half);
+    for number in half..1_000 {
+        ids.push(world.connect(&one.connections, "github", &format!("octo-{number}"), expires_at).await);
+    }
+    world.sandbox.world().hold_after(0);
     let (dying, living) = (refresh(&one), refresh(&other));
-    // Each has eight under way, which the provider has not acted on.
+    // Each has claimed eight, and the provider has acted on none of them.
     soon(world.sandbox.world().held(16)).await;
     dying.abort();
     soon(world.sandbox.world().held(8)).await;
