@@ -368,6 +368,10 @@ describe("the dashboard", () => {
       "/event-types", "/event-types/github.push", "/event-types?new=1", "/keys", "/keys?new=1", "/nowhere",
     ];
     const open = (role, name) => (page) => page.getByRole(role, { name, exact: true }).first().click();
+    const rotate = (name, act) => async (page) => {
+      await open("button", name)(page);
+      await page.getByRole("dialog").getByRole("button", { name: act, exact: true }).click();
+    };
     const connection = (await program.ask("GET", "/api/connections")).data.find(({ provider }) => provider == "github").id;
     const panels = [
       [`/subscriptions/${sample.subscriptions[3].id}`, open("button", "Edit"), "Edit the subscription"],
@@ -377,6 +381,8 @@ describe("the dashboard", () => {
       [`/events/${await first("/api/events?type=github.push")}`, open("button", "Resend…"), "Resend"],
       ["/deliveries?status=failed", open("button", "Retry all…"), "Retry many deliveries"],
       [`/sources/${await first("/api/sources")}`, open("button", "New address"), "A new address"],
+      [`/subscriptions/${sample.subscriptions[3].id}`, rotate("Rotate secret", "Rotate"), "The signing secret"],
+      [`/sources/${await first("/api/sources")}`, rotate("New address", "Create"), "Its address"],
       [`/connections/${connection}`, open("button", "Settings…"), "Settings of the connection"],
       [`/connections/${connection}`, open("button", "Register…"), "Register at github"],
       [`/connections/${connection}`, open("button", "Remove"), "Remove the connection?"],
