@@ -89,8 +89,8 @@ pub enum StaleLease {
     /// The deadline has passed; the delivery is, or soon will be, somebody else's.
     #[error("the lease ended at {0}")]
     Lapsed(Timestamp),
-    /// The token is of an earlier lease.
-    #[error("the delivery is held under another lease")]
+    /// The token is of an earlier lease, or of one under which the delivery was settled.
+    #[error("the delivery is not held under this lease any more")]
     Superseded,
 }
 

@@ -188,8 +188,9 @@ async fn token(parts: &Parts, body: Body) -> Result<(String, Fields)> {
 const TOKEN_BYTES_MAX: usize = 256;
 
 fn stale(stale: StaleLease) -> Problem {
-    let detail =
-        format!("{stale}; what was done under it does not count, and the event may come to another worker");
+    let detail = format!(
+        "{stale}; unless it was settled under it before, the work does not count, and the event may come to another worker"
+    );
     Problem::conflict("stale_lease", detail)
 }
 
