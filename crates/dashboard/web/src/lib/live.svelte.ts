@@ -15,7 +15,7 @@ class Clock {
 export const clock = new Clock();
 
 /** How often what has come in is handed on: a busy stream does not have the page redrawn for each event. */
-const HANDED_ON_EVERY_MS = 250;
+const HANDED_ON_EVERY_MS = 100;
 
 /** The one stream of the page. It is there while somebody is signed in. */
 class Live {
