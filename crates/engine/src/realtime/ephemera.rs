@@ -1,6 +1,6 @@
 //! Rooms: where the connections of one user hear that there is something new, and what is passed on without being kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,15 +67,17 @@ struct Within {
     /// Whispers so far, and the newest of them.
     whispered: u64,
     whispers: VecDeque<Arc<Whisper>>,
-    /// By the connections' names.
-    lines: HashMap<u64, Arc<Line>>,
+    /// By when they came. What was made one after another lies side by side in memory, ours and the system's, so that to go
+    /// round in that order is a good deal faster.
+    lines: BTreeMap<u64, Arc<Line>>,
+    entered: u64,
 }
 
 impl Default for Within {
     fn default() -> Self {
         let none = Position::START;
         let marks = Marks { latest: none, before: none, from: none };
-        Self { marks, whispered: 0, whispers: VecDeque::new(), lines: HashMap::new() }
+        Self { marks, whispered: 0, whispers: VecDeque::new(), lines: BTreeMap::new(), entered: 0 }
     }
 }
 
@@ -156,6 +158,8 @@ pub(crate) struct Seat {
     is_own: bool,
     clock: Arc<dyn Clock>,
     line: Arc<Line>,
+    /// The line's place in the room.
+    number: u64,
     /// Whispers of the room that have been heard, or were there before.
     heard: u64,
 }
@@ -178,7 +182,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.room.within().lines.remove(&self.line.connection);
+        self.room.within().lines.remove(&self.number);
         self.line.hang_up();
         self.rooms.leave(self.user.as_ref(), self.is_own, self.clock.elapsed());
     }
@@ -203,10 +207,12 @@ impl Rooms {
             None => Arc::clone(&self.everyone),
             Some(user) => self.enter_user(user, own_max)?,
         };
-        let heard = {
+        let (number, heard) = {
             let mut within = room.within();
-            within.lines.insert(line.connection, Arc::clone(line));
-            within.whispered
+            within.entered += 1;
+            let number = within.entered;
+            within.lines.insert(number, Arc::clone(line));
+            (number, within.whispered)
         };
         Some(Seat {
             rooms: Arc::clone(self),
@@ -215,6 +221,7 @@ impl Rooms {
             is_own: own_max.is_some(),
             clock: Arc::clone(clock),
             line: Arc::clone(line),
+            number,
             heard,
         })
     }
