@@ -20,6 +20,7 @@
 )]
 
 pub mod api;
+pub mod audience;
 pub mod bare;
 pub mod crash;
 pub mod github;

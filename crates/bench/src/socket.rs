@@ -94,8 +94,13 @@ impl Socket {
 
     /// Reads on until the next event.
     pub async fn event(&mut self) -> Result<()> {
-        while !self.frame().await?.starts_with(br#"{"t":"event""#) {}
+        while !is_event(self.frame().await?) {}
         Ok(())
+    }
+
+    /// The connection, and what has been read of it and not been looked at.
+    pub(crate) fn into_parts(mut self) -> Result<(std::net::TcpStream, Vec<u8>)> {
+        Ok((self.stream.into_std()?, self.incoming.split_off(self.read)))
     }
 
     /// By way of a buffer that all share: one of its own would have to be as large as what comes, or be read into
@@ -218,8 +223,13 @@ fn take_chunk(raw: &mut Vec<u8>) -> Result<Option<Vec<u8>>> {
     Ok(Some(chunk))
 }
 
+/// Whether a text shows an event.
+pub(crate) fn is_event(text: &[u8]) -> bool {
+    text.starts_with(br#"{"t":"event""#)
+}
+
 /// The first whole frame: its opcode, and where its payload begins and ends.
-fn frame_in(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+pub(crate) fn frame_in(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (&first, &second) = (bytes.first()?, bytes.get(1)?);
     let (length, from) = match second & 0x7f {
         126 => (u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)), 4),

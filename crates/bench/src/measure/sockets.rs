@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::cost::Meter;
 use super::report::{Number, Row, Target};
 use super::{Site, progress};
+use crate::audience::Audience;
 use crate::machine::resident_mib;
 use crate::program::ADMIN_KEY;
 use crate::socket::Socket;
@@ -46,12 +47,12 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
 }
 
 /// Opens so many streams after `cursor`, and has each done with as `then` says.
-async fn open<F: Future<Output = Result<()>> + Send + 'static>(
+async fn open<T: Send + 'static, F: Future<Output = Result<T>> + Send + 'static>(
     site: &Site<'_>,
     count: usize,
     cursor: &str,
     then: impl Fn(Socket) -> F + Clone + Send + 'static,
-) -> Result<JoinSet<Result<()>>> {
+) -> Result<JoinSet<Result<T>>> {
     let opening = Arc::new(Semaphore::new(OPENING_MAX));
     let (opened, mut all_opened) = mpsc::channel(OPENING_MAX);
     let mut streams = JoinSet::new();
@@ -68,10 +69,19 @@ async fn open<F: Future<Output = Result<()>> + Send + 'static>(
     drop(opened);
     let none: Option<()> = timeout(ARRIVE_WITHIN, all_opened.recv()).await.context("not all were let in")?;
     ensure!(none.is_none(), "nobody says anything there");
-    if let Some(failed) = streams.try_join_next() {
-        failed??;
-    }
     Ok(streams)
+}
+
+/// What became of each.
+async fn all<T: 'static>(mut streams: JoinSet<Result<T>>) -> Result<Vec<T>> {
+    let all = async {
+        let mut ended = Vec::with_capacity(streams.len());
+        while let Some(stream) = streams.join_next().await {
+            ended.push(stream??);
+        }
+        anyhow::Ok(ended)
+    };
+    timeout(ARRIVE_WITHIN, all).await.context("not everything has arrived")?
 }
 
 async fn publish(site: &Site<'_>, count: usize) -> Result<()> {
@@ -84,19 +94,13 @@ async fn hold(site: &Site<'_>, count: usize) -> Result<Vec<Row>> {
     let process_id = site.program.process_id()?;
     sleep(REST).await;
     let before = resident_mib(process_id)?;
-    let mut streams = open(site, count, "now", |mut socket| async move { socket.event().await }).await?;
+    let streams = open(site, count, "now", |mut socket| async move { socket.event().await }).await?;
     sleep(REST).await;
     let each_kib = (resident_mib(process_id)? - before) * 1_024.0 / count as f64;
     progress(site.engine, &format!("{count} sockets held, {each_kib:.1} KiB each"));
     // They are held only if each of them still hears of something.
     publish(site, 1).await?;
-    let all = async {
-        while let Some(heard) = streams.join_next().await {
-            heard??;
-        }
-        anyhow::Ok(())
-    };
-    timeout(ARRIVE_WITHIN, all).await.context("not all have heard of it")??;
+    all(streams).await?;
     let (key, name) = (site.engine.key(), site.engine.name());
     Ok(vec![
         Row::new(format!("sockets_held_{key}"), format!("sockets held, {name}"), count as f64, "")
@@ -106,47 +110,24 @@ async fn hold(site: &Site<'_>, count: usize) -> Result<Vec<Row>> {
     ])
 }
 
-/// Waits for what each stream says each time that it has read what it was to.
-async fn gather(arrivals: &mut mpsc::Receiver<Instant>, count: usize) -> Result<Vec<Instant>> {
-    let all = async {
-        let mut arrived = Vec::with_capacity(count);
-        while arrived.len() < count {
-            arrived.push(arrivals.recv().await.context("the streams have ended")?);
-        }
-        anyhow::Ok(arrived)
-    };
-    timeout(ARRIVE_WITHIN, all).await.context("not everything has arrived")?
+/// Streams that are listened to in rounds of so many events.
+async fn audience(site: &Site<'_>, count: usize, every: usize) -> Result<Audience> {
+    let sockets = all(open(site, count, "now", |socket| async { Ok(socket) }).await?).await?;
+    Audience::of(sockets, every)
 }
 
-/// Streams that tell whenever they have read so many events.
-async fn telling(
-    site: &Site<'_>,
-    count: usize,
-    every: usize,
-) -> Result<(JoinSet<Result<()>>, mpsc::Receiver<Instant>)> {
-    let (tell, arrivals) = mpsc::channel(count);
-    let read = move |mut socket: Socket| {
-        let tell = tell.clone();
-        async move {
-            loop {
-                for _ in 0..every {
-                    socket.event().await?;
-                }
-                tell.send(Instant::now()).await?;
-            }
-        }
-    };
-    Ok((open(site, count, "now", read).await?, arrivals))
+async fn round(audience: &mut Audience) -> Result<Vec<Instant>> {
+    timeout(ARRIVE_WITHIN, audience.round()).await.context("not everything has arrived")?
 }
 
 async fn fan_out(site: &Site<'_>, count: usize) -> Result<Row> {
-    let (_streams, mut arrivals) = telling(site, count, FAN_OUT_EVENTS).await?;
+    let mut audience = audience(site, count, FAN_OUT_EVENTS).await?;
     let meter = Meter::start(site.program.process_id()?)?;
     let began = Instant::now();
     let mut frames = 0;
     while began.elapsed() < site.options.phase() {
         publish(site, FAN_OUT_EVENTS).await?;
-        gather(&mut arrivals, count).await?;
+        round(&mut audience).await?;
         frames += count * FAN_OUT_EVENTS;
     }
     let per_second = frames as f64 / began.elapsed().as_secs_f64();
@@ -162,13 +143,13 @@ async fn fan_out(site: &Site<'_>, count: usize) -> Result<Row> {
 }
 
 async fn broadcast(site: &Site<'_>, count: usize) -> Result<Row> {
-    let (_streams, mut arrivals) = telling(site, count, 1).await?;
+    let mut audience = audience(site, count, 1).await?;
     let mut took = Histogram::<u64>::new_with_max(MICROSECONDS_MAX, 3)?;
     let meter = Meter::start(site.program.process_id()?)?;
     for _ in 0..BROADCASTS {
         let began = Instant::now();
         publish(site, 1).await?;
-        for arrived in gather(&mut arrivals, count).await? {
+        for arrived in round(&mut audience).await? {
             took.saturating_record((arrived - began).as_micros() as u64);
         }
     }
@@ -196,14 +177,7 @@ async fn resume(site: &Site<'_>, count: usize) -> Result<Row> {
         }
         Ok(())
     };
-    let mut streams = open(site, count, &cursor, catch_up).await?;
-    let all = async {
-        while let Some(caught_up) = streams.join_next().await {
-            caught_up??;
-        }
-        anyhow::Ok(())
-    };
-    timeout(ARRIVE_WITHIN, all).await.context("not all have caught up")??;
+    all(open(site, count, &cursor, catch_up).await?).await?;
     let seconds = began.elapsed().as_secs_f64();
     progress(site.engine, "resuming measured");
     let (key, name) = (site.engine.key(), site.engine.name());
