@@ -3,8 +3,9 @@
 //! To wake a task for each of ten thousand connections costs as much as to send to them. So whoever has caught up, and whose
 //! client takes what it is sent, is served by whoever goes round; the connection's own task sees to the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLockReadGuard};
 
+use domain::Timestamp;
 use tokio::task::JoinSet;
 
 use super::ephemera::Marks;
@@ -12,7 +13,7 @@ use super::frame::Frame;
 use super::line::Line;
 use super::metrics::Figures;
 use super::session::Moment;
-use super::tail::Tail;
+use super::tail::{Ring, Tail};
 use crate::clock::Clock;
 use crate::limits::LINES_PER_SLICE;
 
@@ -49,9 +50,15 @@ impl Crier {
     }
 
     fn serve(&self, rung: &[Rung]) {
+        let mut turn = self.turn();
         for (line, marks) in rung {
-            line.serve(*marks, self);
+            line.serve(*marks, &mut turn);
         }
+        self.count_events(turn.tally);
+    }
+
+    pub(super) fn turn(&self) -> Turn<'_> {
+        Turn { now: self.moment(), news: self.tail.read(), tally: Tally::default() }
     }
 
     pub(super) fn moment(&self) -> Moment {
@@ -65,20 +72,47 @@ impl Crier {
         }
     }
 
-    /// Counts frames that are events.
-    pub(super) fn count_events(&self, frames: &[Frame], was_behind: bool) {
-        let events = frames.len() as u64;
-        self.figures.events.inc_by(events);
+    /// Counts frames that are events, and how long they have taken until now.
+    pub(super) fn count_events(&self, tally: Tally) {
+        let live = tally.received_at.len() as u64;
+        self.figures.events.inc_by(live + tally.replayed);
+        self.figures.replayed.inc_by(tally.replayed);
+        let now = self.clock.now();
+        for received_at in tally.received_at {
+            self.figures.append_to_socket.observe(now.since(received_at).as_secs_f64());
+        }
+    }
+}
+
+/// What those who are served in one go have in common. What all threads share is asked for once, since each time it has to come
+/// over from another core; and a turn is too short for the time to matter that passes meanwhile.
+#[derive(Debug)]
+pub(super) struct Turn<'c> {
+    pub(super) now: Moment,
+    pub(super) news: RwLockReadGuard<'c, Ring>,
+    pub(super) tally: Tally,
+}
+
+/// Events that were shown and have yet to be counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Shown to who had been behind.
+    replayed: u64,
+    /// When the others came in.
+    received_at: Vec<Timestamp>,
+}
+
+impl Tally {
+    /// Adds what was shown in `frames`.
+    pub(super) fn add(&mut self, frames: &[Frame], was_behind: bool) {
         if was_behind {
-            self.figures.replayed.inc_by(events);
+            self.replayed += frames.len() as u64;
             return;
         }
-        let now = self.clock.now();
-        for frame in frames {
-            if let Frame::Event { entry, .. } = frame {
-                let took = now.since(entry.event.received_at);
-                self.figures.append_to_socket.observe(took.as_secs_f64());
-            }
-        }
+        let received_at = |frame: &Frame| match frame {
+            Frame::Event { entry, .. } => Some(entry.event.received_at),
+            _ => None,
+        };
+        self.received_at.extend(frames.iter().filter_map(received_at));
     }
 }

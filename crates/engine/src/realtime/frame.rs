@@ -1,5 +1,6 @@
 //! What is said on a stream: frames, each a JSON object whose `t` says which.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,11 +133,11 @@ impl Frame {
 
     /// As it is sent.
     #[must_use]
-    pub fn to_json(&self) -> Bytes {
+    pub fn to_json(&self) -> Cow<'_, Bytes> {
         match self {
             // Nearly all frames are these, and are written once for all connections.
             Self::Event { previous, entry, .. } => entry.frame(*previous),
-            other => other.to_text().into(),
+            other => Cow::Owned(other.to_text().into()),
         }
     }
 
@@ -359,12 +360,12 @@ mod tests {
         let cursor = Cursor(Position(1));
         let ready = Frame::Ready { connection: 2, cursor, heartbeat: Duration::from_secs(25) };
         assert_eq!(
-            ready.to_json(),
+            ready.to_text(),
             r#"{"t":"ready","connection":"cnn_0000000000000002","cursor":"cur_0000000000000001","heartbeat_seconds":25}"#
         );
-        assert_eq!(Frame::Bye(Bye::Slow).to_json(), r#"{"t":"bye","code":"slow","retry":true}"#);
+        assert_eq!(Frame::Bye(Bye::Slow).to_text(), r#"{"t":"bye","code":"slow","retry":true}"#);
         assert_eq!(
-            Frame::Reset(Lost::Expired, cursor).to_json(),
+            Frame::Reset(Lost::Expired, cursor).to_text(),
             r#"{"t":"reset","reason":"expired","cursor":"cur_0000000000000001"}"#
         );
     }

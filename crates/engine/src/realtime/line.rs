@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::crier::Crier;
+use super::crier::{Crier, Tally, Turn};
 use super::ephemera::Marks;
 use super::frame::{Bye, Frame};
-use super::session::Session;
+use super::session::{Moment, Session};
 use super::stream::End;
 use super::tail::{Ahead, Tail};
 
@@ -76,14 +76,14 @@ impl Line {
     }
 
     /// Shows what is new as long as nothing has to be waited for; otherwise it rings for the connection's own task.
-    pub(super) fn serve(&self, marks: Marks, crier: &Crier) {
-        if !self.show_at_once(marks, crier) {
+    pub(super) fn serve(&self, marks: Marks, turn: &mut Turn<'_>) {
+        if !self.show_at_once(marks, turn) {
             self.ring();
         }
     }
 
     /// Whether all that is new was shown.
-    fn show_at_once(&self, marks: Marks, crier: &Crier) -> bool {
+    fn show_at_once(&self, marks: Marks, turn: &mut Turn<'_>) -> bool {
         let mut session = self.session();
         if !session.has_caught_up() || !self.is_clear() {
             // Its own task is about it already, or is now.
@@ -92,18 +92,20 @@ impl Line {
         if !session.is_behind(marks) {
             return true;
         }
-        if session.has_expired(crier.moment()) {
+        if session.has_expired(turn.now) {
             return false;
         }
-        let Some(ahead) = crier.tail.after(session.position(), session.scope()) else { return false };
-        matches!(self.send_ahead(&mut session, ahead, crier), Ok(None | Some(Sent::Whole)))
-            && session.has_caught_up()
+        let Some(ahead) = turn.news.after(session.position(), session.scope()) else { return false };
+        let sent = self.send_ahead(&mut session, ahead, turn.now, &mut turn.tally);
+        matches!(sent, Ok(None | Some(Sent::Whole))) && session.has_caught_up()
     }
 
     /// What the tail holds ahead; `None` where it does not go back so far.
     pub(super) fn look_ahead(&self, tail: &Tail) -> Option<Ahead> {
+        // The tail first, as whoever goes round does.
+        let news = tail.read();
         let session = self.session();
-        tail.after(session.position(), session.scope())
+        news.after(session.position(), session.scope())
     }
 
     /// Shows what lies ahead; `None` where that is nothing of this connection's.
@@ -111,17 +113,26 @@ impl Line {
     /// # Errors
     /// The client has gone.
     pub(super) fn show(&self, ahead: Ahead, crier: &Crier) -> Result<Option<Sent>, Gone> {
-        self.send_ahead(&mut self.session(), ahead, crier)
+        let mut tally = Tally::default();
+        let sent = self.send_ahead(&mut self.session(), ahead, crier.moment(), &mut tally)?;
+        crier.count_events(tally);
+        Ok(sent)
     }
 
-    fn send_ahead(&self, session: &mut Session, ahead: Ahead, crier: &Crier) -> Result<Option<Sent>, Gone> {
+    fn send_ahead(
+        &self,
+        session: &mut Session,
+        ahead: Ahead,
+        now: Moment,
+        tally: &mut Tally,
+    ) -> Result<Option<Sent>, Gone> {
         let was_behind = !session.has_caught_up();
-        let frames = session.show(ahead, crier.moment());
+        let frames = session.show(ahead, now);
         if frames.is_empty() {
             return Ok(None);
         }
         let sent = self.outlet.send(&frames)?;
-        crier.count_events(&frames, was_behind);
+        tally.add(&frames, was_behind);
         Ok(Some(sent))
     }
 
@@ -159,7 +170,6 @@ impl Line {
         use rand::RngExt as _;
         use store::Position;
 
-        use super::session::Moment;
         use super::{From, Grant};
 
         let connection = crate::chance::rng().random();
@@ -248,7 +258,8 @@ mod tests {
             let (position, event) =
                 (Position(self.cried), Arc::new(event("a.b", Timestamp::from_seconds(1))));
             self.crier.tail.push(vec![Arc::new(Entry::from(Logged { position, event }))], position);
-            self.line.serve(Marks { latest: position, before, from: before }, &self.crier);
+            let marks = Marks { latest: position, before, from: before };
+            self.line.serve(marks, &mut self.crier.turn());
             self.line.rung().now_or_never().is_some()
         }
     }

@@ -1,5 +1,6 @@
 //! The newest events, in memory: what all connections that are not behind read from.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -33,11 +34,15 @@ impl From<Logged> for Entry {
 impl Entry {
     /// The frame that shows it to a connection that has read up to `previous`. Nearly all have read up to the same, and share
     /// what is written for the first of them; of the others each gets the same event in a frame of its own.
-    pub(crate) fn frame(&self, previous: Cursor) -> Bytes {
+    pub(crate) fn frame(&self, previous: Cursor) -> Cow<'_, Bytes> {
         let write = |event: &[u8]| frame_of(Cursor(self.position), previous, event);
         let (after, shared) =
             self.frame.get_or_init(|| (previous, write(event_json(&self.event).as_bytes())));
-        if *after == previous { shared.clone() } else { write(&shared[HEAD_BYTES..shared.len() - 1]) }
+        if *after == previous {
+            Cow::Borrowed(shared)
+        } else {
+            Cow::Owned(write(&shared[HEAD_BYTES..shared.len() - 1]))
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -107,9 +112,9 @@ pub(crate) struct Tail {
     ring: RwLock<Ring>,
 }
 
-/// Every event after `floor` up to `end` is here.
+/// What is in it: every event after `floor` up to `end`.
 #[derive(Debug)]
-struct Ring {
+pub(crate) struct Ring {
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
     floor: Position,
@@ -125,24 +130,6 @@ impl Tail {
     /// Up to where it goes.
     pub(crate) fn end(&self) -> Position {
         self.read().end
-    }
-
-    /// What of the events after `position` the scope shows, as many as are sent together; `None` where some of them are not
-    /// here any more.
-    pub(crate) fn after(&self, position: Position, scope: &Scope) -> Option<Ahead> {
-        let ring = self.read();
-        if position < ring.floor {
-            return None;
-        }
-        let first = ring.entries.partition_point(|entry| entry.position <= position);
-        let mut batch = Batch::default();
-        for entry in ring.entries.range(first..) {
-            if scope.shows(&entry.event) && !batch.take(entry) {
-                return Some(Ahead { entries: batch.entries, to: batch.to.max(position), is_all: false });
-            }
-            batch.to = entry.position;
-        }
-        Some(Ahead { entries: batch.entries, to: ring.end.max(position), is_all: true })
     }
 
     /// Adds the events after its end, up to `end`.
@@ -164,8 +151,28 @@ impl Tail {
         *ring = Ring { entries: VecDeque::new(), bytes: 0, floor: end, end };
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Ring> {
+    /// What is in it, which stays as it is meanwhile.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Ring> {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ring {
+    /// What of the events after `position` the scope shows, as many as are sent together; `None` where some of them are not
+    /// here any more.
+    pub(crate) fn after(&self, position: Position, scope: &Scope) -> Option<Ahead> {
+        if position < self.floor {
+            return None;
+        }
+        let first = self.entries.partition_point(|entry| entry.position <= position);
+        let mut batch = Batch::default();
+        for entry in self.entries.range(first..) {
+            if scope.shows(&entry.event) && !batch.take(entry) {
+                return Some(Ahead { entries: batch.entries, to: batch.to.max(position), is_all: false });
+            }
+            batch.to = entry.position;
+        }
+        Some(Ahead { entries: batch.entries, to: self.end.max(position), is_all: true })
     }
 }
 

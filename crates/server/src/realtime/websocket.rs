@@ -1,5 +1,6 @@
 //! WebSockets (RFC 6455).
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -336,8 +337,8 @@ impl Wire for Socket {
 }
 
 /// What is said of a frame.
-enum Said {
-    Text(Bytes),
+enum Said<'f> {
+    Text(Cow<'f, Bytes>),
     Ping,
 }
 
@@ -349,10 +350,11 @@ impl Dialect {
             match self.write(frame) {
                 Some(Said::Text(text)) if text.len() > COPIED_BYTES_MAX => {
                     write_head(&mut copied, OpCode::Data(Data::Text), text.len());
-                    pieces.extend([std::mem::take(&mut copied).into(), text]);
+                    pieces.extend([std::mem::take(&mut copied).into(), text.into_owned()]);
                 }
                 Some(Said::Text(text)) => {
-                    copied.reserve(HEAD_BYTES_MAX + text.len());
+                    // Mostly it is the only one, and what has no room to spare is shared without another allocation.
+                    copied.reserve_exact(head_bytes(text.len()) + text.len());
                     write_head(&mut copied, OpCode::Data(Data::Text), text.len());
                     copied.extend_from_slice(&text);
                 }
@@ -367,14 +369,15 @@ impl Dialect {
     }
 
     /// A frame as it is sent; `None` where it is not.
-    fn write(self, frame: &Frame) -> Option<Said> {
+    fn write(self, frame: &Frame) -> Option<Said<'_>> {
         match (self, frame) {
             (Self::Frames, frame) => Some(Said::Text(frame.to_json())),
             (Self::Messages, Frame::Event { entry, .. }) => {
                 let event_type = entry.event.event_type.as_str();
                 let (_, kind) = MESSAGES.iter().find(|(name, _)| *name == event_type)?;
                 let data = entry.event.data.as_str();
-                Some(Said::Text(format!(r#"{{"type":"{kind}","data":{data}}}"#).into()))
+                let envelope = format!(r#"{{"type":"{kind}","data":{data}}}"#);
+                Some(Said::Text(Cow::Owned(envelope.into())))
             }
             // Browsers answer it by themselves.
             (Self::Messages, Frame::Heartbeat(_)) => Some(Said::Ping),
@@ -383,8 +386,10 @@ impl Dialect {
     }
 }
 
-/// Bytes of what comes before a text.
-const HEAD_BYTES_MAX: usize = 10;
+/// Bytes of what comes before a text of this length.
+fn head_bytes(length: usize) -> usize {
+    FrameHeader::default().len(length as u64)
+}
 
 fn write_head(to: &mut Vec<u8>, opcode: OpCode, length: usize) {
     let head = FrameHeader { opcode, ..FrameHeader::default() };

@@ -138,7 +138,7 @@ proptest! {
                 }
                 Step::Store(limit) => { let ahead = read(after, limit); session.show(ahead, at(0)) }
                 Step::Tail => {
-                    let ahead = tail.after(after, session.scope()).unwrap();
+                    let ahead = tail.read().after(after, session.scope()).unwrap();
                     session.show(ahead, at(0))
                 }
                 Step::Silence => {
@@ -193,7 +193,7 @@ proptest! {
             let _rung = rooms.ring(&batch, from);
             if looks {
                 while session.is_behind(seat.marks()) {
-                    let ahead = tail.after(session.position(), session.scope()).unwrap();
+                    let ahead = tail.read().after(session.position(), session.scope()).unwrap();
                     seen.extend(shown(&session.show(ahead, at(0))));
                 }
             }
