@@ -85,6 +85,7 @@ impl Doorkeeper {
         now: Timestamp,
     ) -> Option<Result<Admitted>> {
         match (bearer_of(headers), session::cookie_of(headers)) {
+            (Some(""), _) => Some(Err(no_bearer())),
             (Some(bearer), _) => Some(self.admit(bearer, now).await),
             (None, Some(cookie)) => Some(self.admit_session(cookie, now).await),
             (None, None) => None,
@@ -146,6 +147,10 @@ impl Doorkeeper {
     pub(crate) fn tokens(&self) -> &Tokens {
         &self.tokens
     }
+}
+
+fn no_bearer() -> Problem {
+    Problem::unauthorized("send `Authorization: Bearer <key or token>`")
 }
 
 fn unknown() -> Problem {
@@ -245,8 +250,7 @@ impl FromRequestParts<Arc<App>> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self> {
         let admitted = app.doorkeeper.admit_headers(&parts.headers, app.engine.clock.now()).await;
-        let none = || Err(Problem::unauthorized("send `Authorization: Bearer <key or token>`"));
-        let Admitted { grant, digest } = admitted.unwrap_or_else(none)?;
+        let Admitted { grant, digest } = admitted.unwrap_or_else(|| Err(no_bearer()))?;
         if bearer_of(&parts.headers).is_none() && !parts.method.is_safe() {
             session::check_origin(&parts.headers, app.base_url.as_deref())?;
         }

@@ -25,11 +25,22 @@ use crate::problem::{Problem, Result};
 use crate::session;
 use websocket::{Dialect, Handshake};
 
-/// Which events are streamed, and from where.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+/// Who asks for a stream. All else is said in `hello`.
+#[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct StreamQuery {
-    /// A cursor, `now` or `earliest`.
+#[serde(deny_unknown_fields)]
+pub(crate) struct SocketQuery {
+    /// A key or token, for clients that cannot send a header and would rather not say it in `hello`.
+    token: Option<String>,
+}
+
+/// Which events are streamed, and from where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsQuery {
+    /// A cursor, `now` or `earliest`; `lastEventId` is the same, for clients that stand in for the browser's own.
+    #[serde(alias = "lastEventId")]
     cursor: Option<String>,
     /// Types of events, as in subscriptions, with commas between.
     types: Option<String>,
@@ -41,17 +52,43 @@ pub(crate) struct StreamQuery {
     token: Option<String>,
 }
 
+/// Whose messages are streamed, and from where.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MessagesQuery {
+    /// A cursor, `now` or `earliest`.
+    cursor: Option<String>,
+    /// Whom the operator wants to see.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// A key or token, for clients that cannot send a header.
+    token: Option<String>,
+}
+
+/// Who sends.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendQuery {
+    /// For whom the operator sends.
+    #[serde(default, deserialize_with = "parsed")]
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+}
+
 /// Stream events over a WebSocket
 ///
 /// Frames are JSON texts of at most 64 KiB; the first is `hello`. See `docs/realtime.md`.
-#[utoipa::path(get, path = "/api/realtime/ws", tag = "Realtime", params(StreamQuery), security(()),
-    responses((status = 101, description = "The stream follows"),
+#[utoipa::path(get, path = "/api/realtime/ws", tag = "Realtime", params(SocketQuery), security(()),
+    responses((status = 101, description = "The stream follows"), (status = 400, body = Problem),
         (status = 426, description = "This is no request for a WebSocket", body = Problem),
         (status = 429, description = "The user has too many streams", body = Problem),
         (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_socket(
     State(app): State<Arc<App>>,
-    Params(query): Params<StreamQuery>,
+    Params(query): Params<SocketQuery>,
     mut request: Request,
 ) -> Result<Response> {
     let handshake = Handshake::of(&mut request)?;
@@ -66,14 +103,14 @@ pub(crate) async fn open_socket(
 /// Stream events as server-sent events
 ///
 /// `data` is the frame that a WebSocket would send, `id` its cursor. `Last-Event-ID` counts for more than `cursor`.
-#[utoipa::path(get, path = "/api/realtime/sse", tag = "Realtime", params(StreamQuery),
+#[utoipa::path(get, path = "/api/realtime/sse", tag = "Realtime", params(EventsQuery),
     responses((status = 200, description = "The stream follows", content_type = "text/event-stream"),
         (status = 400, body = Problem), (status = 401, body = Problem), (status = 403, body = Problem),
         (status = 429, description = "The user has too many streams", body = Problem),
         (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_events(
     State(app): State<Arc<App>>,
-    Params(query): Params<StreamQuery>,
+    Params(query): Params<EventsQuery>,
     request: Request,
 ) -> Result<Response> {
     let headers = request.headers();
@@ -96,13 +133,14 @@ pub(crate) async fn open_events(
 /// Stream messages alone over a WebSocket
 ///
 /// Each is `{"type":"message:new","data":{…}}`; later kinds name the same message.
-#[utoipa::path(get, path = "/ws/messages", tag = "Realtime", params(StreamQuery),
-    responses((status = 101, description = "The stream follows"), (status = 401, body = Problem),
+#[utoipa::path(get, path = "/ws/messages", tag = "Realtime", params(MessagesQuery),
+    responses((status = 101, description = "The stream follows"), (status = 400, body = Problem),
+        (status = 401, body = Problem),
         (status = 429, description = "The user has too many streams", body = Problem),
         (status = 503, description = "There are too many streams here", body = Problem)))]
 pub(crate) async fn open_messages(
     State(app): State<Arc<App>>,
-    Params(query): Params<StreamQuery>,
+    Params(query): Params<MessagesQuery>,
     mut request: Request,
 ) -> Result<Response> {
     let grant = admit(&app, request.headers(), query.token.as_deref()).await?.ok_or_else(nobody)?;
@@ -151,13 +189,13 @@ pub(crate) struct ShownAck {
 ///
 /// The frame that a WebSocket would carry; the answer is its `ack`.
 #[utoipa::path(post, path = "/api/realtime/send", tag = "Realtime", request_body = SentFrame,
-    params(("user_id" = Option<String>, Query, description = "For whom the operator sends")),
+    params(SendQuery),
     responses((status = 200, body = ShownAck), (status = 400, body = Problem),
         (status = 503, description = "Nothing was kept: send it again", body = Problem)))]
 pub(crate) async fn send_frame(
     State(app): State<Arc<App>>,
     Bearer(access): Bearer,
-    Params(query): Params<StreamQuery>,
+    Params(query): Params<SendQuery>,
     request: Request,
 ) -> Result<Json<Value>> {
     let user = access.narrow(query.user_id)?;

@@ -37,7 +37,8 @@ async fn nobody_gets_in_without_a_known_bearer() {
     }
     for header in ["Basic YWRtaW4ta2V5LW9mLXRoZS10ZXN0cw==", "admin-key-of-the-tests", "Bearer"] {
         let request = Request::new("GET", "/api/events").header("authorization", header);
-        world.program.anyone().send(request).await.problem(401, "unauthorized");
+        let detail = world.program.anyone().send(request).await.problem(401, "unauthorized");
+        assert_eq!(detail, "send `Authorization: Bearer <key or token>`");
     }
     let lower = Request::new("GET", "/api/events").header("authorization", "bearer admin-key-of-the-tests");
     assert_eq!(world.program.anyone().send(lower).await.status, 200, "a scheme has no case");

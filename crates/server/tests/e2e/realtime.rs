@@ -221,6 +221,11 @@ async fn bad_frames_get_a_clear_bye_and_nothing_else_suffers() {
     assert_eq!(other.event().await["event"]["data"]["n"], 5);
     let plain = world.program.anyone().get("/api/realtime/ws").await;
     plain.problem(426, "upgrade_required");
+    // A slip of the pen would show other events than were asked for.
+    for path in ["/api/realtime/ws?types=a.b", "/api/realtime/sse?type=a.b", "/ws/messages?from=now"] {
+        let detail = world.admin().get(path).await.problem(400, "unreadable");
+        assert!(detail.contains("unknown field"), "{path}: {detail}");
+    }
 }
 
 #[tokio::test]

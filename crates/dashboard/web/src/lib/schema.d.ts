@@ -4353,7 +4353,7 @@ export interface operations {
     send_frame: {
         parameters: {
             query?: {
-                /** @description For whom the operator sends */
+                /** @description For whom the operator sends. */
                 user_id?: string;
             };
             header?: never;
@@ -4396,7 +4396,7 @@ export interface operations {
     open_events: {
         parameters: {
             query?: {
-                /** @description A cursor, `now` or `earliest`. */
+                /** @description A cursor, `now` or `earliest`; `lastEventId` is the same, for clients that stand in for the browser's own. */
                 cursor?: string;
                 /** @description Types of events, as in subscriptions, with commas between. */
                 types?: string;
@@ -4467,13 +4467,7 @@ export interface operations {
     open_socket: {
         parameters: {
             query?: {
-                /** @description A cursor, `now` or `earliest`. */
-                cursor?: string;
-                /** @description Types of events, as in subscriptions, with commas between. */
-                types?: string;
-                /** @description Whom the operator wants to see. */
-                user_id?: string;
-                /** @description A key or token, for clients that cannot send a header. */
+                /** @description A key or token, for clients that cannot send a header and would rather not say it in `hello`. */
                 token?: string;
             };
             header?: never;
@@ -4488,6 +4482,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             /** @description This is no request for a WebSocket */
             426: {
@@ -6302,8 +6304,6 @@ export interface operations {
             query?: {
                 /** @description A cursor, `now` or `earliest`. */
                 cursor?: string;
-                /** @description Types of events, as in subscriptions, with commas between. */
-                types?: string;
                 /** @description Whom the operator wants to see. */
                 user_id?: string;
                 /** @description A key or token, for clients that cannot send a header. */
@@ -6321,6 +6321,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
             };
             401: {
                 headers: {
