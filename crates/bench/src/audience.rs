@@ -81,8 +81,8 @@ fn listen(
             }
             let ear = &mut ears[readable.token().0];
             ear.listen(&mut buffer)?;
-            if ear.heard >= every {
-                ear.heard -= every;
+            if ear.heard.events >= every {
+                ear.heard.events -= every;
                 round.push(Instant::now());
             }
         }
@@ -96,18 +96,24 @@ fn listen(
 /// One stream.
 struct Ear {
     stream: TcpStream,
+    heard: Heard,
+}
+
+/// What a stream has brought.
+#[derive(Default)]
+struct Heard {
     /// The beginning of a frame that is not whole.
     rest: Vec<u8>,
     /// Events of this round.
-    heard: usize,
+    events: usize,
 }
 
 impl Ear {
     fn of(socket: Socket) -> Result<Self> {
         let (stream, rest) = socket.into_parts()?;
-        let mut ear = Self { stream: TcpStream::from_std(stream), rest: Vec::new(), heard: 0 };
-        ear.take(&rest)?;
-        Ok(ear)
+        let mut heard = Heard::default();
+        heard.take(&rest)?;
+        Ok(Self { stream: TcpStream::from_std(stream), heard })
     }
 
     /// Reads all that is there.
@@ -116,7 +122,7 @@ impl Ear {
             match self.stream.read(buffer) {
                 Ok(read) => {
                     ensure!(read > 0, "the server closed the connection");
-                    self.take(&buffer[..read])?;
+                    self.heard.take(&buffer[..read])?;
                     if read < buffer.len() {
                         return Ok(());
                     }
@@ -127,7 +133,9 @@ impl Ear {
             }
         }
     }
+}
 
+impl Heard {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
         // Frames mostly come whole, and are looked at where they lie.
         if self.rest.is_empty() {
@@ -148,12 +156,31 @@ impl Ear {
         while let Some((opcode, from, to)) = frame_in(&bytes[taken..]) {
             let payload = &bytes[taken + from..taken + to];
             match opcode {
-                0x1 => self.heard += usize::from(is_event(payload)),
+                0x1 => self.events += usize::from(is_event(payload)),
                 0x8 => bail!("the server closed: {}", String::from_utf8_lossy(payload)),
                 _ => {}
             }
             taken += to;
         }
         Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_counted_once_however_they_are_cut() {
+        let frame = |opcode: u8, text: &str| [&[0x80 | opcode, text.len() as u8], text.as_bytes()].concat();
+        let event = frame(1, r#"{"t":"event","n":1}"#);
+        let bytes = [event.clone(), frame(1, r#"{"t":"heartbeat"}"#), frame(9, ""), event].concat();
+        for cut in 0..=bytes.len() {
+            let mut heard = Heard::default();
+            heard.take(&bytes[..cut]).unwrap();
+            heard.take(&bytes[cut..]).unwrap();
+            assert_eq!((heard.events, heard.rest.len()), (2, 0), "cut at {cut}");
+        }
+        assert!(Heard::default().take(&frame(8, "")).is_err(), "the server has closed");
     }
 }
