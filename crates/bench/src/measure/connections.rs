@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use sandbox::{Pair, Sandbox};
 use serde_json::json;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, sleep_until};
 
 use super::report::{Number, Row, Target};
 use super::{Options, Site, progress};
@@ -53,7 +53,7 @@ pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let launch = pointed_at(&sandbox, site, poll_seconds).await?;
     let mut program = launch.start().await?;
     let measured = async {
-        connect(&sandbox, &launch, polled).await?;
+        connect(&sandbox, &launch, polled, Duration::from_secs(poll_seconds)).await?;
         polled_once(&sandbox, polled).await?;
         progress(site.engine, &format!("{polled} connections made, each polled once"));
         // By then what making them has stirred up has settled.
@@ -79,14 +79,19 @@ async fn pointed_at(sandbox: &Sandbox, site: &Site<'_>, poll_seconds: u64) -> Re
     Ok(launch.with(schedule, &poll_seconds.to_string()))
 }
 
-/// Connects accounts as an application does that has their tokens: over the API.
-async fn connect(sandbox: &Sandbox, launch: &Launch, count: usize) -> Result<()> {
+/// Connects accounts as an application does that has their tokens: over the API. They come evenly within `span`, so that
+/// their polls do too: in one heap they would all fall due within a few seconds of a round, and how many of them a window
+/// shows would be up to where it begins.
+async fn connect(sandbox: &Sandbox, launch: &Launch, count: usize, span: Duration) -> Result<()> {
     let pairs: Vec<_> = (0..count).map(|number| sandbox.world().grant(PROVIDER, &account(number))).collect();
     let (pairs, next) = (Arc::new(pairs), Arc::new(AtomicUsize::new(0)));
+    let (began, each) = (tokio::time::Instant::now(), span.div_f64(count.max(1) as f64));
+    let comes_at = move |number: usize| began + each.mul_f64(number as f64);
     let mut clients = JoinSet::new();
     for _ in 0..CONNECTING {
         let connection = Connection::open(launch.address).await?;
-        clients.spawn(connect_each(connection, launch.clone(), Arc::clone(&pairs), Arc::clone(&next)));
+        let (pairs, next) = (Arc::clone(&pairs), Arc::clone(&next));
+        clients.spawn(connect_each(connection, launch.clone(), pairs, next, comes_at));
     }
     while let Some(client) = clients.join_next().await {
         client??;
@@ -103,10 +108,12 @@ async fn connect_each(
     launch: Launch,
     pairs: Arc<Vec<Pair>>,
     next: Arc<AtomicUsize>,
+    comes_at: impl Fn(usize) -> tokio::time::Instant,
 ) -> Result<()> {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let Some(pair) = pairs.get(number) else { return Ok(()) };
+        sleep_until(comes_at(number)).await;
         let body = json!({
             "user_id": format!("user-{number}"), "provider": PROVIDER, "account_id": account(number),
             "access_token": pair.access, "refresh_token": pair.refresh, "expires_in": 3_600,
