@@ -7,8 +7,8 @@
 //!
 //! Read in this order: [`scope`] (what may be shown), [`frame`] (what is said), [`session`] (the life of a stream, without
 //! any I/O), [`line`] (how a connection is reached), [`tail`], [`follow`] and [`crier`] (the log in memory, and who takes it
-//! round), [`place`] (how many there may be), [`stream`] (one connection), [`ephemera`] (what is passed on and not kept) and [`elsewhere`] (the same at other nodes), [`send`] (what clients do),
-//! [`revoke`].
+//! round), [`place`] (how many there may be), [`stream`] (one connection), [`ephemera`] (what is passed on and not kept) and
+//! [`elsewhere`] (the same at other nodes), [`send`] (what clients do), [`revoke`].
 
 mod crier;
 mod cursor;
