@@ -93,9 +93,9 @@ pub const REMOVAL_TAKES_ALONE: Duration = Duration::from_millis(5);
 /// Where none has come in for so long, none are coming in.
 pub const REMOVAL_ALONE_AFTER: Duration = Duration::from_secs(1);
 
-/// The pause after a batch is so many times as long as it took, while events come in: the removal may take a tenth of
-/// the time of whoever writes, and of the disk.
-pub const REMOVAL_PAUSES: u32 = 9;
+/// The pause after a batch is so many times as long as it took, while events come in: the removal may take a hundredth of
+/// the time of whoever writes, so that hardly one event in a hundred finds a batch before it.
+pub const REMOVAL_PAUSES: u32 = 99;
 
 /// The longest such pause. A batch that took longer has waited for its turn, and the next will not.
 pub const REMOVAL_PAUSE_MAX: Duration = Duration::from_millis(100);

@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn there_is_a_pause_while_events_come_in_and_none_while_none_do() {
         let mut pace = Pace::new(REMOVAL_TAKES);
-        let took = REMOVAL_TAKES * 2;
+        let took = REMOVAL_TAKES;
         let mut learn = |ended, took, head| pace.learn(ended, took, Position(head));
         assert_eq!(learn(took, took, 1), took * REMOVAL_PAUSES);
         assert_eq!(learn(took * 2, took, 1), took * REMOVAL_PAUSES, "the next may come at any moment");
