@@ -3,10 +3,15 @@
 //! A connection that has begun a request and does not go on with it is closed, one that asks for nothing as well: neither
 //! may hold a place for ever. A panic in a handler is a bug, and costs the one request that met it.
 
+mod patience;
+
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::response::{IntoResponse as _, Response};
@@ -15,10 +20,13 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
+
+use self::patience::Patience;
 
 use crate::problem::Problem;
 use crate::router::Entrance;
@@ -54,7 +62,7 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    open.stopping.cancel();
+    open.stopping.tell();
     open.connections.close();
     tokio::time::timeout(grace, open.connections.wait()).await.is_ok()
 }
@@ -62,18 +70,34 @@ pub(crate) async fn serve(
 /// The connections that are open, as far as they are HTTP: one that has become a WebSocket is its stream's.
 #[derive(Debug, Default)]
 struct Open {
-    stopping: CancellationToken,
+    stopping: Arc<Stopping>,
     connections: TaskTracker,
+}
+
+/// That the program is told to stop. Every connection looks here each time it is woken, so a look is one load.
+#[derive(Debug, Default)]
+struct Stopping {
+    is_told: AtomicBool,
+    told: Notify,
+}
+
+impl Stopping {
+    fn tell(&self) {
+        self.is_told.store(true, Ordering::Release);
+        self.told.notify_waiters();
+    }
 }
 
 /// Closes a connection whose client reads no more, and to whom nothing more can be said. It is with each request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HangUp(CancellationToken);
+pub(crate) struct HangUp(Arc<OnceLock<AbortHandle>>);
 
 impl HangUp {
     /// Closes it, whatever is still to be sent.
     pub(crate) fn now(&self) {
-        self.0.cancel();
+        if let Some(task) = self.0.get() {
+            task.abort();
+        }
     }
 }
 
@@ -93,28 +117,29 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, ope
     let of_connection = (peer, hang_up.clone());
     let service = service_fn(move |request| handle(entrance.clone(), of_connection.clone(), request));
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Patience::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let stopping = open.stopping.clone();
-    open.connections.spawn(async move {
-        let ended = async {
-            let mut connection = pin!(connection);
-            tokio::select! {
-                ended = &mut connection => return ended,
-                () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+    let stopping = Arc::clone(&open.stopping);
+    let task = open.connections.spawn(async move {
+        let mut connection = pin!(connection);
+        let (mut told, mut is_told) = (pin!(stopping.told.notified()), None);
+        let ended = poll_fn(|context| {
+            // Once it has been polled it wakes this task, which need not ask it again.
+            let is_told = is_told.get_or_insert_with(|| told.as_mut().poll(context).is_ready());
+            if !*is_told && stopping.is_told.load(Ordering::Acquire) {
+                *is_told = true;
+                connection.as_mut().graceful_shutdown();
             }
-            connection.await
-        };
-        tokio::select! {
-            ended = ended => if let Err(error) = ended {
-                tracing::debug!(%peer, %error, "a connection broke off");
-            },
-            () = hang_up.0.cancelled() => {}
+            connection.as_mut().poll(context)
+        });
+        if let Err(error) = ended.await {
+            tracing::debug!(%peer, %error, "a connection broke off");
         }
     });
+    hang_up.0.get_or_init(|| task.abort_handle());
 }
 
 async fn handle(
