@@ -14,7 +14,7 @@ use domain::event::DedupeKey;
 
 use crate::Position;
 
-/// Events in a generation: what the keys of two of them cost in memory (4 MiB) and in reading at the start is what they save in
+/// Events in a generation: what the keys of two of them cost in memory (5 MiB) and in reading at the start is what they save in
 /// pages.
 pub(super) const GENERATION: i64 = 32_768;
 
@@ -29,8 +29,9 @@ pub(super) struct RecentKeys {
     young: HashMap<DedupeKey, Position>,
     /// Where the young generation begins: after that position.
     young_after: Position,
-    /// Sorted, and moved up to `moved`.
-    old: Vec<Entry>,
+    old: HashMap<DedupeKey, Position>,
+    /// The old ones as they are moved, sorted, and moved up to `moved`.
+    moving: Vec<Entry>,
     moved: usize,
     /// Whether the index does not say yet that it has all of the old generation.
     is_moving: bool,
@@ -49,40 +50,47 @@ impl RecentKeys {
         unindexed: impl IntoIterator<Item = Entry>,
     ) -> Self {
         let young = unindexed.into_iter().collect();
-        let old = Vec::new();
-        Self { generation, young, young_after: indexed_to, old, moved: 0, is_moving: false, added: 0, end }
+        let (old, moving) = (HashMap::new(), Vec::new());
+        Self {
+            generation,
+            young,
+            young_after: indexed_to,
+            old,
+            moving,
+            moved: 0,
+            is_moving: false,
+            added: 0,
+            end,
+        }
     }
 
     /// Where the event of that key is, if it is one of the newest.
     pub(super) fn get(&self, key: &DedupeKey) -> Option<Position> {
-        self.young.get(key).copied().or_else(|| {
-            let found = self.old.binary_search_by_key(key, |&(old, _)| old);
-            found.ok().map(|index| self.old[index].1)
-        })
+        self.young.get(key).or_else(|| self.old.get(key)).copied()
     }
 
     /// Their events have been removed, so whatever comes under them again is new.
     pub(super) fn forget(&mut self, gone: &HashSet<DedupeKey>) {
         gone.iter().for_each(|key| _ = self.young.remove(key));
-        if gone.iter().any(|key| self.old.binary_search_by_key(key, |&(old, _)| old).is_ok()) {
+        if gone.iter().filter(|key| self.old.remove(key).is_some()).count() > 0 {
             let stays = |(key, _): &Entry| !gone.contains(key);
-            self.moved = self.old[..self.moved].iter().filter(|entry| stays(entry)).count();
-            self.old.retain(stays);
+            self.moved = self.moving[..self.moved].iter().filter(|entry| stays(entry)).count();
+            self.moving.retain(stays);
         }
     }
 
     /// The keys that are to be moved with this commit: as many as events have been added, in whole pieces.
     pub(super) fn due(&self) -> &[Entry] {
         let piece = PIECE.min(self.generation as usize);
-        let left = self.old.len() - self.moved;
+        let left = self.moving.len() - self.moved;
         // The last piece need not be whole: each generation would be a piece longer than the one before.
         let due = if self.added >= left { left } else { self.added / piece * piece };
-        &self.old[self.moved..self.moved + due]
+        &self.moving[self.moved..self.moved + due]
     }
 
     /// Whether what is due is the last of its generation; then all up to the answer are indexed.
     pub(super) fn completes(&self) -> Option<Position> {
-        let is_last = self.is_moving && self.moved + self.due().len() == self.old.len();
+        let is_last = self.is_moving && self.moved + self.due().len() == self.moving.len();
         is_last.then_some(self.young_after)
     }
 
@@ -95,8 +103,9 @@ impl RecentKeys {
         self.young.extend(new);
         self.end = end;
         if !self.is_moving && end.0 - self.young_after.0 >= self.generation {
-            self.old = self.young.drain().collect();
-            self.old.sort_unstable();
+            self.old = std::mem::take(&mut self.young);
+            self.moving = self.old.iter().map(|(&key, &position)| (key, position)).collect();
+            self.moving.sort_unstable();
             (self.young_after, self.moved, self.is_moving, self.added) = (end, 0, true, 0);
         }
     }
