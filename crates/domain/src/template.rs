@@ -76,7 +76,7 @@ impl<'e> Message<'e> {
         Self {
             event,
             headline: headline(&event.data.to_value()),
-            facts: std::iter::once(("Source", event.source.as_str())).chain(user).collect(),
+            facts: std::iter::once(("Source", &*event.source)).chain(user).collect(),
         }
     }
 

@@ -104,11 +104,12 @@ impl Matching {
     /// Asks all who look into such events, as they are now.
     pub(crate) async fn ask(&self, events: impl Iterator<Item = &Arc<Event>>) -> Said {
         let routes = self.routes.current();
-        let questions: Vec<_> = events.map(|event| Question::among(event, &routes)).collect();
         let mut said = Said { version: routes.version, answers: Vec::new() };
-        if questions.iter().all(Question::is_answered) {
+        let events: Vec<_> = events.collect();
+        if !events.iter().any(|event| routes.concerned(event).any(|route| route.looks_inside())) {
             return said;
         }
+        let questions: Vec<_> = events.into_iter().map(|event| Question::among(event, &routes)).collect();
         said.answers = questions.iter().map(Question::too_late).collect();
         let asked = async {
             for (answers, question) in said.answers.iter_mut().zip(questions) {

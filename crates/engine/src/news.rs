@@ -156,7 +156,7 @@ impl News {
             id: EventId::new(now, &mut chance::rng()),
             event_type: EventType::from_words([self.event_type]),
             user_id: self.user_id.clone(),
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             provider: None,
             occurred_at: now,
             received_at: now,

@@ -303,7 +303,7 @@ mod tests {
             id: EventId::new(now, &mut chance::rng()),
             event_type: "task.created".parse().unwrap(),
             user_id: None,
-            source: "api".to_owned(),
+            source: "api".into(),
             provider: None,
             occurred_at: now,
             received_at: now,

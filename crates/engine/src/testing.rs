@@ -139,7 +139,7 @@ pub(crate) fn event(event_type: &str, now: Timestamp) -> Event {
         id: EventId::new(now, &mut chance::rng()),
         event_type: event_type.parse().unwrap(),
         user_id: Some("alice".parse().unwrap()),
-        source: "api".to_owned(),
+        source: "api".into(),
         provider: None,
         occurred_at: now,
         received_at: now,
@@ -163,7 +163,7 @@ pub(crate) async fn owe(
     let new = NewEvent { event: Arc::new(event), dedupe_key: None, deliveries: vec![delivery.clone()] };
     let append = Append { events: vec![new], idempotency: None };
     let version = store.routes_version().await.unwrap();
-    let appended = store.append(&[append], version, now).await.unwrap();
+    let appended = store.append([append].into(), version, now).await.unwrap();
     assert!(matches!(appended, Appended::Durable(_)));
     delivery
 }

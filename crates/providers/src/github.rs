@@ -82,10 +82,11 @@ struct Payload {
 /// The JSON inside a form post, which is what a hook sends unless it was told otherwise. A form never begins with a
 /// brace: what does is JSON whose sender left the media type to a default, as people do who try things out.
 fn form_payload(request: &Verified<'_>) -> Result<Option<String>, Unreadable> {
+    if request.body().starts_with(b"{") {
+        return Ok(None);
+    }
     let media_type = request.header("content-type").unwrap_or_default();
-    if request.body().starts_with(b"{")
-        || !media_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
-    {
+    if !media_type.trim_start().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
         return Ok(None);
     }
     let mut fields = url::form_urlencoded::parse(request.body());

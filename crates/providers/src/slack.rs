@@ -465,7 +465,7 @@ mod tests {
             id: domain::EventId::first_at(Timestamp::from_seconds(1)),
             event_type: said.event_type.clone(),
             user_id: None,
-            source: "slack".to_owned(),
+            source: "slack".into(),
             provider: None,
             occurred_at: Timestamp::from_seconds(1),
             received_at: Timestamp::from_seconds(1),

@@ -3,17 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use axum::{BoxError, Json};
+use bytes::{Bytes, BytesMut};
 use domain::UserId;
 use engine::ingest::{Ingested, Refused};
 use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
 use providers::{Provider, RawRequest, Refusal, Reply};
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub(crate) struct Arrival {
     /// The user in its path, as it stands there.
     pub(crate) user: Option<String>,
     pub(crate) peer: SocketAddr,
-    pub(crate) request: Request,
+    pub(crate) request: Request<Incoming>,
 }
 
 /// Takes in what a provider sends.
@@ -124,7 +124,7 @@ async fn try_receive(
     provider: &'static dyn Provider,
     user: Option<String>,
     caller: &Caller,
-    body: Body,
+    body: Incoming,
     request: &mut RawRequest,
 ) -> Result<Ingested> {
     let _place = caller.enter()?;
@@ -169,43 +169,60 @@ fn forwarded_for(headers: &HeaderMap, depth: usize) -> Option<IpAddr> {
 pub(crate) async fn read_inbound(
     caller: &Caller,
     headers: &HeaderMap,
-    body: Body,
+    body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     bytes_max: usize,
 ) -> Result<Bytes> {
-    let mut reading = std::pin::pin!(read_body(headers, body, bytes_max));
+    let mut reading = std::pin::pin!(read_all(headers, body, bytes_max));
     // Most bodies come with their heads, and cost nothing here.
     if let Some(read) = reading.as_mut().now_or_never() {
         return read;
     }
     let _place = caller.wait_for_body()?;
-    reading.await
+    within(BODY_TIMEOUT, reading).await
 }
 
 /// Reads a body that may be `bytes_max` long and take [`BODY_TIMEOUT`] to come.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
-    read_body_within(BODY_TIMEOUT, headers, body, bytes_max).await
+    within(BODY_TIMEOUT, read_all(headers, body, bytes_max)).await
 }
 
-async fn read_body_within(
-    allowed: Duration,
+async fn within(allowed: Duration, reading: impl Future<Output = Result<Bytes>>) -> Result<Bytes> {
+    tokio::time::timeout(allowed, reading).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not come within {} s", allowed.as_secs());
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail))
+    })
+}
+
+async fn read_all(
     headers: &HeaderMap,
-    body: Body,
+    body: impl hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
     bytes_max: usize,
 ) -> Result<Bytes> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > bytes_max as u64) {
         return Err(Problem::too_large(bytes_max));
     }
-    let read = tokio::time::timeout(allowed, Limited::new(body, bytes_max).collect()).await;
-    let read = read.map_err(|_| {
-        let detail = format!("the body did not come within {} s", allowed.as_secs());
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", detail)
-    })?;
-    match read {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(bytes_max)),
-        Err(error) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
+    let mut body = Limited::new(body, bytes_max);
+    let mut read = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Problem::too_large(bytes_max),
+            false => Problem::bad_request(format!("the body broke off: {error}")),
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        // Most come in one piece, and stay where they are.
+        read = if read.is_empty() { data } else { joined(read, &data) };
+        if body.is_end_stream() {
+            break;
+        }
     }
+    Ok(read)
+}
+
+fn joined(read: Bytes, more: &[u8]) -> Bytes {
+    let mut joined = BytesMut::from(read);
+    joined.extend_from_slice(more);
+    joined.freeze()
 }
 
 fn answer(reply: Reply) -> Response {
@@ -219,10 +236,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
         let never = || Body::from_stream(futures::stream::pending::<std::io::Result<Bytes>>());
-        let read = read_body_within(Duration::ZERO, &HeaderMap::new(), never(), 10).await;
+        let read = within(Duration::ZERO, read_all(&HeaderMap::new(), never(), 10)).await;
         assert_eq!(read.unwrap_err().code(), "body_timeout");
         let long: HeaderMap = [(CONTENT_LENGTH, "11".parse().unwrap())].into_iter().collect();
-        let read = read_body_within(Duration::ZERO, &long, never(), 10).await;
+        let read = within(Duration::ZERO, read_all(&long, never(), 10)).await;
         assert_eq!(read.unwrap_err().code(), "payload_too_large", "nobody waits for what is too much");
         assert_eq!(read_body(&HeaderMap::new(), Body::from("0123456789"), 10).await.unwrap().len(), 10);
     }

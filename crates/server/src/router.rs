@@ -57,9 +57,7 @@ impl Entrance {
     ) -> Response {
         if let Some((provider, user)) = provider_at(request.uri().path()) {
             let user = user.map(str::to_owned);
-            return self
-                .answer_provider(Arrival { provider, user, peer, request: request.map(Body::new) })
-                .await;
+            return self.answer_provider(Arrival { provider, user, peer, request }).await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(hang_up);

@@ -45,7 +45,8 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// An event whose dedupe key is known is not written again; the answer names the one that was kept. An append
     /// whose idempotency key was used for another body is refused by itself, and the others are kept.
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
+    async fn append(&self, appends: Arc<[Append]>, routes: RoutesVersion, now: Timestamp)
+    -> Result<Appended>;
 
     /// Events after `after` in the order of the log, at most `limit`. What is not returned and lies before the last
     /// position that is returned will never appear: a reader cannot step over a late commit.

@@ -41,7 +41,8 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
         }
         events
     }
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended>;
+    async fn append(&self, appends: Arc<[Append]>, routes: RoutesVersion, now: Timestamp)
+    -> Result<Appended>;
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>>;
     async fn claim_batch(
         &self,
@@ -88,7 +89,12 @@ pub(crate) trait Engine: Sql + std::fmt::Debug + 'static {
 
 #[async_trait]
 impl<E: Engine> Store for SqlStore<E> {
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+    async fn append(
+        &self,
+        appends: Arc<[Append]>,
+        routes: RoutesVersion,
+        now: Timestamp,
+    ) -> Result<Appended> {
         self.0.append(appends, routes, now).await
     }
 

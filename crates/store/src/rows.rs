@@ -1,5 +1,6 @@
 //! How the domain's words are read from rows, and the columns in which they lie.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,8 +88,8 @@ impl Row {
             id: self.id()?,
             event_type: self.parsed()?,
             user_id: self.parsed_or_null()?,
-            source: self.text()?.to_string(),
-            provider: self.owned_text_or_null()?,
+            source: self.text()?.to_string().into(),
+            provider: self.owned_text_or_null()?.map(Cow::Owned),
             occurred_at: self.time()?,
             received_at: self.time()?,
             data: Json::trusted(self.text()?),

@@ -71,7 +71,7 @@ mod tests {
             id: EventId::first_at(at),
             event_type: "message.new".parse().unwrap(),
             user_id: None,
-            source: "inbox".to_owned(),
+            source: "inbox".into(),
             provider: None,
             occurred_at: at,
             received_at: at,

@@ -72,7 +72,7 @@ pub(crate) fn owed(subscription: &Subscription) -> Delivery {
         id: EventId::new(now, rng),
         event_type: "task.created".parse().unwrap(),
         user_id: Some("alice".parse().unwrap()),
-        source: "api".to_owned(),
+        source: "api".into(),
         provider: None,
         occurred_at: now,
         received_at: now,

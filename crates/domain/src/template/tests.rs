@@ -167,7 +167,7 @@ fn longest() -> Vec<Event> {
             let entries: Vec<_> = (0..3_000).map(|n| json!({ letter: n })).collect();
             let mut event = saying(&text);
             event.event_type = "a".repeat(128).parse().unwrap();
-            event.source = text.clone();
+            event.source = text.clone().into();
             event.user_id = "<".repeat(128).parse().ok();
             [event.data.as_str().to_owned(), deep, json!({"title": text, "entries": entries}).to_string()]
                 .map(|data| Event { data: crate::event::Json::from_text(&data).unwrap(), ..event.clone() })
@@ -254,7 +254,7 @@ proptest! {
     #[test]
     fn any_event_makes_messages_within_the_limits(text: String, data in proptest::collection::vec("\\PC{0,40}", 0..5)) {
         let mut event = event("a.b", &json!({"text": text, "list": data}).to_string());
-        event.source = text;
+        event.source = text.into();
         assert_within_limits(&event);
     }
 }

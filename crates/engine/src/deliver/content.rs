@@ -150,7 +150,7 @@ mod tests {
             id: EventId::new(now, &mut chance::rng()),
             event_type: "task.created".parse().unwrap(),
             user_id: Some("al\"ice".parse().unwrap()),
-            source: "a \\ b".to_owned(),
+            source: "a \\ b".into(),
             provider: None,
             occurred_at: now,
             received_at: now,
@@ -160,7 +160,7 @@ mod tests {
         let text = document(&event);
         assert!(text.contains(event.data.as_str()), "the data is as it came: {text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), event.document());
-        let nobodys = Event { user_id: None, provider: Some("github".to_owned()), ..event };
+        let nobodys = Event { user_id: None, provider: Some("github".into()), ..event };
         assert_eq!(
             serde_json::from_str::<serde_json::Value>(&document(&nobodys)).unwrap(),
             nobodys.document()

@@ -170,7 +170,7 @@ impl Telling {
             id: EventId::new(now, &mut chance::rng()),
             event_type: EventType::from_words([self.event_type]),
             user_id: Some(self.user),
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             provider: None,
             occurred_at: self.occurred_at,
             received_at: now,

@@ -131,7 +131,7 @@ impl Inbox {
             id: EventId::new(now, &mut chance::rng()),
             event_type: EventType::from_words(["read.mark"]),
             user_id: Some(conversation.user_id.clone()),
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             provider: None,
             occurred_at: now,
             received_at: now,

@@ -61,7 +61,7 @@ impl<'s> Work<'s> {
     /// Does what follows from `event`. What is not about the inbox, or not to be believed, does nothing.
     pub(super) async fn take(&mut self, event: &Event) -> Result<(), StoreError> {
         let Some(user) = &event.user_id else { return Ok(()) };
-        match (event.event_type.as_str(), event.source.as_str()) {
+        match (event.event_type.as_str(), &*event.source) {
             ("message.send", realtime::SOURCE) => self.take_sent(user, event).await,
             ("read.mark", realtime::SOURCE | SOURCE) => self.mark_read(user, event).await,
             ("message.new", SOURCE) => self.recover(event).await,

@@ -115,7 +115,7 @@ impl Desk {
             id: EventId::new(now, &mut chance::rng()),
             event_type: EventType::from_words([send.kind.as_str()]),
             user_id: Some(user.clone()),
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             provider: None,
             occurred_at: now,
             received_at: now,

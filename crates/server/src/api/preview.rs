@@ -130,8 +130,8 @@ fn made_up(app: &App, access: &Access, event: TriedEvent) -> Result<Event> {
         id: EventId::new(now, &mut engine::chance::rng()),
         event_type: event.event_type,
         user_id: access.narrow(event.user_id)?,
-        source: event.source.unwrap_or_else(|| engine::ingest::API.to_owned()),
-        provider: event.provider,
+        source: event.source.map_or(engine::ingest::API.into(), Into::into),
+        provider: event.provider.map(Into::into),
         occurred_at: event.occurred_at.unwrap_or(now),
         received_at: now,
         data: Data::from_text(&event.data.to_string())

@@ -87,7 +87,7 @@ fn test_event(app: &App, subscription: &domain::subscription::Subscription) -> R
         id: EventId::new(now, &mut engine::chance::rng()),
         event_type: EventType::from_words([TEST_EVENT]),
         user_id: subscription.user_id.clone(),
-        source: engine::ingest::API.to_owned(),
+        source: engine::ingest::API.into(),
         provider: None,
         occurred_at: now,
         received_at: now,

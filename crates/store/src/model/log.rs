@@ -1,5 +1,6 @@
 //! The log of events.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
@@ -95,9 +96,9 @@ impl Data {
             let bucket = bucket_of(event.received_at, counted.bucket_seconds);
             *counts.entry((bucket, &event.source, &event.event_type)).or_default() += 1;
         }
-        let count = |((bucket, source, event_type), count): ((_, &String, &_), _)| EventCount {
+        let count = |((bucket, source, event_type), count): ((_, &Cow<'_, str>, &_), _)| EventCount {
             bucket,
-            source: source.clone(),
+            source: source.to_string(),
             event_type: Clone::clone(event_type),
             count,
         };

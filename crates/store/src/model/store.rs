@@ -19,9 +19,14 @@ use crate::*;
 
 #[async_trait]
 impl Store for Model {
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
+    async fn append(
+        &self,
+        appends: Arc<[Append]>,
+        routes: RoutesVersion,
+        now: Timestamp,
+    ) -> Result<Appended> {
         self.reach("append")?;
-        Ok(self.data("append").append(appends, routes, now))
+        Ok(self.data("append").append(&appends, routes, now))
     }
 
     async fn read_log(&self, after: Position, limit: u32) -> Result<Vec<Logged>> {

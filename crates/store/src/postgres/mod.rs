@@ -7,6 +7,7 @@ mod notes;
 mod uuid;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -251,8 +252,13 @@ impl Engine for Postgres {
         Ok(Position(row.map_or(Ok(0), |mut row| row.int())?))
     }
 
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
-        write::append(self, appends, routes, now).await
+    async fn append(
+        &self,
+        appends: Arc<[Append]>,
+        routes: RoutesVersion,
+        now: Timestamp,
+    ) -> Result<Appended> {
+        write::append(self, &appends, routes, now).await
     }
 
     async fn claim(&self, lanes: &[Lane], claim: &Claim, now: Timestamp) -> Result<Vec<Claimed>> {

@@ -203,7 +203,7 @@ fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
         .bind(column!(events, new => uuid(new.event.id)))
         .bind(column!(events, new => new.event.event_type.as_str()))
         .bind(column!(events, new => new.event.user_id.as_ref().map(|user| user.as_str())))
-        .bind(column!(events, new => new.event.source.as_str()))
+        .bind(column!(events, new => &*new.event.source))
         .bind(column!(events, new => new.event.provider.as_deref()))
         .bind(column!(events, new => new.event.occurred_at.as_micros()))
         .bind(column!(events, new => new.event.received_at.as_micros()))

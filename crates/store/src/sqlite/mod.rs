@@ -199,8 +199,12 @@ impl Engine for Sqlite {
         Some(Position(self.durable.load(Ordering::Acquire)))
     }
 
-    async fn append(&self, appends: &[Append], routes: RoutesVersion, now: Timestamp) -> Result<Appended> {
-        let appends = appends.to_vec();
+    async fn append(
+        &self,
+        appends: Arc<[Append]>,
+        routes: RoutesVersion,
+        now: Timestamp,
+    ) -> Result<Appended> {
         self.writer.run(move |desk| write::append(desk, &appends, routes, now)).await
     }
 

@@ -106,8 +106,8 @@ async fn an_append_is_answered_and_read_once_it_is_on_the_disk_and_not_before() 
     let directory = tempfile::tempdir().unwrap();
     let (store, flush) = on_disk(&directory.path().join("waystation.db"));
     let now = Timestamp::from_seconds(1_700_000_000);
-    let one = [Append { events: vec![numbered(&1)], idempotency: None }];
-    let mut appending = std::pin::pin!(store.append(&one, RoutesVersion(0), now));
+    let one: Arc<[Append]> = [Append { events: vec![numbered(&1)], idempotency: None }].into();
+    let mut appending = std::pin::pin!(store.append(one, RoutesVersion(0), now));
     assert!(tokio::time::timeout(Duration::from_millis(200), appending.as_mut()).await.is_err());
     assert_eq!(store.read_log(Position::START, 10).await.unwrap(), []);
     assert_eq!(store.head().await.unwrap(), Position::START);
@@ -116,14 +116,17 @@ async fn an_append_is_answered_and_read_once_it_is_on_the_disk_and_not_before() 
     assert_eq!(store.head().await.unwrap(), Position(1));
 
     flush.send(Err(io::Error::other("the disk is gone"))).unwrap();
-    let two = [Append { events: vec![numbered(&2)], idempotency: None }];
-    let lost = store.append(&two, RoutesVersion(0), now).await;
+    let two: Arc<[Append]> = [Append { events: vec![numbered(&2)], idempotency: None }].into();
+    let lost = store.append(Arc::clone(&two), RoutesVersion(0), now).await;
     assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
     assert_eq!(store.read_log(Position::START, 10).await.unwrap().len(), 1);
 
     // Nobody can tell whether the second is there, so it is asked again; the next append puts all before it on the disk.
     flush.send(Ok(())).unwrap();
-    assert!(matches!(store.append(&two, RoutesVersion(0), now).await.unwrap(), Appended::Durable(_)));
+    assert!(matches!(
+        store.append(Arc::clone(&two), RoutesVersion(0), now).await.unwrap(),
+        Appended::Durable(_)
+    ));
     assert_eq!(store.read_log(Position::START, 10).await.unwrap().len(), 2);
 }
 
@@ -145,7 +148,7 @@ fn numbered(number: &usize) -> NewEvent {
         id: EventId::new(now, &mut rand::make_rng::<SmallRng>()),
         event_type: "task.created".parse().unwrap(),
         user_id: None,
-        source: "api".to_owned(),
+        source: "api".into(),
         provider: None,
         occurred_at: now,
         received_at: now,

@@ -174,7 +174,8 @@ pub(super) fn append(
     let taken = appends.iter().map(|append| is_key_taken(&transaction, append.idempotency.as_ref(), now));
     let taken = taken.collect::<Result<Vec<_>>>()?;
     let wanted = appends.iter().zip(&taken).filter(|&(_, &is_taken)| !is_taken).map(|(append, _)| append);
-    let mut placed = place(wanted.flat_map(|append| &append.events), &mut end);
+    let wanted: Vec<&NewEvent> = wanted.flat_map(|append| &append.events).collect();
+    let mut placed = place(&wanted, &mut end);
     insert_events(&transaction, &mut placed)?;
     name_repeats(&transaction, &mut placed)?;
     let new = placed.iter().filter(|placed| placed.is_new);
@@ -208,9 +209,9 @@ pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
 }
 
 /// Gives each event the next position, except those that repeat one of the newest or one another.
-fn place<'a>(events: impl Iterator<Item = &'a NewEvent>, end: &mut LogEnd) -> Vec<Placed<'a>> {
-    let mut in_batch = HashMap::new();
-    let place = |new: &'a NewEvent| {
+fn place<'a>(events: &[&'a NewEvent], end: &mut LogEnd) -> Vec<Placed<'a>> {
+    let mut in_batch = HashMap::with_capacity(events.len());
+    let place = |&new: &&'a NewEvent| {
         let id = new.event.id;
         let first = new.dedupe_key.and_then(|key| end.keys.get(&key).or_else(|| in_batch.get(&key).copied()));
         if let Some(position) = first {
@@ -220,7 +221,7 @@ fn place<'a>(events: impl Iterator<Item = &'a NewEvent>, end: &mut LogEnd) -> Ve
         in_batch.extend(new.dedupe_key.map(|key| (key, end.position)));
         Placed { new, position: end.position, is_new: true, id }
     };
-    events.map(place).collect()
+    events.iter().map(place).collect()
 }
 
 /// Writes what is new, and finds out what is not after all.
@@ -307,7 +308,7 @@ fn bind_event(placed: &Placed<'_>, row: &mut Binder<'_, '_>) {
         .id(event.id)
         .bind(event.event_type.as_str())
         .bind(event.user_id.as_ref().map(|user| user.as_str()))
-        .bind(event.source.as_str())
+        .bind(&*event.source)
         .bind(event.provider.as_deref())
         .bind(event.occurred_at.as_micros())
         .bind(event.received_at.as_micros())

@@ -36,7 +36,7 @@ impl Make {
             id: EventId::new(received_at, &mut self.0),
             event_type: "task.created".parse().unwrap(),
             user_id: Some(user("alice")),
-            source: "api".to_owned(),
+            source: "api".into(),
             provider: None,
             occurred_at: received_at,
             received_at,

@@ -14,7 +14,7 @@ pub(crate) const ALL: u32 = 10_000;
 
 /// Appends under the subscriptions of this moment.
 pub(crate) async fn append(store: &dyn Store, appends: &[Append], now: Timestamp) -> Vec<Kept> {
-    match store.append(appends, version(store).await, now).await.unwrap() {
+    match store.append(appends.into(), version(store).await, now).await.unwrap() {
         Appended::Durable(kept) => kept,
         Appended::StaleRoutes => panic!("no case changes subscriptions behind this step's back"),
     }

@@ -31,7 +31,7 @@ fn job(id: SubscriptionId) -> Job {
         id: EventId::new(NOW, rng),
         event_type: "task.created".parse().unwrap(),
         user_id: None,
-        source: "api".to_owned(),
+        source: "api".into(),
         provider: None,
         occurred_at: NOW,
         received_at: NOW,

@@ -32,7 +32,7 @@ fn log(owners: &[(Option<usize>, usize)]) -> Vec<Logged> {
         id: EventId::new(now, rng),
         event_type: TYPES[kind].parse().unwrap(),
         user_id: owner.map(user),
-        source: "api".to_owned(),
+        source: "api".into(),
         provider: None,
         occurred_at: now,
         received_at: now,

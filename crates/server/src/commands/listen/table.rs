@@ -219,7 +219,7 @@ mod tests {
             id: EventId::new(now, &mut rng),
             event_type: format!("task.number_{number}").parse().unwrap(),
             user_id: Some("alice".parse().unwrap()),
-            source: "api".to_owned(),
+            source: "api".into(),
             provider: None,
             occurred_at: now,
             received_at: now,

@@ -15,7 +15,7 @@ async fn twelve(store: &dyn Store, make: &mut Make) -> Vec<Event> {
     let event = |n: usize| Event {
         user_id: users[n % 3].clone(),
         event_type: types[n / 3 % 2].parse().unwrap(),
-        source: sources[n / 6].to_owned(),
+        source: sources[n / 6].into(),
         ..make.event(at(n as i64))
     };
     let events: Vec<_> = (0..12).map(event).collect();
@@ -151,7 +151,8 @@ pub(crate) async fn a_bucket_ends_just_before_the_next_begins(store: &dyn Store)
 pub(crate) async fn counts_are_sorted_by_byte_and_not_as_people_sort(store: &dyn Store) {
     let make = &mut Make::new();
     let sources = ["API", "a b", "a-b", "aB", "a_b", "ab", "Äb"];
-    let events = sources.iter().rev().map(|&source| Event { source: source.to_owned(), ..make.event(at(1)) });
+    let events =
+        sources.iter().rev().map(|&source| Event { source: source.to_owned().into(), ..make.event(at(1)) });
     keep(store, events.map(plain).collect()).await;
     let counts = store.event_counts(&ever(60)).await.unwrap();
     assert!(counts.iter().map(|count| count.source.as_str()).eq(sources));

@@ -34,8 +34,8 @@ pub(crate) async fn an_event_comes_back_as_it_was_written(store: &dyn Store) {
     let full = Event {
         event_type: "github.pull_request.opened".parse().unwrap(),
         user_id: Some(user("alice")),
-        source: "src_1".to_owned(),
-        provider: Some("github".to_owned()),
+        source: "src_1".into(),
+        provider: Some("github".into()),
         occurred_at: Timestamp::from_micros(-62_135_596_800_000_001),
         data: json(r#"{"number": 7}"#),
         raw: Some(b"payload=%7B%7D".to_vec()),
@@ -141,7 +141,7 @@ pub(crate) async fn what_does_not_exist_is_not_found(store: &dyn Store) {
 
 pub(crate) async fn an_append_of_nothing_is_durable(store: &dyn Store) {
     let routes = version(store).await;
-    assert_eq!(store.append(&[], routes, at(1)).await.unwrap(), Appended::Durable(vec![]));
+    assert_eq!(store.append([].into(), routes, at(1)).await.unwrap(), Appended::Durable(vec![]));
     assert_eq!(append(store, &[append_of(vec![])], at(1)).await, [Kept::Events(vec![])]);
     assert_eq!(store.head().await.unwrap(), Position::START);
 }

@@ -93,6 +93,6 @@ pub(crate) async fn stale_routes_stay_stale<E: Engine>(engine: &E) {
 
     let after = engine.open().await;
     let new = append_of(vec![plain(make.event(at(1)))]);
-    assert_eq!(after.append(&[new], stale, at(2)).await.unwrap(), Appended::StaleRoutes);
+    assert_eq!(after.append([new].into(), stale, at(2)).await.unwrap(), Appended::StaleRoutes);
     after.close().await;
 }

@@ -20,7 +20,7 @@ pub(crate) async fn under_stale_routes_nothing_is_written(store: &dyn Store) {
     let event = make.event(at(1));
     let owed = make.owed(&event, &subscription);
     let request = append_of(vec![keyed("sent", event.clone(), vec![owed.clone()])]);
-    let answer = store.append(std::slice::from_ref(&request), stale, at(1)).await.unwrap();
+    let answer = store.append([request.clone()].into(), stale, at(1)).await.unwrap();
     assert_eq!(answer, Appended::StaleRoutes);
     assert_eq!(store.head().await.unwrap(), Position::START);
     assert_eq!(store.event(event.id).await.unwrap(), None);
@@ -37,7 +37,7 @@ pub(crate) async fn under_stale_routes_no_key_is_taken(store: &dyn Store) {
     subscribe(store, make).await;
     let mut request = append_of(vec![plain(make.event(at(1)))]);
     request.idempotency = Some(idempotency("request", 1, at(60)));
-    let answer = store.append(std::slice::from_ref(&request), stale, at(1)).await.unwrap();
+    let answer = store.append([request.clone()].into(), stale, at(1)).await.unwrap();
     assert_eq!(answer, Appended::StaleRoutes);
     request.idempotency = Some(idempotency("request", 2, at(60)));
     assert!(matches!(append(store, &[request], at(2)).await[..], [Kept::Events(_)]));
@@ -152,7 +152,7 @@ async fn route(store: &dyn Store, make: &RefCell<Make>) {
             owing(event, owed)
         };
         let request = append_of((0..10).map(|_| new()).collect());
-        if store.append(&[request], routes.version, at(1)).await.unwrap() != Appended::StaleRoutes {
+        if store.append([request].into(), routes.version, at(1)).await.unwrap() != Appended::StaleRoutes {
             return;
         }
     }

@@ -58,7 +58,7 @@ pub(crate) async fn a_change_of_routes_reaches_the_other_node<E: Engine>(engine:
     keep(&other, vec![plain(make.event(at(1)))]).await;
     subscribe(&one, make).await;
     let new = append_of(vec![plain(make.event(at(1)))]);
-    assert_eq!(other.append(&[new], stale, at(1)).await.unwrap(), Appended::StaleRoutes);
+    assert_eq!(other.append([new].into(), stale, at(1)).await.unwrap(), Appended::StaleRoutes);
     close(&one, &other).await;
 }
 
