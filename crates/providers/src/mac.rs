@@ -5,22 +5,22 @@ use subtle::ConstantTimeEq as _;
 
 use crate::Refusal;
 
-/// Passes if `signature` is `prefix` and the hexadecimal HMAC of the joined `parts` under one of `secrets`.
+/// Passes if `signature` is `prefix` and the hexadecimal HMAC of the joined `parts` under one of the secrets of `macs`.
 pub(crate) fn verify_hex(
-    secrets: &[String],
+    macs: &[Mac],
     parts: &[&[u8]],
     signature: &str,
     prefix: &str,
 ) -> Result<(), Refusal> {
-    if secrets.is_empty() {
+    if macs.is_empty() {
         return Err(Refusal::NoKey);
     }
     let digits = signature.strip_prefix(prefix).ok_or(Refusal::BadSignature)?.to_ascii_lowercase();
-    let fits = secrets.iter().any(|secret| {
+    let fits = macs.iter().any(|mac| {
         let mut expected = [0; 64];
-        let code = Mac::new(secret.as_bytes()).sign(parts);
         // Twice as many digits as there are bytes: it cannot fail.
-        hex::encode_to_slice(code, &mut expected).is_ok() && expected.ct_eq(digits.as_bytes()).into()
+        hex::encode_to_slice(mac.sign(parts), &mut expected).is_ok()
+            && expected.ct_eq(digits.as_bytes()).into()
     });
     fits.then_some(()).ok_or(Refusal::BadSignature)
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::OnceLock;
+
+use domain::mac::Mac;
 
 /// A configuration key of a provider, and the short name that it has in the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +54,43 @@ impl Setting {
 /// What is set for one provider: texts by key. Of several secrets any one is good, so that one can take over from
 /// another.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Settings(BTreeMap<&'static str, Vec<String>>);
+pub struct Settings(BTreeMap<&'static str, Texts>);
+
+#[derive(Clone, Default)]
+struct Texts {
+    texts: Vec<String>,
+    /// Keyed with the texts: once, since every request is checked with them.
+    macs: OnceLock<Vec<Mac>>,
+}
+
+impl PartialEq for Texts {
+    fn eq(&self, other: &Self) -> bool {
+        self.texts == other.texts
+    }
+}
+
+impl Eq for Texts {}
 
 impl Settings {
     /// These settings, and `texts` for `key` besides those that are there.
     #[must_use]
     pub fn with(mut self, key: &'static str, texts: impl IntoIterator<Item = String>) -> Self {
-        self.0.entry(key).or_default().extend(texts);
+        let set = self.0.entry(key).or_default();
+        set.texts.extend(texts);
+        set.macs.take();
         self
     }
 
     /// What is set for `key`; nothing where it is not set.
     #[must_use]
     pub fn get(&self, key: &str) -> &[String] {
-        self.0.get(key).map_or(&[], Vec::as_slice)
+        self.0.get(key).map_or(&[], |set| &set.texts)
+    }
+
+    /// What codes are made with under each of the secrets that are set for `key`.
+    pub(crate) fn macs(&self, key: &str) -> &[Mac] {
+        let keyed = |set: &Texts| set.texts.iter().map(|secret| Mac::new(secret.as_bytes())).collect();
+        self.0.get(key).map_or(&[], |set| set.macs.get_or_init(|| keyed(set)))
     }
 
     /// The first text for `key`.
@@ -84,6 +110,20 @@ impl fmt::Debug for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_are_made_under_each_secret_that_is_set() {
+        let codes = |settings: &Settings| -> Vec<_> {
+            settings.macs("secret").iter().map(|mac| mac.sign(&[b"said"])).collect()
+        };
+        let code = |secret: &str| Mac::new(secret.as_bytes()).sign(&[b"said"]);
+        let old = Settings::default().with("secret", ["old".to_owned()]);
+        assert_eq!(codes(&old), [code("old")]);
+        let both = old.clone().with("secret", ["new".to_owned()]);
+        assert_eq!(codes(&both), [code("old"), code("new")]);
+        assert_eq!(codes(&old), [code("old")]);
+        assert!(old != both && both.macs("other").is_empty());
+    }
 
     #[test]
     fn several_texts_may_be_set_and_none_is_shown() {

@@ -55,7 +55,7 @@ impl Provider for Slack {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
         }
         mac::verify_hex(
-            known.settings.get(SECRET.key),
+            known.settings.macs(SECRET.key),
             &signed_parts(timestamp, &request.body),
             signature,
             PREFIX,

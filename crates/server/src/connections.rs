@@ -120,6 +120,8 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, ope
         .timer(Patience::default())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
+        // Most answers are shorter than what it costs to send their heads and bodies from two places.
+        .writev(false)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let stopping = Arc::clone(&open.stopping);

@@ -25,7 +25,7 @@ impl Provider for Acme {
 
     fn verify<'r>(&self, request: &'r RawRequest, known: &Known<'_>) -> Result<Verified<'r>, Refusal> {
         let signature = request.needed(SIGNATURE)?;
-        mac::verify_hex(known.settings.get(SECRET.key), &[&request.body], signature, PREFIX)?;
+        mac::verify_hex(known.settings.macs(SECRET.key), &[&request.body], signature, PREFIX)?;
         Ok(Verified(request))
     }
 
