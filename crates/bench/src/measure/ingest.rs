@@ -19,6 +19,16 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// A user without a subscription: its events owe nothing to anyone.
 const USER: &str = "ingest";
 
+/// So many connections keep the machine busy while most of them wait for their commit. With few it is the wait that is
+/// measured, and not the work.
+const CROWD: usize = 512;
+
+/// The two servers, each with what is sent to it.
+struct Servers<'s> {
+    bare: (&'s Launch, &'s Program, Arc<Pushes>),
+    real: (&'s Launch, &'s Program, Arc<Pushes>),
+}
+
 /// One load on one of the two servers.
 struct Phase {
     outcome: Outcome,
@@ -28,25 +38,48 @@ struct Phase {
 /// Alternates the two servers, so that whatever else the machine does meets both alike.
 pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let bare_launch = Launch::bare(&site.home.directory)?;
-    let bare_server = bare_launch.start().await?;
-    let bare_pushes = Arc::new(Pushes::prepare(bare_launch.address, USER, GITHUB_SECRET, rand::random()));
-    let pushes = Arc::new(Pushes::prepare(site.launch.address, USER, GITHUB_SECRET, rand::random()));
-    let (mut bare, mut real) = (Vec::new(), Vec::new());
-    for round in 1..=site.options.rounds {
-        bare.push(phase(site, &bare_launch, &bare_server, &bare_pushes).await?);
-        real.push(phase(site, &site.launch, &site.program, &pushes).await?);
-        let rate = |phases: &[Phase]| phases.last().map_or(0.0, |phase| phase.outcome.per_second());
-        let (bare, real) = (rate(&bare), rate(&real));
-        progress(site.engine, &format!("ingest round {round}: {real:.0}/s beside {bare:.0}/s bare"));
-    }
-    Ok(rows(site.engine, &bare, &real))
+    let bare_program = bare_launch.start().await?;
+    let pushes =
+        |launch: &Launch| Arc::new(Pushes::prepare(launch.address, USER, GITHUB_SECRET, rand::random()));
+    let servers = Servers {
+        bare: (&bare_launch, &bare_program, pushes(&bare_launch)),
+        real: (&site.launch, &site.program, pushes(&site.launch)),
+    };
+    let mut rows = measure_with(site, &servers, site.options.connections, "").await?;
+    rows.extend(measure_with(site, &servers, CROWD, "_of_crowd").await?);
+    Ok(rows)
 }
 
-async fn phase(site: &Site<'_>, launch: &Launch, server: &Program, pushes: &Arc<Pushes>) -> Result<Phase> {
+/// The rows of so many connections; their keys end in `suffix`.
+async fn measure_with(
+    site: &Site<'_>,
+    servers: &Servers<'_>,
+    connections: usize,
+    suffix: &str,
+) -> Result<Vec<Row>> {
+    let (mut bare, mut real) = (Vec::new(), Vec::new());
+    for round in 1..=site.options.rounds {
+        bare.push(phase(site, &servers.bare, connections).await?);
+        real.push(phase(site, &servers.real, connections).await?);
+        let rate = |phases: &[Phase]| phases.last().map_or(0.0, |phase| phase.outcome.per_second());
+        let (bare, real) = (rate(&bare), rate(&real));
+        progress(
+            site.engine,
+            &format!("ingest, {connections} connections, round {round}: {real:.0}/s beside {bare:.0}/s bare"),
+        );
+    }
+    Ok(rows(site.engine, connections, suffix, &bare, &real))
+}
+
+async fn phase(
+    site: &Site<'_>,
+    (launch, server, pushes): &(&Launch, &Program, Arc<Pushes>),
+    connections: usize,
+) -> Result<Phase> {
     let load = |lasting: Duration| Load {
         address: launch.address,
         pushes: Arc::clone(pushes),
-        connections: site.options.connections,
+        connections,
         schedule: Schedule::FlatOutFor(lasting),
         keep_accepted: false,
     };
@@ -57,9 +90,9 @@ async fn phase(site: &Site<'_>, launch: &Launch, server: &Program, pushes: &Arc<
     Ok(Phase { outcome, cost })
 }
 
-fn rows(engine: Engine, bare: &[Phase], real: &[Phase]) -> Vec<Row> {
+fn rows(engine: Engine, connections: usize, suffix: &str, bare: &[Phase], real: &[Phase]) -> Vec<Row> {
     let key = engine.key();
-    let name = engine.name();
+    let name = format!("{}, {connections} connections", engine.name());
     let shares =
         bare.iter().zip(real).map(|(bare, real)| real.outcome.per_second() / bare.outcome.per_second());
     let share_target = match engine {
@@ -67,10 +100,15 @@ fn rows(engine: Engine, bare: &[Phase], real: &[Phase]) -> Vec<Row> {
         Engine::Postgres => Target::AtLeast(0.28),
     };
     vec![
-        rate_row(format!("bare_per_second_beside_{key}"), format!("bare axum, beside {name}"), bare),
-        rate_row(format!("ingest_per_second_{key}"), format!("ingest, {name}"), real),
-        Row::new(format!("ingest_share_{key}"), format!("ingest, share of bare, {name}"), median(shares), "")
-            .target(share_target),
+        rate_row(format!("bare_per_second_beside_{key}{suffix}"), format!("bare axum, beside {name}"), bare),
+        rate_row(format!("ingest_per_second_{key}{suffix}"), format!("ingest, {name}"), real),
+        Row::new(
+            format!("ingest_share_{key}{suffix}"),
+            format!("ingest, share of bare, {name}"),
+            median(shares),
+            "",
+        )
+        .target(share_target),
     ]
 }
 
