@@ -55,11 +55,22 @@ pub(crate) fn in_new_world<T>(what: impl FnOnce(&World<'_>) -> Result<T, Stopped
         move || clock.is_over()
     })));
     let context = Context::custom::<Language>(&runtime).map_err(|_| Failed::TooMuchMemory)?;
-    context.with(|ctx| {
+    let done = context.with(|ctx| {
         let to_well_formed = ctx.eval(include_str!("world.js")).map_err(|_| Failed::TooMuchMemory)?;
         let world = World { ctx, clock, to_well_formed };
         what(&world).map_err(|stopped| world.explain(stopped))
+    });
+    done.map_err(|failed| match failed {
+        Failed::Threw { message, .. } if message == "null" && is_full(&runtime) => Failed::TooMuchMemory,
+        failed => failed,
     })
+}
+
+/// Whether there is no room in a world that is left: even the error that would say so did not fit, and QuickJS has thrown
+/// `null` in its place.
+fn is_full(runtime: &Runtime) -> bool {
+    let used = usize::try_from(runtime.memory_usage().malloc_size).unwrap_or(0);
+    used > MEMORY_BYTES_MAX / 16 * 15
 }
 
 /// Why work in a world came to an end before it was done.
