@@ -127,12 +127,16 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, ope
     let stopping = Arc::clone(&open.stopping);
     let task = open.connections.spawn(async move {
         let mut connection = pin!(connection);
-        let (mut told, mut is_told) = (pin!(stopping.told.notified()), None);
+        let mut told = pin!(stopping.told.notified());
+        let (mut is_woken_by_it, mut is_told) = (false, false);
         let ended = poll_fn(|context| {
-            // Once it has been polled it wakes this task, which need not ask it again.
-            let is_told = is_told.get_or_insert_with(|| told.as_mut().poll(context).is_ready());
-            if !*is_told && stopping.is_told.load(Ordering::Acquire) {
-                *is_told = true;
+            // Asked once, it wakes this task ever after; whether it has is found in the flag.
+            if !is_woken_by_it {
+                is_woken_by_it = true;
+                let _see_the_flag = told.as_mut().poll(context);
+            }
+            if !is_told && stopping.is_told.load(Ordering::Acquire) {
+                is_told = true;
                 connection.as_mut().graceful_shutdown();
             }
             connection.as_mut().poll(context)
