@@ -15,8 +15,7 @@ pub const COMMITS_AT_ONCE: usize = 2;
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
-/// How long a commit may take before those are told to come back who wait for it, or for the next. Where there are more of
-/// them than may wait, they are told after twice as long.
+/// How long a request waits for its commit before it is told to come back.
 pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Deliveries that a node holds claimed in memory, over all subscriptions. The rest waits in the store.

@@ -7,7 +7,6 @@
 //! such tasks, which take turns at gathering.)
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,8 +73,7 @@ struct Pending {
     draft: Draft,
     /// What those say who look into its events.
     said: Said,
-    /// Whoever brought it; `None` once they have been told to come back.
-    answer: Option<oneshot::Sender<Reply>>,
+    answer: oneshot::Sender<Reply>,
 }
 
 #[derive(Debug)]
@@ -99,12 +97,15 @@ impl Log {
     ///
     /// # Errors
     /// It is not known to be durable.
-    pub async fn append(&self, mut draft: Draft) -> Result<Kept, NotKept> {
+    pub async fn append(&self, draft: Draft) -> Result<Kept, NotKept> {
+        tokio::time::timeout(APPEND_TIMEOUT, self.append_asked(draft)).await.unwrap_or(Err(NotKept::Busy))
+    }
+
+    async fn append_asked(&self, mut draft: Draft) -> Result<Kept, NotKept> {
         loop {
             let said = self.matching.ask(draft.to_whom_it_concerns()).await;
             let (answer, answered) = oneshot::channel();
-            let pending = Pending { draft, said, answer: Some(answer) };
-            self.drafts.send(pending).await.map_err(|_| NotKept::Busy)?;
+            self.drafts.send(Pending { draft, said, answer }).await.map_err(|_| NotKept::Busy)?;
             match answered.await.map_err(|_| NotKept::Busy)? {
                 Reply::Done(kept) => return kept,
                 Reply::AskAgain(again) => draft = again,
@@ -123,15 +124,6 @@ pub(crate) struct Committer {
     clock: Arc<dyn Clock>,
     /// Tells those who follow the log.
     advance: Advance,
-}
-
-/// A batch of which it is decided what is owed to whom.
-#[derive(Debug)]
-struct Routed {
-    appends: Arc<[Append]>,
-    /// Deliveries of which nobody can tell whether they are owed.
-    unknown: HashMap<DeliveryId, Why>,
-    now: Timestamp,
 }
 
 #[derive(Debug)]
@@ -163,8 +155,7 @@ impl Committer {
             if batch.is_empty() {
                 return;
             }
-            let routed = self.route_all(&batch, &routes);
-            match self.while_nobody_waits_long(&mut batch, self.write(routed, &routes)).await {
+            match self.write(&batch, &routes).await {
                 Ok(Some(kept)) => return answer_all(batch, kept.into_iter().map(Ok)),
                 Ok(None) => {}
                 Err(StoreError::Refused(_)) if batch.len() > 1 => {
@@ -181,33 +172,12 @@ impl Committer {
         }
     }
 
-    /// Waits for what is being written, however long that takes. Those who brought it, or what is to come after it, do
-    /// not: they are told to come back. What they brought may be kept all the same.
-    async fn while_nobody_waits_long<T>(&self, batch: &mut [Pending], writing: impl Future<Output = T>) -> T {
-        let mut writing = pin!(writing);
-        loop {
-            // One timer for all of them: there are as many of them as requests.
-            if let Ok(written) = tokio::time::timeout(APPEND_TIMEOUT, writing.as_mut()).await {
-                return written;
-            }
-            batch.iter_mut().for_each(Pending::turn_away);
-            // Where another gathers there is nobody left behind.
-            if let Ok(mut inbox) = self.inbox.try_lock() {
-                inbox.turn_all_away();
-            }
-        }
-    }
-
-    /// Decides what is owed to whom for a whole batch.
-    fn route_all(&self, batch: &[Pending], routes: &Routes) -> Routed {
-        let (now, mut unknown) = (self.clock.now(), HashMap::new());
-        let appends = batch.iter().map(|pending| self.route(pending, routes, &mut unknown, now)).collect();
-        Routed { appends, unknown, now }
-    }
-
-    /// Appends; `None` where the routes are not those of now any more.
-    async fn write(&self, routed: Routed, routes: &Routes) -> Result<Option<Vec<Kept>>, StoreError> {
-        let Routed { appends, unknown, now } = routed;
+    /// Routes and appends; `None` where the routes are not those of now any more.
+    async fn write(&self, batch: &[Pending], routes: &Routes) -> Result<Option<Vec<Kept>>, StoreError> {
+        let now = self.clock.now();
+        let mut unknown = HashMap::new();
+        let appends: Arc<[Append]> =
+            batch.iter().map(|pending| self.route(pending, routes, &mut unknown, now)).collect();
         match self.store.append(Arc::clone(&appends), routes.version, now).await {
             Ok(Appended::Durable(kept)) => {
                 self.advance.tell();
@@ -340,6 +310,7 @@ impl Inbox {
             }
             batch.push(next);
         }
+        // Ids grow with time, so what is indexed by them is then added at its end.
         batch.sort_by_key(|pending| pending.draft.events.first().map(|(event, _)| event.id));
         batch
     }
@@ -357,23 +328,6 @@ impl Inbox {
         }
         self.drafts.close();
         self.drafts.recv().await
-    }
-
-    fn turn_all_away(&mut self) {
-        let waiting =
-            self.carried_over.take().into_iter().chain(std::iter::from_fn(|| self.drafts.try_recv().ok()));
-        waiting.for_each(|mut pending| pending.turn_away());
-    }
-}
-
-impl Pending {
-    fn answer(&mut self, reply: Reply) {
-        // Nobody listens any more when the client has gone away.
-        let _gone = self.answer.take().map(|answer| answer.send(reply));
-    }
-
-    fn turn_away(&mut self) {
-        self.answer(Reply::Done(Err(NotKept::Busy)));
     }
 }
 
@@ -405,16 +359,16 @@ fn those_answered(batch: Vec<Pending>, routes: &Routes) -> Vec<Pending> {
             answered.push(pending);
         } else {
             drop(events);
-            let Pending { draft, answer, .. } = pending;
-            let _gone = answer.map(|answer| answer.send(Reply::AskAgain(draft)));
+            let _gone = pending.answer.send(Reply::AskAgain(pending.draft));
         }
     }
     answered
 }
 
 fn answer_all(batch: Vec<Pending>, outcomes: impl IntoIterator<Item = Result<Kept, StoreError>>) {
-    for (mut pending, outcome) in batch.into_iter().zip(outcomes) {
-        pending.answer(Reply::Done(outcome.map_err(NotKept::from)));
+    for (pending, outcome) in batch.into_iter().zip(outcomes) {
+        // Nobody listens any more when the client has gone away; the event is kept all the same.
+        let _gone = pending.answer.send(Reply::Done(outcome.map_err(NotKept::from)));
     }
 }
 
@@ -474,29 +428,6 @@ mod tests {
         }
         let owed = owed(&parts, [&changes, &stays, &other, &new]).await;
         assert_eq!(owed.map(|owed| owed.len()), [0, 1, 0, 1]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_long_for_a_commit_nor_behind_it() {
-        let parts = Parts::new(Rules::default(), &[]).await;
-        let (log, committer) = Log::new(&parts.shared, parts.deliverer.clone());
-        let waits = || Box::pin(log.append(draft(&json!({}))));
-        let (mut first, mut behind) = (waits(), waits());
-        assert!(poll!(&mut first).is_pending());
-        let mut batch = committer.inbox.lock().await.gather().await;
-        assert!(poll!(&mut behind).is_pending());
-        let writing = tokio::time::sleep(APPEND_TIMEOUT * 5 / 2);
-        let begun = tokio::time::Instant::now();
-        let ends = async |waits| {
-            let kept: Result<Kept, NotKept> = waits.await;
-            assert!(matches!(kept, Err(NotKept::Busy)), "{kept:?}");
-            begun.elapsed()
-        };
-        let waited = tokio::join!(ends(first), ends(behind), async {
-            committer.while_nobody_waits_long(&mut batch, writing).await;
-            begun.elapsed()
-        });
-        assert_eq!(waited, (APPEND_TIMEOUT, APPEND_TIMEOUT, APPEND_TIMEOUT * 5 / 2));
     }
 
     #[tokio::test]
