@@ -52,8 +52,8 @@ impl Provider for Composio {
         let signatures = request.needed(SIGNATURE)?;
         let id = request.needed(ID)?;
         let timestamp = request.needed(TIMESTAMP)?;
-        let secrets = known.settings.get(SECRET.key);
-        if secrets.is_empty() {
+        let macs = known.settings.macs(SECRET.key);
+        if macs.is_empty() {
             return Err(Refusal::NoKey);
         }
         let seconds: i64 = timestamp.parse().map_err(|_| Refusal::NoTimestamp)?;
@@ -61,8 +61,7 @@ impl Provider for Composio {
             return Err(Refusal::Stale(TOLERANCE_SECONDS));
         }
         let parts = signed_parts(id, timestamp, &request.body);
-        let fits =
-            |code: &[u8]| secrets.iter().any(|secret| Mac::new(secret.as_bytes()).verify(&parts, code));
+        let fits = |code: &[u8]| macs.iter().any(|mac| mac.verify(&parts, code));
         let codes = signatures.split(' ').take(SIGNATURES_MAX).filter_map(|one| one.strip_prefix(VERSION));
         let is_signed = codes.filter_map(|code| BASE64.decode(code).ok()).any(|code| fits(&code));
         is_signed.then_some(Verified(request)).ok_or(Refusal::BadSignature)
