@@ -27,7 +27,6 @@ use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 use self::patience::Patience;
-
 use crate::problem::Problem;
 use crate::router::Entrance;
 

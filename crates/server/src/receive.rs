@@ -203,7 +203,7 @@ async fn read_all(
         return Err(Problem::too_large(bytes_max));
     }
     let mut body = Limited::new(body, bytes_max);
-    let mut read = Bytes::new();
+    let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| match error.is::<LengthLimitError>() {
             true => Problem::too_large(bytes_max),
@@ -211,18 +211,12 @@ async fn read_all(
         })?;
         let Ok(data) = frame.into_data() else { continue };
         // Most come in one piece, and stay where they are.
-        read = if read.is_empty() { data } else { joined(read, &data) };
-        if body.is_end_stream() {
-            break;
+        if read.is_empty() && body.is_end_stream() {
+            return Ok(data);
         }
+        read.extend_from_slice(&data);
     }
-    Ok(read)
-}
-
-fn joined(read: Bytes, more: &[u8]) -> Bytes {
-    let mut joined = BytesMut::from(read);
-    joined.extend_from_slice(more);
-    joined.freeze()
+    Ok(read.freeze())
 }
 
 fn answer(reply: Reply) -> Response {
@@ -242,6 +236,16 @@ mod tests {
         let read = within(Duration::ZERO, read_all(&long, never(), 10)).await;
         assert_eq!(read.unwrap_err().code(), "payload_too_large", "nobody waits for what is too much");
         assert_eq!(read_body(&HeaderMap::new(), Body::from("0123456789"), 10).await.unwrap().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_body_in_pieces_is_read_whole_and_no_further_than_it_may_be_long() {
+        let pieces = || ["012", "", "345", "6789"].map(|piece| std::io::Result::Ok(Bytes::from(piece)));
+        let body = || Body::from_stream(futures::stream::iter(pieces()));
+        let read = read_body(&HeaderMap::new(), body(), 10).await;
+        assert_eq!(read.unwrap(), "0123456789");
+        let read = read_body(&HeaderMap::new(), body(), 9).await;
+        assert_eq!(read.unwrap_err().code(), "payload_too_large");
     }
 
     #[test]

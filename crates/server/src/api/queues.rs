@@ -95,7 +95,7 @@ impl From<Leased> for LeasedEvent {
             attempt: delivery.attempt_count + 1,
             user_id: event.user_id.clone(),
             event_type: event.event_type.clone(),
-            source: event.source.clone().into(),
+            source: event.source.to_string(),
             created_at: event.received_at,
             data: RawValue::from_string(event.data.as_str().to_owned()).ok(),
         }
