@@ -32,10 +32,13 @@ CREATE INDEX events_user_log ON events (user_id, position);
 CREATE INDEX events_type ON events (event_type, id);
 
 -- Where the event of each dedupe key is. The newest keys are not here yet: the writer has them in memory, and moves them in
--- the order of the keys, so that a page is written once for many of them.
+-- the order of the keys, so that a page is written once for many of them. A run has the keys of so many positions, so that
+-- the pages to which keys go are few. Which runs may have a key, the writer knows without reading them.
 CREATE TABLE dedupe_keys (
-    key      BLOB PRIMARY KEY,
-    position INTEGER NOT NULL
+    run      INTEGER NOT NULL,
+    key      BLOB NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (run, key)
 ) STRICT, WITHOUT ROWID;
 
 -- In one row: the highest position that an event has been removed from. A stream that is below it may have missed something.

@@ -9,6 +9,7 @@ mod multirow;
 mod readers;
 mod recent;
 mod remove;
+mod runs;
 mod write;
 mod writer;
 
@@ -29,6 +30,7 @@ use rusqlite::{Connection, OpenFlags, ToSql};
 use self::disk::Disk;
 use self::fold::Folding;
 use self::readers::Readers;
+use self::runs::{RUN, Runs};
 use self::write::HEAD;
 use self::writer::{Desk, Writer};
 use crate::engine::{Engine, SqlStore};
@@ -80,7 +82,8 @@ impl SqliteStore {
             let disk = Disk::start(move || log.sync_data())?;
             let durable = connection.query_row(HEAD.text(), [], |row| row.get(0)).map_err(classify)?;
             let (durable, counters) = (Arc::new(AtomicI64::new(durable)), Arc::new(Counters::default()));
-            let desk = Desk::new(connection, disk, Arc::clone(&durable), Arc::clone(&counters));
+            let runs = Runs::open(&connection, RUN)?;
+            let desk = Desk::new(connection, runs, disk, Arc::clone(&durable), Arc::clone(&counters));
             let writer = Writer::start(desk, Folding::start(&path)?)?;
             let readers = Readers::new(path);
             Ok(SqlStore(Sqlite { writer, readers, durable, counters, notes: Board::default() }))
@@ -310,6 +313,8 @@ impl Engine for Sqlite {
         self.readers.close();
         // Folds the log back, so that the file alone is the database once the program has ended.
         let fold = |desk: &mut Desk| {
+            // Whoever still reads them would be in the way.
+            desk.runs.stop_reading();
             desk.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(classify)
         };
         if let Err(error) = self.writer.run(fold).await {

@@ -6,8 +6,8 @@ use domain::{DeliveryId, EventId};
 
 use super::write::{dedupe_key, json_array};
 use super::writer::Desk;
-use crate::Result;
 use crate::sql::{Row, Statement};
+use crate::{Position, Result};
 
 macro_rules! statements {
     ($($name:ident = $label:literal $text:expr;)*) => {
@@ -34,9 +34,10 @@ statements! {
              (SELECT id FROM deliveries WHERE event_id IN (SELECT unhex(value) FROM json_each($1)))";
     REMOVE_OWED = "remove_owed" "DELETE FROM deliveries WHERE event_id IN (SELECT unhex(value) FROM json_each($1))";
     REMOVE_KEYS = "remove_keys"
-        "DELETE FROM dedupe_keys WHERE key IN
-             (SELECT dedupe_key FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1)))";
+        "DELETE FROM dedupe_keys WHERE (run, key) IN
+             (SELECT position / $2, dedupe_key FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1)))";
     REMOVE_EVENTS = "remove_events" "DELETE FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1))";
+    OLDEST = "oldest" "SELECT coalesce(min(position), (SELECT position + 1 FROM log)) FROM events";
     ENDED = "ended"
         "SELECT id FROM deliveries
          WHERE id IN (SELECT unhex(value) FROM json_each($1)) AND status IN ('success', 'failed', 'cancelled')";
@@ -57,10 +58,15 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
     }
     transaction.desk.run(&KEEP_HEAD, [])?;
     let removed = json_array(gone.iter().copied());
-    for statement in [&NOTE_REMOVED, &REMOVE_TRIED, &REMOVE_OWED, &REMOVE_KEYS, &REMOVE_EVENTS] {
+    transaction.desk.run(&REMOVE_KEYS, [removed.clone(), transaction.desk.runs.length.into()])?;
+    for statement in [&NOTE_REMOVED, &REMOVE_TRIED, &REMOVE_OWED, &REMOVE_EVENTS] {
         transaction.desk.run(statement, [removed.clone()])?;
     }
+    let oldest = transaction.desk.fetch(&OLDEST, [])?.into_iter().next();
     transaction.commit()?;
+    if let Some(mut oldest) = oldest {
+        desk.runs.forget_before(Position(oldest.int()?));
+    }
     if let Some(end) = &mut end {
         end.keys.forget(&keys);
     }

@@ -14,8 +14,12 @@ use super::*;
 fn every_statement_prepares() {
     let connection = connect(Path::new(":memory:")).unwrap();
     let multi_row = write::MULTI_ROW.iter().flat_map(|multi| [multi.of(1), multi.of(multirow::ROWS_MAX)]);
-    let own =
-        write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD, READ_INBOX_LOG]);
+    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([
+        HEAD,
+        READ_INBOX_LOG,
+        runs::INDEXED,
+        runs::KEYS_OF_RUN,
+    ]);
     for statement in crate::tables::statements().into_iter().chain(own).chain(multi_row) {
         let prepared = connection.prepare(statement.text());
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
@@ -25,8 +29,12 @@ fn every_statement_prepares() {
 #[test]
 fn no_statement_walks_through_all_events_deliveries_or_attempts() {
     let connection = connect(Path::new(":memory:")).unwrap();
-    let own =
-        write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([HEAD, READ_INBOX_LOG]);
+    let own = write::STATEMENTS.iter().chain(remove::STATEMENTS).copied().cloned().chain([
+        HEAD,
+        READ_INBOX_LOG,
+        runs::INDEXED,
+        runs::KEYS_OF_RUN,
+    ]);
     let all = crate::tables::served_by_indexes().into_iter().chain(own.map(|statement| (statement, false)));
     let partial = column(
         &connection,
@@ -53,8 +61,19 @@ fn column(connection: &rusqlite::Connection, statement: &str, index: usize) -> V
     prepared.raw_query().mapped(|row| row.get(index)).collect::<Result<_, _>>().unwrap()
 }
 
-/// As small as it can be: then a few thousand events pass through many generations.
+/// As small as they can be: then a few thousand events pass through many generations, and into many runs.
 const GENERATION: i64 = 128;
+const RUN: i64 = 300;
+
+/// What writes to the database at `path`, just opened.
+fn open(path: &Path) -> Desk {
+    let connection = connect(path).unwrap();
+    let runs = Runs::open(&connection, RUN).unwrap();
+    let disk = Disk::start(|| Ok(())).unwrap();
+    let mut desk = Desk::new(connection, runs, disk, Arc::default(), Arc::default());
+    desk.log = Some(write::read_log_end(&desk, GENERATION).unwrap());
+    desk
+}
 
 #[test]
 fn a_repeat_is_known_wherever_its_key_is() {
@@ -62,9 +81,7 @@ fn a_repeat_is_known_wherever_its_key_is() {
     let path = directory.path().join("waystation.db");
     let mut first = Vec::new();
     for opened in 0..4 {
-        let disk = Disk::start(|| Ok(())).unwrap();
-        let mut desk = Desk::new(connect(&path).unwrap(), disk, Arc::default(), Arc::default());
-        desk.log = Some(write::read_log_end(&desk, GENERATION).unwrap());
+        let mut desk = open(&path);
         for batch in 0..20 {
             let new: Vec<_> = (0..50).map(|index| (opened * 20 + batch) * 50 + index).collect();
             let old: Vec<_> = (0..first.len()).step_by(97).collect();
@@ -82,12 +99,38 @@ fn a_repeat_is_known_wherever_its_key_is() {
     }
 }
 
+#[test]
+fn what_is_removed_is_new_again_and_all_else_is_still_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("waystation.db");
+    let all: Vec<usize> = (0..2_000).collect();
+    let mut desk = open(&path);
+    let first: Vec<_> = all.chunks(50).flat_map(|batch| append(&mut desk, batch.iter())).collect();
+    // Whole runs, and part of one.
+    let (gone, stays) = first.split_at(1_000);
+    for ids in gone.chunks(100) {
+        let ids: Vec<EventId> = ids.iter().map(|kept| kept.id).collect();
+        assert_eq!(remove::events(&mut desk, &ids).unwrap(), 100);
+    }
+    let oldest: i64 =
+        desk.connection.query_row("SELECT min(position) FROM dedupe_keys", [], |row| row.get(0)).unwrap();
+    assert_eq!(oldest, stays[0].position.0);
+    drop(desk);
+
+    let mut desk = open(&path);
+    let again: Vec<_> = all.chunks(50).flat_map(|batch| append(&mut desk, batch.iter())).collect();
+    assert!(again[..1_000].iter().all(|kept| kept.is_new));
+    assert!(again[1_000..].iter().zip(stays).all(|(kept, known)| !kept.is_new && kept.id == known.id));
+}
+
 /// A store whose disk flushes when the test says so, with what the test says.
 fn on_disk(path: &Path) -> (SqliteStore, mpsc::Sender<io::Result<()>>) {
     let (flush, flushes) = mpsc::channel();
     let disk = Disk::start(move || flushes.recv().unwrap_or(Ok(()))).unwrap();
     let (durable, counters) = (Arc::default(), Arc::default());
-    let desk = Desk::new(connect(path).unwrap(), disk, Arc::clone(&durable), Arc::clone(&counters));
+    let connection = connect(path).unwrap();
+    let runs = Runs::open(&connection, super::RUN).unwrap();
+    let desk = Desk::new(connection, runs, disk, Arc::clone(&durable), Arc::clone(&counters));
     let writer = Writer::start(desk, Folding::start(path).unwrap()).unwrap();
     (
         SqlStore(Sqlite {

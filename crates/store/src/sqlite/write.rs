@@ -44,8 +44,10 @@ statements! {
         "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)), routes_version, keys_indexed_to FROM log";
     UNINDEXED = "unindexed"
         "SELECT dedupe_key, position FROM events WHERE position > $1 AND dedupe_key IS NOT NULL ORDER BY position";
-    INDEXED = "indexed"
-        "SELECT key, position FROM dedupe_keys WHERE key IN (SELECT unhex(value) FROM json_each($1))";
+    FIND_KEYS = "find_keys"
+        "SELECT dedupe_keys.key, position
+         FROM json_each($1) AS asked
+              JOIN dedupe_keys ON run = asked.value ->> 0 AND dedupe_keys.key = unhex(asked.value ->> 1)";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
     INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
     MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
@@ -111,11 +113,16 @@ statements! {
 
 static INSERT_EVENTS: MultiRow = MultiRow::new(
     "insert_events",
-    include_str!("../../sql/sqlite/insert_events.sql"),
+    "INSERT OR FAIL INTO events
+         (position, id, event_type, user_id, source, provider, occurred_at, received_at, dedupe_key, data, raw)
+     VALUES {rows}",
     "(?,?,?,?,?,?,?,?,?,?,?)",
 );
-static INDEX_KEYS: MultiRow =
-    MultiRow::new("index_keys", "INSERT OR IGNORE INTO dedupe_keys (key, position) VALUES {rows}", "(?,?)");
+static INDEX_KEYS: MultiRow = MultiRow::new(
+    "index_keys",
+    "INSERT OR IGNORE INTO dedupe_keys (run, key, position) VALUES {rows}",
+    "(?,?,?)",
+);
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
@@ -169,21 +176,25 @@ pub(super) fn append(
         desk.log = Some(end);
         return Ok(Appended::StaleRoutes);
     }
+    desk.runs.take_read();
     // Until it is committed the end stays out of its place: should anything fail, it is read anew.
-    let transaction = desk.begin()?;
+    let mut transaction = desk.begin()?;
     let taken = appends.iter().map(|append| is_key_taken(&transaction, append.idempotency.as_ref(), now));
     let taken = taken.collect::<Result<Vec<_>>>()?;
     let wanted = appends.iter().zip(&taken).filter(|&(_, &is_taken)| !is_taken).map(|(append, _)| append);
     let wanted: Vec<&NewEvent> = wanted.flat_map(|append| &append.events).collect();
-    let mut placed = place(&wanted, &mut end);
-    insert_events(&transaction, &mut placed)?;
+    let indexed = find_keys(&transaction, &wanted)?;
+    let mut placed = place(&wanted, &indexed, &mut end);
+    let new: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.is_new).collect();
+    INSERT_EVENTS.run(&transaction, &new, |placed, row| bind_event(placed, row))?;
+    // Not sooner: one event of the batch may repeat another.
     name_repeats(&transaction, &mut placed)?;
     let new = placed.iter().filter(|placed| placed.is_new);
     let owed =
         new.clone().flat_map(|placed| placed.new.deliveries.iter().map(|owed| (owed, placed.position)));
     let owed: Vec<_> = owed.collect();
     INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
-    index_keys(&transaction, &end.keys)?;
+    index_keys(&mut transaction, &end.keys)?;
     transaction.commit()?;
     let keyed = new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position)));
     end.keys.advance(keyed, end.position);
@@ -208,13 +219,32 @@ pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
     bytes.map(DedupeKey::from_bytes).map_err(|_| StoreError::Corrupt("a dedupe key has 16 bytes".to_owned()))
 }
 
-/// Gives each event the next position, except those that repeat one of the newest or one another.
-fn place<'a>(events: &[&'a NewEvent], end: &mut LogEnd) -> Vec<Placed<'a>> {
+/// Where the index says that events of these keys are.
+fn find_keys(transaction: &Transaction<'_>, events: &[&NewEvent]) -> Result<HashMap<DedupeKey, Position>> {
+    let runs = &transaction.desk.runs;
+    let keys = events.iter().filter_map(|new| new.dedupe_key);
+    let asked = keys.flat_map(|key| runs.that_may_have(key).map(move |run| (run, key)));
+    let asked: Vec<_> = asked.map(|(run, key)| format!("[{run},\"{}\"]", hex(*key.as_bytes()))).collect();
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = transaction.desk.fetch(&FIND_KEYS, args![format!("[{}]", asked.join(","))])?;
+    rows.into_iter().map(|mut row| Ok((dedupe_key(&mut row)?, Position(row.int()?)))).collect()
+}
+
+/// Gives each event the next position, except those that repeat one that is there or one another.
+fn place<'a>(
+    events: &[&'a NewEvent],
+    indexed: &HashMap<DedupeKey, Position>,
+    end: &mut LogEnd,
+) -> Vec<Placed<'a>> {
     let mut in_batch = HashMap::with_capacity(events.len());
     let place = |&new: &&'a NewEvent| {
         let id = new.event.id;
-        let first = new.dedupe_key.and_then(|key| end.keys.get(&key).or_else(|| in_batch.get(&key).copied()));
-        if let Some(position) = first {
+        let known = |key: DedupeKey| {
+            end.keys.get(&key).or_else(|| indexed.get(&key).copied()).or_else(|| in_batch.get(&key).copied())
+        };
+        if let Some(position) = new.dedupe_key.and_then(known) {
             return Placed { new, position, is_new: false, id };
         }
         end.position.0 += 1;
@@ -222,32 +252,6 @@ fn place<'a>(events: &[&'a NewEvent], end: &mut LogEnd) -> Vec<Placed<'a>> {
         Placed { new, position: end.position, is_new: true, id }
     };
     events.iter().map(place).collect()
-}
-
-/// Writes what is new, and finds out what is not after all.
-fn insert_events(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Result<()> {
-    let new: Vec<&Placed<'_>> = placed.iter().filter(|placed| placed.is_new).collect();
-    let written = INSERT_EVENTS.run(transaction, &new, |placed, row| bind_event(placed, row))?;
-    if written == new.len() as u64 {
-        return Ok(());
-    }
-    let keys = new.iter().filter_map(|placed| Some(*placed.new.dedupe_key?.as_bytes()));
-    let mut indexed = HashMap::new();
-    for mut row in transaction.desk.fetch(&INDEXED, [json_array(keys)])? {
-        indexed.insert(dedupe_key(&mut row)?, Position(row.int()?));
-    }
-    let mut moved = HashMap::new();
-    for placed in placed {
-        let key = placed.new.dedupe_key;
-        if let Some(&position) = key.and_then(|key| indexed.get(&key)) {
-            moved.insert(placed.position, position);
-        }
-        // What repeats a repeat of this batch goes with it.
-        if let Some(&position) = moved.get(&placed.position) {
-            (placed.position, placed.is_new) = (position, false);
-        }
-    }
-    Ok(())
 }
 
 /// Looks up the ids of the events that were there before.
@@ -270,9 +274,12 @@ fn name_repeats(transaction: &Transaction<'_>, placed: &mut [Placed<'_>]) -> Res
 }
 
 /// Moves a few of the keys that are in memory into the index.
-fn index_keys(transaction: &Transaction<'_>, keys: &RecentKeys) -> Result<()> {
-    INDEX_KEYS.run(transaction, keys.due(), |(key, position), row| {
-        row.bind(key.as_bytes().as_slice()).bind(position.0);
+fn index_keys(transaction: &mut Transaction<'_>, keys: &RecentKeys) -> Result<()> {
+    let runs = &mut transaction.desk.runs;
+    let due: Vec<_> =
+        keys.due().iter().map(|&(key, position)| (runs.add(key, position), key, position)).collect();
+    INDEX_KEYS.run(transaction, &due, |(run, key, position), row| {
+        row.bind(*run).bind(key.as_bytes().as_slice()).bind(position.0);
     })?;
     if let Some(Position(indexed_to)) = keys.completes() {
         transaction.desk.run(&INDEXED_TO, args![indexed_to])?;

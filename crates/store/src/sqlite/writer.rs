@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::disk::Disk;
 use super::fold::Folding;
 use super::recent::RecentKeys;
+use super::runs::Runs;
 use super::{classify, unpack};
 use crate::sql::{Counters, Row, Statement, Value};
 use crate::{Position, Result, RoutesVersion, StoreError};
@@ -92,6 +93,8 @@ pub(super) struct Desk {
     pub(super) connection: Connection,
     /// `None` where it has to be read.
     pub(super) log: Option<LogEnd>,
+    /// They outlast a failure: at worst they let too many keys pass.
+    pub(super) runs: Runs,
     disk: Disk,
     /// Up to which position the log is on the disk.
     durable: Arc<AtomicI64>,
@@ -126,12 +129,13 @@ const ROLLBACK: Statement = Statement::new("rollback", "ROLLBACK");
 impl Desk {
     pub(super) fn new(
         connection: Connection,
+        runs: Runs,
         disk: Disk,
         durable: Arc<AtomicI64>,
         counters: Arc<Counters>,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Self { connection, log: None, disk, durable, counters }
+        Self { connection, log: None, runs, disk, durable, counters }
     }
 
     /// Tells `waiter` once all that has been committed so far is on the disk.
