@@ -8,6 +8,9 @@ pub const APPENDS_WAITING_MAX: usize = 8_192;
 /// Appends in one commit. A batch this large costs a few milliseconds; a larger one would only make its first wait.
 pub const APPENDS_PER_COMMIT_MAX: usize = 512;
 
+/// Appends that are not worth two commits.
+pub const APPENDS_PER_COMMIT_WHOLE: usize = 16;
+
 /// Commits under way on a store that several nodes share. While one waits for the server's disk, the other is sent; a
 /// third would only wait for the second. On SQLite there is one: two would be two smaller batches for the same thread.
 pub const COMMITS_AT_ONCE: usize = 2;

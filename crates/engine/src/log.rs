@@ -1,6 +1,6 @@
 //! How many events become durable in one commit.
 //!
-//! Requests hand their drafts to one task and wait. The task takes whatever has gathered while the last commit was on
+//! Requests hand their drafts to one task and wait. The task takes what has gathered while the last commit was on
 //! its way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
 //! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the
 //! write runs in this task, a client that goes away cancels nothing. (On a store that several nodes share there are two
@@ -23,7 +23,8 @@ use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Deliverer, Job};
 use crate::limits::{
-    APPEND_TIMEOUT, APPENDS_PER_COMMIT_MAX, APPENDS_WAITING_MAX, CLAIM_LASTS, COMMIT_BYTES_MAX,
+    APPEND_TIMEOUT, APPENDS_PER_COMMIT_MAX, APPENDS_PER_COMMIT_WHOLE, APPENDS_WAITING_MAX, CLAIM_LASTS,
+    COMMIT_BYTES_MAX,
 };
 use crate::matching::{Answer, Matching, Said, Why};
 use crate::realtime::Advance;
@@ -89,7 +90,7 @@ impl Log {
         let Shared { store, routes, matching, clock, advance, .. } = shared.clone();
         let stopping = shared.supervisor.stopping();
         let (drafts, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
-        let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, stopping });
+        let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, taken_last: 0, stopping });
         (Self { drafts, matching }, Committer { inbox, store, routes, deliverer, clock, advance })
     }
 
@@ -131,6 +132,8 @@ struct Inbox {
     drafts: mpsc::Receiver<Pending>,
     /// What did not fit into the last batch by its bytes.
     carried_over: Option<Pending>,
+    /// How many drafts the last batch had.
+    taken_last: usize,
     stopping: CancellationToken,
 }
 
@@ -294,14 +297,15 @@ impl Committer {
 }
 
 impl Inbox {
-    /// Whatever is there, at least one draft; nothing only when no more will come.
+    /// What is there, at least one draft; nothing only when no more will come.
     async fn gather(&mut self) -> Vec<Pending> {
         let Some(first) = self.first().await else { return Vec::new() };
         let mut bytes = first.draft.bytes();
         let mut batch = vec![first];
         // Lets requests that are just being read join in.
         tokio::task::yield_now().await;
-        while batch.len() < APPENDS_PER_COMMIT_MAX {
+        let room = room(self.drafts.len() + 1, self.taken_last);
+        while batch.len() < room {
             let Ok(next) = self.drafts.try_recv() else { break };
             bytes += next.draft.bytes();
             if bytes > COMMIT_BYTES_MAX {
@@ -312,11 +316,10 @@ impl Inbox {
         }
         // Ids grow with time, so what is indexed by them is then added at its end.
         batch.sort_by_key(|pending| pending.draft.events.first().map(|(event, _)| event.id));
+        self.taken_last = batch.len();
         batch
     }
-}
 
-impl Inbox {
     async fn first(&mut self) -> Option<Pending> {
         if let Some(pending) = self.carried_over.take() {
             return Some(pending);
@@ -347,6 +350,13 @@ impl Draft {
 /// A claim by `node` from `now`.
 pub(crate) fn claim(node: NodeId, now: Timestamp) -> Claim {
     Claim { holder: Holder::Node(node), deadline: now.plus(CLAIM_LASTS) }
+}
+
+/// How many drafts a batch may have: half of those that are `waiting` and those that were `answered` last, whose senders are
+/// likely to come again. Were all in one batch, nothing would be written while they are read, and nothing read while they are
+/// written. Where as many come as are answered, it is all that wait.
+fn room(waiting: usize, answered: usize) -> usize {
+    usize::midpoint(waiting, answered).clamp(APPENDS_PER_COMMIT_WHOLE, APPENDS_PER_COMMIT_MAX)
 }
 
 /// Those of a batch of which all is known that `routes` want to know. The others are asked again.
@@ -405,6 +415,21 @@ mod tests {
             let theirs = all.iter().filter(|it| it.subscription_id == stored.subscription.id);
             theirs.map(Delivery::status).collect()
         })
+    }
+
+    #[test]
+    fn senders_who_come_again_and_again_are_split_in_two_halves_that_take_turns() {
+        for (senders, commit) in [(64, 32), (512, 256), (600, 300), (1_024, 512)] {
+            // All come at once; later those whom a commit has answered come again while the next is written.
+            let (mut waiting, mut answered) = (senders, 0);
+            for _ in 0..20 {
+                let taken = waiting.min(room(waiting, answered));
+                (waiting, answered) = (waiting - taken + answered, taken);
+            }
+            assert_eq!(answered, commit, "of {senders} senders");
+        }
+        assert_eq!(room(3, 0), APPENDS_PER_COMMIT_WHOLE);
+        assert_eq!(room(4_000, 512), APPENDS_PER_COMMIT_MAX);
     }
 
     #[tokio::test]
