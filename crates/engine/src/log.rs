@@ -297,7 +297,7 @@ impl Committer {
 }
 
 impl Inbox {
-    /// What is there, at least one draft; nothing only when no more will come.
+    /// What goes into the next commit, at least one draft; nothing only when no more will come.
     async fn gather(&mut self) -> Vec<Pending> {
         let Some(first) = self.first().await else { return Vec::new() };
         let mut bytes = first.draft.bytes();
