@@ -100,6 +100,23 @@ fn a_repeat_is_known_wherever_its_key_is() {
 }
 
 #[test]
+fn every_repeat_is_known_before_any_filter_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("waystation.db");
+    let all: Vec<usize> = (0..2_000).collect();
+    let mut desk = open(&path);
+    let first: Vec<_> = all.chunks(50).flat_map(|batch| append(&mut desk, batch.iter())).collect();
+    drop(desk);
+
+    let mut desk = open(&path);
+    desk.runs.stop_reading();
+    // Each key may be in each run, which is more than one statement asks.
+    let again = append(&mut desk, all.iter());
+    assert!(again.iter().zip(&first).all(|(kept, known)| !kept.is_new && kept.id == known.id));
+    assert!(append(&mut desk, [2_000].iter())[0].is_new);
+}
+
+#[test]
 fn what_is_removed_is_new_again_and_all_else_is_still_known() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("waystation.db");

@@ -154,6 +154,9 @@ pub(super) static MULTI_ROW: [&MultiRow; 7] = [
     &COUNT_HOURS,
 ];
 
+/// Places in the index that one statement looks at: 40 bytes of its text are each.
+const PLACES_ASKED_MAX: usize = 4_096;
+
 /// An event of a batch, and where it is in the log: where it will be, or where its first has been.
 struct Placed<'a> {
     new: &'a NewEvent,
@@ -223,13 +226,17 @@ pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
 fn find_keys(transaction: &Transaction<'_>, events: &[&NewEvent]) -> Result<HashMap<DedupeKey, Position>> {
     let runs = &transaction.desk.runs;
     let keys = events.iter().filter_map(|new| new.dedupe_key);
-    let asked = keys.flat_map(|key| runs.that_may_have(key).map(move |run| (run, key)));
-    let asked: Vec<_> = asked.map(|(run, key)| format!("[{run},\"{}\"]", hex(*key.as_bytes()))).collect();
-    if asked.is_empty() {
-        return Ok(HashMap::new());
+    let mut places = keys.flat_map(|key| runs.that_may_have(key).map(move |run| (run, key))).peekable();
+    let mut found = HashMap::new();
+    // Most often there is nothing to ask. Before the filters are read it may be every key in every run.
+    while places.peek().is_some() {
+        let piece = places.by_ref().take(PLACES_ASKED_MAX);
+        let piece: Vec<_> = piece.map(|(run, key)| format!("[{run},\"{}\"]", hex(*key.as_bytes()))).collect();
+        for mut row in transaction.desk.fetch(&FIND_KEYS, args![format!("[{}]", piece.join(","))])? {
+            found.insert(dedupe_key(&mut row)?, Position(row.int()?));
+        }
     }
-    let rows = transaction.desk.fetch(&FIND_KEYS, args![format!("[{}]", asked.join(","))])?;
-    rows.into_iter().map(|mut row| Ok((dedupe_key(&mut row)?, Position(row.int()?)))).collect()
+    Ok(found)
 }
 
 /// Gives each event the next position, except those that repeat one that is there or one another.
