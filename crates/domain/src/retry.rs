@@ -142,8 +142,7 @@ pub fn parse_retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = header.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(header.trim()).ok()?;
-    Some(Timestamp::from_micros(date.timestamp().as_microsecond()).since(now))
+    Timestamp::parse_http_date(header).map(|date| date.since(now))
 }
 
 #[cfg(test)]

@@ -83,6 +83,13 @@ impl Timestamp {
             .map(|moment| Self::from_micros(moment.as_microsecond()))
             .map_err(|_| NotATime(text.chars().take(64).collect()))
     }
+
+    /// Reads a date as HTTP headers have it (RFC 9110 §5.6.7).
+    #[must_use]
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        let date = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+        Some(Self::from_micros(date.timestamp().as_microsecond()))
+    }
 }
 
 impl fmt::Display for Timestamp {

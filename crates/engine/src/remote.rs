@@ -64,12 +64,15 @@ impl Default for Caller {
 }
 
 impl Caller {
-    /// Asks for `url` with a bearer. Up to `bytes_max` of the answer are read.
+    /// Asks for `url`, with a bearer if there is one. Up to `bytes_max` of the answer are read.
     ///
     /// # Errors
     /// No whole answer came.
-    pub async fn get(&self, url: &Uri, bearer: &str, bytes_max: usize) -> Result<Answer, NoAnswer> {
-        let headers = HeaderMap::from_iter([(AUTHORIZATION, bearer_of(bearer)?)]);
+    pub async fn get(&self, url: &Uri, bearer: Option<&str>, bytes_max: usize) -> Result<Answer, NoAnswer> {
+        let mut headers = HeaderMap::new();
+        if let Some(bearer) = bearer {
+            headers.insert(AUTHORIZATION, bearer_of(bearer)?);
+        }
         self.call(Method::GET, url, headers, Bytes::new(), bytes_max).await
     }
 

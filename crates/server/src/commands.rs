@@ -2,8 +2,10 @@
 //! [`perform`].
 
 mod check;
+mod connections;
 mod deliveries;
 mod demo;
+mod doctor;
 mod events;
 mod jobs;
 mod keys;
@@ -54,6 +56,7 @@ Examples:
   waystation                                             serve on 127.0.0.1:8400, with the data in ./waystation-data
   waystation demo                                        look at all of it, on throw-away data
   waystation check --config production.toml              what would it run with?
+  waystation doctor                                      is the running server well, and what needs somebody?
   waystation keys create --name worker --user alice      a key that can touch nothing but Alice's things
   waystation deliveries list --status failed             the dead letters
   waystation replay sub_… --since 2h --only missing      send what a subscriber never got
@@ -65,6 +68,7 @@ enum Command {
     Serve(serve::Args),
     Demo(demo::Args),
     Check(check::Args),
+    Doctor(doctor::Args),
     Migrate(migrate::Args),
     Keys(keys::Args),
     RotateKey(rotate_key::Args),
@@ -72,6 +76,7 @@ enum Command {
     Send(send::Args),
     Listen(Box<listen::Args>),
     Subscriptions(subscriptions::Args),
+    Connections(connections::Args),
     Deliveries(deliveries::Args),
     Events(events::Args),
     Replay(replay::Args),
@@ -125,6 +130,7 @@ async fn perform(command: Command) -> Result<()> {
         Command::Serve(args) => serve::run(load(&args.flags())?).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Check(args) => check::run(&args, &load(&args.flags())?),
+        Command::Doctor(args) => doctor::run(&args, &load(&args.flags())?).await,
         Command::Migrate(args) => migrate::run(&args, &load(&args.flags())?).await,
         Command::Keys(args) => keys::run(&args, &load(&args.flags())?).await,
         Command::RotateKey(args) => rotate_key::run(&args, &load(&args.flags())?).await,
@@ -132,6 +138,7 @@ async fn perform(command: Command) -> Result<()> {
         Command::Send(args) => send::run(&args, &load(&args.flags())?).await,
         Command::Listen(args) => listen::run(&args, &load(&args.flags())?).await,
         Command::Subscriptions(args) => subscriptions::run(&args, &load(&args.flags())?).await,
+        Command::Connections(args) => connections::run(&args, &load(&args.flags())?).await,
         Command::Deliveries(args) => deliveries::run(&args, &load(&args.flags())?).await,
         Command::Events(args) => events::run(&args, &load(&args.flags())?).await,
         Command::Replay(args) => replay::run(&args, &load(&args.flags())?).await,

@@ -134,24 +134,38 @@ pub(super) async fn begin(
         ask(&format!("{count} {things} will be {done}"))?;
     }
     what["dry_run"] = false.into();
-    let begun: Value = serde_json::from_str(&server.post(path, &what).await?)?;
-    let id = begun["job_id"].as_str().context("the server did not name the job")?;
-    if how.no_wait {
-        match output.json {
+    let begun = server.post(path, &what).await?;
+    see_through(&server, &begun, how.no_wait, output.json, |job| {
+        let failed = match job["failed"].as_u64() {
+            Some(0) | None => String::new(),
+            Some(failed) => format!("; {failed} could not be"),
+        };
+        format!("{} of {} {things} {done}{failed}", text(&job["done"]), text(&job["total"]))
+    })
+    .await
+}
+
+/// Watches the job that has `begun` to its end, unless nobody is to wait for it, and says how it went: as `said`, or as JSON.
+pub(super) async fn see_through(
+    server: &Server,
+    begun: &str,
+    no_wait: bool,
+    json: bool,
+    said: impl FnOnce(&Value) -> String,
+) -> Result<()> {
+    let parsed: Value = serde_json::from_str(begun)?;
+    let id = parsed["job_id"].as_str().context("the server did not name the job")?;
+    if no_wait {
+        match json {
             true => println!("{begun}"),
             false => println!("{id} has begun; `waystation jobs show {id}` tells how it goes on"),
         }
         return Ok(());
     }
-    let job = watch(&server, id).await?;
-    if output.json {
-        println!("{job}");
-    } else {
-        let failed = match job["failed"].as_u64() {
-            Some(0) | None => String::new(),
-            Some(failed) => format!("; {failed} could not be"),
-        };
-        println!("{} of {} {things} {done}{failed}", text(&job["done"]), text(&job["total"]));
+    let job = watch(server, id).await?;
+    match json {
+        true => println!("{job}"),
+        false => println!("{}", said(&job)),
     }
     let state = text(&job["state"]);
     ensure!(state == "completed", "{id} is {state}: {}", text(&job["error"]));

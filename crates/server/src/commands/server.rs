@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
-use domain::Timestamp;
+use domain::{Timestamp, UserId};
 use engine::clock::{Clock as _, SystemClock};
 use engine::remote;
-use http::{Method, Uri};
+use http::{Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,6 +39,27 @@ pub(super) struct Output {
     pub(super) server: ServerArgs,
 }
 
+/// For those of them that list what belongs to users.
+#[derive(Debug, clap::Args)]
+pub(super) struct OfUser {
+    /// Whose [default: all that the key may see]
+    #[arg(long)]
+    user: Option<UserId>,
+    /// At most so many
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+impl OfUser {
+    /// The list at `path`, narrowed to what was asked for.
+    pub(super) async fn list(&self, config: &Config, path: &str) -> Result<Vec<Box<RawValue>>> {
+        let query = Query::default().and("user_id", self.user.as_ref());
+        self.output.server.connect(config)?.list(path, &query, self.limit).await
+    }
+}
+
 /// A server, and the key that opens it.
 pub(super) struct Server {
     base: String,
@@ -48,6 +69,11 @@ pub(super) struct Server {
 impl ServerArgs {
     pub(super) fn flags(&self) -> Flags {
         self.config.flags()
+    }
+
+    /// Whether it is the server that this configuration describes.
+    pub(super) fn is_of_configuration(&self) -> bool {
+        self.url.is_none()
     }
 
     pub(super) fn connect(&self, config: &Config) -> Result<Server> {
@@ -74,6 +100,10 @@ impl Server {
         Self { base, key }
     }
 
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// What is at `path`, as it was written.
     pub(super) async fn get(&self, path: &str) -> Result<String> {
         self.ask(Method::GET, path, None).await
@@ -81,6 +111,10 @@ impl Server {
 
     pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<String> {
         self.ask(Method::POST, path, Some(serde_json::to_string(body)?)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Result<String> {
+        self.ask(Method::DELETE, path, None).await
     }
 
     /// The first `limit` items of a list.
@@ -98,15 +132,29 @@ impl Server {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String> {
-        let url: Uri = format!("{}{path}", self.base).parse().context("--url makes no address")?;
-        let (status, body) = remote::ask(method, &url, &self.key, body).await?;
-        let answer = String::from_utf8_lossy(&body).into_owned();
+        let (status, answer) = self.exchange(method, path, body).await?;
         if !status.is_success() {
             let problem: Value = serde_json::from_str(&answer).unwrap_or_default();
             let detail = problem["detail"].as_str().unwrap_or("is it a Waystation?");
-            bail!("{url} answered {status}: {detail}");
+            bail!("{}{path} answered {status}: {detail}", self.base);
         }
         Ok(answer)
+    }
+
+    /// What is at `path`, whatever the status is with which it is answered.
+    pub(super) async fn look(&self, path: &str) -> Result<(StatusCode, String)> {
+        self.exchange(Method::GET, path, None).await
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<(StatusCode, String)> {
+        let url: Uri = format!("{}{path}", self.base).parse().context("--url makes no address")?;
+        let (status, body) = remote::ask(method, &url, &self.key, body).await?;
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
     }
 }
 

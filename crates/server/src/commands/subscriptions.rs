@@ -2,10 +2,10 @@
 
 use anyhow::Result;
 use clap::Subcommand;
-use domain::{SubscriptionId, UserId};
+use domain::SubscriptionId;
 use serde_json::{Value, json};
 
-use super::server::{Output, Query};
+use super::server::{OfUser, Output};
 use super::table::{Columns, ID, print_fields, print_list, text};
 use crate::config::{Config, Flags};
 
@@ -19,21 +19,9 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// List subscriptions, the newest first
-    List(List),
+    List(OfUser),
     /// Show one subscription
     Show(Show),
-}
-
-#[derive(Debug, clap::Args)]
-struct List {
-    /// Whose [default: all that the key may see]
-    #[arg(long)]
-    user: Option<UserId>,
-    /// At most so many
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,10 +74,8 @@ const FIELDS: &[&str] = &[
 
 pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
     match &args.action {
-        Action::List(List { user, limit, output }) => {
-            let query = Query::default().and("user_id", user.as_ref());
-            let listed = output.server.connect(config)?.list("/api/webhooks", &query, *limit).await?;
-            print_list(&listed, output.json, COLUMNS, row)
+        Action::List(list) => {
+            print_list(&list.list(config, "/api/webhooks").await?, list.output.json, COLUMNS, row)
         }
         Action::Show(Show { id, output }) => {
             let shown = output.server.connect(config)?.get(&format!("/api/webhooks/{id}")).await?;

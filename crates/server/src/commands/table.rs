@@ -70,6 +70,7 @@ pub(super) fn text(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
         Value::Array(values) if values.iter().all(Value::is_string) => {
             values.iter().map(text).collect::<Vec<_>>().join(",")
@@ -112,6 +113,7 @@ mod tests {
     fn values_read_as_people_would_write_them() {
         for (value, shown) in [
             (json!(null), "-"),
+            (json!([]), "-"),
             (json!(["a.*", "b"]), "a.*,b"),
             (json!("\u{1b}[31mred\n"), "·[31mred·"),
             (json!({ "a": 1 }), "{\"a\":1}"),

@@ -1,10 +1,14 @@
 //! Looking at what there is, and sending it once more, from the shell.
 
+use sandbox::Sandbox;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::database::Engine;
 use crate::support::program::{Ended, Launch};
 use crate::support::receiver::Reply;
+use crate::support::sender::now_seconds;
+use crate::support::until;
 use crate::support::world::World;
 
 /// What a command that must work has printed.
@@ -132,4 +136,144 @@ async fn many_are_sent_once_more_after_they_were_counted() {
     assert_eq!(jobs.len(), 5);
     assert!(jobs[1].starts_with(id) && jobs[1].contains("replay"), "{jobs:?}");
     assert!(table(&launch, &format!("jobs show {id}")).await[1].ends_with("replay"));
+}
+
+/// A server among stand-ins for providers.
+async fn world_among(sandbox: &Sandbox) -> World {
+    World::start_with(Engine::Sqlite, |launch| {
+        let launch = launch.env("WEBHOOK_BASE_URL", "http://way.test");
+        sandbox.environment().iter().fold(launch, |launch, (name, value)| launch.env(name, value))
+    })
+    .await
+}
+
+/// Connects an account of Alice's; its id.
+async fn connect(world: &World, sandbox: &Sandbox, provider: &str) -> String {
+    let pair = sandbox.world().grant(provider, "octo");
+    let body = json!({
+        "user_id": "alice", "provider": provider, "account_id": "octo", "expires_in": 3_600,
+        "access_token": pair.access, "refresh_token": pair.refresh,
+    });
+    world.admin().post("/api/connections", &body).await.ok()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn accounts_are_shown_asked_for_what_is_new_and_removed() {
+    let sandbox = Sandbox::start(now_seconds).await;
+    let world = world_among(&sandbox).await;
+    let launch = world.launch.clone().env("WAYSTATION_URL", &format!("http://{}", world.program.address));
+    let github = connect(&world, &sandbox, "github").await;
+    let route = format!("/api/connections/{github}/registrations");
+    let registration = world.admin().post(&route, &json!({ "target": "acme/shop" })).await.ok();
+    let spotify = connect(&world, &sandbox, "spotify").await;
+
+    let listed = table(&launch, "connections list --user alice").await;
+    assert!(listed[1].starts_with(&spotify) && listed[2].starts_with(&github), "{listed:?}");
+    assert!(listed[2].contains("github") && listed[2].contains("octo"), "{listed:?}");
+    let shown = table(&launch, &format!("connections show {github}")).await;
+    assert!(shown.iter().any(|line| line.starts_with("account_id ") && line.ends_with("octo")), "{shown:?}");
+    let last = shown.last().unwrap();
+    assert!(
+        last.starts_with(registration["id"].as_str().unwrap()) && last.contains("acme/shop"),
+        "{shown:?}"
+    );
+    let shown = table(&launch, &format!("connections show {spotify}")).await;
+    assert!(!shown.join("").contains("acme/shop"), "that is the other's: {shown:?}");
+
+    until("the provider has been asked", || async {
+        let connection = json_of(&launch, &format!("connections show {spotify}")).await;
+        connection["last_sync_at"].is_string().then_some(())
+    })
+    .await;
+    sandbox.world().play_at("octo", "spotify:track:1", now_seconds() + 60);
+    let asked = run(&launch, &format!("connections sync {spotify}")).await;
+    assert_eq!(printed(&asked), "1 new event");
+
+    let removed = run(&launch, &format!("connections remove {spotify}")).await;
+    assert_eq!(printed(&removed), format!("{spotify} is removed"));
+    let again = run(&launch, &format!("connections remove {spotify}")).await;
+    assert!(again.code == Some(1) && again.stderr.contains("404"), "{again:?}");
+    assert_eq!(json_of(&launch, "connections list").await["data"].as_array().unwrap().len(), 1);
+}
+
+/// What the doctor says of one check.
+fn said_of<'a>(lines: &'a [String], check: &str) -> &'a str {
+    let line = lines.iter().find(|line| line.split_whitespace().nth(1) == Some(check));
+    line.unwrap_or_else(|| panic!("nothing is said of {check}: {lines:?}"))
+}
+
+/// Where a server answers that is no Waystation.
+async fn somebody_else() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, axum::Router::new().fallback(|| async { "hello" })).into_future());
+    url
+}
+
+#[tokio::test]
+async fn a_doctor_finds_what_is_well_and_what_is_not() {
+    let sandbox = Sandbox::start(now_seconds).await;
+    let mut world = world_among(&sandbox).await;
+    let launch = world.launch.clone().env("WAYSTATION_LISTEN", &world.program.address.to_string());
+    let lines = table(&launch, "doctor").await;
+    for (check, verdict, detail) in [
+        ("server", "ok", "with its store in reach"),
+        ("key", "ok", "operator"),
+        ("clock", "ok", "agrees"),
+        ("address", "warning", "http://way.test is not reached from here"),
+        ("connections", "ok", "there are none"),
+        ("registrations", "ok", ""),
+        ("endpoints", "ok", "there are none"),
+        ("door", "ok", "nobody was refused"),
+    ] {
+        let line = said_of(&lines, check);
+        assert!(line.starts_with(verdict) && line.contains(detail), "{line}");
+    }
+
+    world.subscribe(&json!({ "retry_count": 0 })).await;
+    world.receiver.always(Reply::Status(500));
+    let id = world.publish(&json!(1)).await;
+    world.delivery_when(&id, "failed").await;
+    world.receiver.next().await;
+    let unsigned = world.program.anyone().post("/api/webhooks/github/alice", &json!({})).await;
+    assert_eq!(unsigned.status, 401);
+    let github = connect(&world, &sandbox, "github").await;
+    let route = format!("/api/connections/{github}/registrations");
+    world.admin().post(&route, &json!({ "target": "acme/shop" })).await.ok();
+    until("the refusal is written down", || async {
+        let lines = table(&launch, "doctor").await;
+        let is_seen =
+            said_of(&lines, "door").starts_with("warning  door           1 refused in the last hour: ");
+        is_seen.then_some(())
+    })
+    .await;
+    let lines = table(&launch, "doctor").await;
+    let endpoints = said_of(&lines, "endpoints");
+    assert!(endpoints.starts_with("warning") && endpoints.contains("1 of 1: "), "{endpoints}");
+    assert!(endpoints.contains(&world.receiver.url()) && endpoints.contains("failing since"), "{endpoints}");
+    assert!(said_of(&lines, "connections").ends_with("1, all well"), "{lines:?}");
+
+    // What is one user's says nothing of the others', and of another server this configuration knows nothing.
+    let key = world.admin().post("/api/keys", &json!({ "name": "bob", "user_id": "bob" })).await.ok();
+    let url = format!("http://{}", world.program.address);
+    let of_bob = format!("doctor --url {url} --key {}", key["key"].as_str().unwrap());
+    let checks = json_of(&launch, &of_bob).await;
+    let found: Vec<_> =
+        checks["checks"].as_array().unwrap().iter().map(|it| (&it["check"], &it["verdict"])).collect();
+    let names = ["server", "key", "clock", "connections", "registrations", "endpoints", "door"];
+    assert_eq!(found.len(), names.len());
+    for ((check, verdict), name) in found.into_iter().zip(names) {
+        assert_eq!((check, verdict), (&json!(name), &json!("ok")), "{checks}");
+    }
+
+    let elsewhere = somebody_else().await;
+    for (arguments, said) in [
+        ("doctor --key wrong".to_owned(), "failed   key            it is answered 401"),
+        ("doctor --url http://127.0.0.1:1".to_owned(), "failed   server         no answer from "),
+        (format!("doctor --url {elsewhere}"), "is no Waystation"),
+    ] {
+        let ended = run(&launch, &arguments).await;
+        assert_eq!((ended.code, ended.stdout.contains(said)), (Some(1), true), "{ended:?}");
+        assert!(ended.stderr.contains("checks failed"), "{ended:?}");
+    }
 }

@@ -124,7 +124,7 @@ impl Players {
     async fn lease(&self) -> Result<Vec<Lease>> {
         let path = "/api/webhooks/events/pending?queue=reports&limit=5&lease_seconds=15&wait_seconds=10";
         let url: Uri = format!("{}{path}", self.url).parse()?;
-        let answer = self.caller.get(&url, &self.key, LEASED_BYTES_MAX).await?;
+        let answer = self.caller.get(&url, Some(&self.key), LEASED_BYTES_MAX).await?;
         Ok(serde_json::from_slice::<Leased>(&answer.body)?.events)
     }
 

@@ -197,7 +197,7 @@ impl Follower {
         }
         let url = format!("{}/api/events?{}", self.url, query.finish());
         let url: Uri = url.parse().map_err(|_| Trouble::Lasting(format!("{} is no URL", self.url)))?;
-        let answer = self.caller.get(&url, &self.key, PAGE_BYTES_MAX).await?;
+        let answer = self.caller.get(&url, Some(&self.key), PAGE_BYTES_MAX).await?;
         Page::read(&self.url, &answer)
     }
 }
