@@ -45,6 +45,19 @@ pub(crate) async fn open_alone(config: &Config) -> Result<Data> {
     Ok(Data { _alone: alone, ..open(config).await? })
 }
 
+/// Passes if there is a database. For commands that make none: whoever has mistyped its address wants to hear of it.
+pub(crate) fn find(config: &Config) -> Result<()> {
+    if let DatabaseUrl::Sqlite(path) = &config.database_url
+        && !path.exists()
+    {
+        bail!(
+            "there is no database at {}: start the server or run `waystation migrate` first, or pass --database-url",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// Opens the data beside whoever serves from it.
 pub(crate) async fn open(config: &Config) -> Result<Data> {
     let cannot_open = || format!("cannot open the database {}", config.database_url);

@@ -293,12 +293,25 @@ fn a_wrong_command_line_is_code_2_and_says_what_was_meant() {
         2
     );
     assert_eq!(run(&["token", "--user", "alice", "--ttl", "soon"], "").code, 2);
-    assert_eq!(
-        run(&["token", "--user", "alice"], ""),
-        failed(
-            "there is no database at waystation-data/waystation.db: start the server first, or pass --database-url"
-        )
+}
+
+#[test]
+fn what_makes_no_database_says_where_it_has_looked() {
+    let nowhere = failed(
+        "there is no database at waystation-data/waystation.db: start the server or run `waystation migrate` first, \
+         or pass --database-url",
     );
+    for command in [
+        &["token", "--user", "alice"][..],
+        &["keys", "list"],
+        &["keys", "create", "--name", "worker"],
+        &["rotate-key"],
+    ] {
+        assert_eq!(run(command, ""), nowhere, "{command:?}");
+    }
+    let key = [("WAYSTATION_SECRET_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")];
+    let token = run_in(&key, &["token", "--user", "alice"], "");
+    assert_eq!((token.code, token.stdout.split('.').count()), (0, 3), "it needs none: {token:?}");
 }
 
 #[test]
@@ -306,7 +319,26 @@ fn every_command_explains_itself() {
     let help = run(&["--help"], "");
     assert_eq!((help.code, help.stderr.as_str()), (0, ""));
     assert!(help.stdout.contains("Examples:"));
-    for command in ["serve", "check", "migrate", "keys", "token", "send", "listen", "sign", "verify"] {
+    for command in [
+        "serve",
+        "demo",
+        "check",
+        "doctor",
+        "migrate",
+        "keys",
+        "rotate-key",
+        "token",
+        "send",
+        "listen",
+        "subscriptions",
+        "connections",
+        "deliveries",
+        "events",
+        "replay",
+        "jobs",
+        "sign",
+        "verify",
+    ] {
         assert!(help.stdout.contains(&format!("\n  {command} ")), "{command}");
         assert_eq!(run(&[command, "--help"], "").code, 0, "{command}");
     }

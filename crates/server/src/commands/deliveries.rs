@@ -89,7 +89,7 @@ struct Filter {
     /// Of this user's subscriptions
     #[arg(long)]
     user: Option<UserId>,
-    /// Made at or after: a time, or how long ago, such as 2h
+    /// Made at or after: a time, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
     /// Made before

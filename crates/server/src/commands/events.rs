@@ -40,7 +40,7 @@ struct List {
     /// From this source, such as github or api
     #[arg(long)]
     source: Option<String>,
-    /// Received at or after: a time, or how long ago, such as 2h
+    /// Received at or after: a time, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
     /// Received before

@@ -78,6 +78,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
+    data::find(config)?;
     let data = data::open(config).await?;
     let done = match &args.action {
         Action::Create(create) => create_key(create, data.store.as_ref()).await,

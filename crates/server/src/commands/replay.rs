@@ -17,7 +17,7 @@ use crate::config::{Config, Flags};
 pub(crate) struct Args {
     /// Whose, as `waystation subscriptions list` shows it
     subscription: SubscriptionId,
-    /// Events received at or after: a time, or how long ago, such as 2h
+    /// Events received at or after: a time, a day, or how long ago, such as 2h
     #[arg(long, value_name = "TIME")]
     since: Moment,
     /// Events received before [default: now]

@@ -33,6 +33,7 @@ impl Args {
 }
 
 pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
+    data::find(config)?;
     let is_configured = config.secret_key.is_some();
     let mut data = if is_configured { data::open(config).await? } else { data::open_alone(config).await? };
     match data.key_file.clone() {

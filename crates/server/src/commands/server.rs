@@ -181,20 +181,21 @@ impl Query {
     }
 }
 
-/// A moment: an ISO 8601 time, or how long ago it was.
-#[derive(Debug, Clone, Copy)]
+/// A moment: an ISO 8601 time, the beginning of a day (UTC), or how long ago it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment(Timestamp);
 
 impl FromStr for Moment {
-    type Err = String;
+    type Err = &'static str;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, &'static str> {
         if let Ok(ago) = text.parse::<Duration>() {
             return Ok(Self(SystemClock::new().now().minus(ago.as_std())));
         }
-        Timestamp::parse(text).map(Self).map_err(|_| {
-            "it must be a time such as 2026-11-21T09:30:00Z, or how long ago, such as 30d, 12h, 15m or 6s"
-                .to_owned()
+        let moment = Timestamp::parse(text).or_else(|_| Timestamp::parse(&format!("{text}T00:00:00Z")));
+        moment.map(Self).map_err(|_| {
+            "it must be a time such as 2026-11-21T09:30:00Z, a day such as 2026-11-21, or how long ago, such as 30d, 12h, \
+             15m or 6s"
         })
     }
 }
@@ -202,5 +203,20 @@ impl FromStr for Moment {
 impl std::fmt::Display for Moment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_utc() {
+        let moment = |text: &str| text.parse::<Moment>();
+        assert_eq!(moment("2026-11-21"), moment("2026-11-21T00:00:00Z"));
+        assert_eq!(moment("2026-11-21T01:00:00+01:00"), moment("2026-11-21"));
+        for wrong in ["2026-11-31", "21.11.2026", "yesterday", "2026-11-21T09:30:00", ""] {
+            assert!(moment(wrong).is_err(), "{wrong}");
+        }
     }
 }

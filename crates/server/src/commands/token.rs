@@ -1,12 +1,12 @@
 //! `waystation token`.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use domain::{Timestamp, UserId};
 use engine::clock::{Clock as _, SystemClock};
 
 use super::DatabaseArgs;
-use crate::access::TOKEN_TTL_SECONDS_MAX;
-use crate::config::{Config, DatabaseUrl, Duration, Flags};
+use crate::access::{TOKEN_TTL_SECONDS_MAX, Tokens};
+use crate::config::{Config, Duration, Flags};
 use crate::data;
 
 /// Print a short-lived token for one user
@@ -31,23 +31,21 @@ impl Args {
 pub(super) async fn run(args: &Args, config: &Config) -> Result<()> {
     let seconds = args.ttl.as_std().as_secs();
     ensure!((1..=TOKEN_TTL_SECONDS_MAX.into()).contains(&seconds), "--ttl is from 1s to 24h");
-    find_key(config)?;
-    let data = data::open(config).await?;
     let now = SystemClock::new().now();
     let expires_at = Timestamp::from_seconds(now.as_seconds() + seconds as i64);
-    let token = data.tokens().issue(&args.user, None, now, expires_at);
+    let token = tokens(config).await?.issue(&args.user, None, now, expires_at);
     println!("{}", token.ok().context("the token could not be made")?);
-    data.store.close().await;
     Ok(())
 }
 
-/// Refuses to make a key for data that nobody serves: what is signed under it opens nothing.
-fn find_key(config: &Config) -> Result<()> {
-    if let DatabaseUrl::Sqlite(path) = &config.database_url
-        && config.secret_key.is_none()
-        && !path.exists()
-    {
-        bail!("there is no database at {}: start the server first, or pass --database-url", path.display());
+/// Tokens as the server signs them. Where the configuration names its keys, nothing is opened for that.
+async fn tokens(config: &Config) -> Result<Tokens> {
+    if let Some(keys) = &config.secret_key {
+        return Ok(Tokens::new(keys.newest(), keys.former()));
     }
-    Ok(())
+    // A key of our own making would open nothing.
+    data::find(config)?;
+    let data = data::open(config).await?;
+    data.store.close().await;
+    Ok(data.tokens())
 }
