@@ -18,8 +18,8 @@ use crate::config::{BaseUrl, Config, Flags};
 
 /// Probe a running server: does it answer, is it reached where it says, and what needs somebody?
 ///
-/// Each line is a check: ok, a warning where somebody should look, or failed where it cannot work so. The exit code is 1
-/// where a check has failed.
+/// Each line is a check: ok, a warning where somebody should look, or failed where it cannot work so. The exit code is
+/// 1 where a check has failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -145,7 +145,8 @@ pub(super) async fn begin(
     .await
 }
 
-/// Watches the job that has `begun` to its end, unless nobody is to wait for it, and says how it went: as `said`, or as JSON.
+/// Watches the job that has `begun` to its end, unless nobody is to wait for it, and says how it went: as `said`, or as
+/// JSON.
 pub(super) async fn see_through(
     server: &Server,
     begun: &str,
