@@ -120,9 +120,7 @@ async fn show(id: ConnectionId, server: &Server, json: bool) -> Result<()> {
     );
     let query = Query::default().and("user_id", shown["user_id"].as_str());
     let query = query.and("provider", shown["provider"].as_str());
-    let registered = server.list("/api/webhooks/list", &query, REGISTRATIONS_MAX).await?;
-    let registered: Vec<Value> =
-        registered.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>()?;
+    let registered = server.values("/api/webhooks/list", &query, REGISTRATIONS_MAX).await?;
     let rows = registered.iter().filter(|item| item["connection_id"] == shown["id"]).map(|registration| {
         let cell = |field: &str| text(&registration[field]);
         let expires_at = time(&registration["expires_at"]);

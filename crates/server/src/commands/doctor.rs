@@ -230,7 +230,7 @@ async fn all_are_well(
     is_well: impl Fn(&Value) -> bool,
     say: impl Fn(&Value) -> String,
 ) -> Found {
-    let all = listed(server, path, LOOKED_AT_MAX).await?;
+    let all = server.values(path, &Query::default(), LOOKED_AT_MAX).await?;
     let unwell: Vec<&Value> = all.iter().filter(|one| !is_well(one)).collect();
     Ok(match (all.len(), unwell.len()) {
         (0, _) => (Verdict::Ok, "there are none".to_owned()),
@@ -239,21 +239,22 @@ async fn all_are_well(
     })
 }
 
-/// Refusals that are looked at, the newest.
+/// Refusals that are looked at, the newest: a page of them.
 const REFUSALS_MAX: usize = 200;
 
 /// How long ago somebody refused is still news.
 const NEWS: Duration = Duration::from_secs(3_600);
 
 async fn door_is_quiet(server: &Server) -> Found {
-    let path = "/api/rejections";
-    if server.look(path).await?.0 == StatusCode::FORBIDDEN {
+    let (status, answer) = server.look(&format!("/api/rejections?limit={REFUSALS_MAX}")).await?;
+    if status == StatusCode::FORBIDDEN {
         return Ok((Verdict::Ok, "only the operator sees who was refused".to_owned()));
     }
     let hour_ago = SystemClock::new().now().minus(NEWS);
     let is_news =
         |at: &Value| at.as_str().is_some_and(|at| Timestamp::parse(at).is_ok_and(|at| at > hour_ago));
-    let refused = listed(server, path, REFUSALS_MAX).await?;
+    let listed: Value = serde_json::from_str(&answer)?;
+    let refused = listed["data"].as_array().with_context(|| format!("the list is answered {status}"))?;
     let refused: Vec<&Value> = refused.iter().filter(|one| is_news(&one["time"])).collect();
     let say = |one: &Value| format!("{} ({})", text(&one["route"]), text(&one["detail"]));
     if refused.is_empty() {
@@ -262,11 +263,6 @@ async fn door_is_quiet(server: &Server) -> Found {
     let or_more = if refused.len() == REFUSALS_MAX { " or more" } else { "" };
     let detail = format!("{}{or_more} refused in the last hour: {}", refused.len(), first_of(&refused, say));
     Ok((Verdict::Warning, detail))
-}
-
-async fn listed(server: &Server, path: &str, limit: usize) -> Result<Vec<Value>> {
-    let listed = server.list(path, &Query::default(), limit).await?;
-    Ok(listed.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>()?)
 }
 
 /// Things that are named, where there are more.

@@ -131,6 +131,12 @@ impl Server {
         Ok(items)
     }
 
+    /// The first `limit` items of a list, read.
+    pub(super) async fn values(&self, path: &str, query: &Query, limit: usize) -> Result<Vec<Value>> {
+        let items = self.list(path, query, limit).await?;
+        Ok(items.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<_, _>>()?)
+    }
+
     async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<String> {
         let (status, answer) = self.exchange(method, path, body).await?;
         if !status.is_success() {

@@ -70,8 +70,8 @@ pub(super) fn text(value: &Value) -> String {
     let text = match value {
         Value::Null => "-".to_owned(),
         Value::String(text) if text.is_empty() => "-".to_owned(),
-        Value::Array(values) if values.is_empty() => "-".to_owned(),
         Value::String(text) => text.clone(),
+        Value::Array(values) if values.is_empty() => "-".to_owned(),
         Value::Array(values) if values.iter().all(Value::is_string) => {
             values.iter().map(text).collect::<Vec<_>>().join(",")
         }

@@ -215,6 +215,11 @@ async fn a_doctor_finds_what_is_well_and_what_is_not() {
     let sandbox = Sandbox::start(now_seconds).await;
     let mut world = world_among(&sandbox).await;
     let launch = world.launch.clone().env("WAYSTATION_LISTEN", &world.program.address.to_string());
+    until("what is the application's own is registered", || async {
+        let registered = world.admin().list("/api/webhooks/list").await;
+        (registered.len() == 1 && registered[0]["state"] == "active").then_some(())
+    })
+    .await;
     let lines = table(&launch, "doctor").await;
     for (check, verdict, detail) in [
         ("server", "ok", "with its store in reach"),
@@ -222,7 +227,7 @@ async fn a_doctor_finds_what_is_well_and_what_is_not() {
         ("clock", "ok", "agrees"),
         ("address", "warning", "http://way.test is not reached from here"),
         ("connections", "ok", "there are none"),
-        ("registrations", "ok", ""),
+        ("registrations", "ok", "1, all well"),
         ("endpoints", "ok", "there are none"),
         ("door", "ok", "nobody was refused"),
     ] {
