@@ -19,8 +19,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// A user without a subscription: its events owe nothing to anyone.
 const USER: &str = "ingest";
 
-/// With few connections the machine waits for the disk most of the time. With so many, what an event costs is most of what
-/// is measured.
+/// With few connections the machine is idle part of the time, between the steps of a commit. With so many, what an event
+/// costs is most of what is measured.
 const CROWDS: [usize; 2] = [512, 1_024];
 
 /// The two servers, each with what is sent to it.
