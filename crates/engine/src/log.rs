@@ -4,10 +4,12 @@
 //! its way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
 //! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the
 //! write runs in this task, a client that goes away cancels nothing. (On a store that several nodes share there are two
-//! such tasks, which take turns at gathering.)
+//! such tasks, which take turns at gathering.) The task has a thread of its own: all wait for it, so it must not wait for
+//! its turn among them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use domain::attempt::ErrorCode;
@@ -30,6 +32,7 @@ use crate::matching::{Answer, Matching, Said, Why};
 use crate::realtime::Advance;
 use crate::routes::{Route, RouteTable, Routes};
 use crate::shared::Shared;
+use crate::supervise::Supervisor;
 
 /// Events of one request that are to be kept together.
 #[derive(Debug)]
@@ -87,11 +90,11 @@ enum Reply {
 impl Log {
     /// A log and the task that writes it.
     pub(crate) fn new(shared: &Shared, deliverer: Deliverer) -> (Self, Committer) {
-        let Shared { store, routes, matching, clock, advance, .. } = shared.clone();
-        let stopping = shared.supervisor.stopping();
+        let Shared { store, routes, matching, clock, advance, supervisor, .. } = shared.clone();
+        let stopping = supervisor.stopping();
         let (drafts, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
         let inbox = Mutex::new(Inbox { drafts: inbox, carried_over: None, taken_last: 0, stopping });
-        (Self { drafts, matching }, Committer { inbox, store, routes, deliverer, clock, advance })
+        (Self { drafts, matching }, Committer { inbox, store, routes, deliverer, clock, advance, supervisor })
     }
 
     /// Keeps `draft` and answers once it is durable.
@@ -125,6 +128,7 @@ pub(crate) struct Committer {
     clock: Arc<dyn Clock>,
     /// Tells those who follow the log.
     advance: Advance,
+    supervisor: Supervisor,
 }
 
 #[derive(Debug)]
@@ -159,7 +163,11 @@ impl Committer {
                 return;
             }
             match self.write(&batch, &routes).await {
-                Ok(Some(kept)) => return answer_all(batch, kept.into_iter().map(Ok)),
+                Ok(Some(kept)) => {
+                    // By the workers, who go on with the requests: the next batch waits already.
+                    self.supervisor.spawn(async move { answer_all(batch, kept.into_iter().map(Ok)) });
+                    return;
+                }
                 Ok(None) => {}
                 Err(StoreError::Refused(_)) if batch.len() > 1 => {
                     for pending in batch {
@@ -302,8 +310,8 @@ impl Inbox {
         let Some(first) = self.first().await else { return Vec::new() };
         let mut bytes = first.draft.bytes();
         let mut batch = vec![first];
-        // Lets requests that are just being read join in.
-        tokio::task::yield_now().await;
+        // Where all cores are busy, requests that are just being read join in. Where one is idle, this waits for nothing.
+        thread::yield_now();
         let room = room(self.drafts.len() + 1, self.taken_last);
         while batch.len() < room {
             let Ok(next) = self.drafts.try_recv() else { break };

@@ -1,6 +1,7 @@
 //! The engine as one thing: what it needs, how it starts, and how it stops.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,9 @@ pub enum NotStarted {
     /// Nothing can be sent.
     #[error(transparent)]
     Client(#[from] Failure),
+    /// Nothing can be kept.
+    #[error("no thread to commit with: {0}")]
+    Thread(#[from] io::Error),
 }
 
 /// A running engine.
@@ -146,7 +150,7 @@ impl Engine {
         let shared = Shared::load(store, vault, clock, &settings).await?;
         let deactivate_after = settings.deactivate_after;
         let (engine, tasks) = Self::assemble(shared, settings).await?;
-        engine.keep_committing(tasks.committer);
+        engine.keep_committing(tasks.committer)?;
         engine.keep_delivering(tasks.settler, tasks.runner);
         engine.keep_connections();
         engine.keep_watching(deactivate_after, tasks.observer, tasks.teller);
@@ -210,13 +214,14 @@ impl Engine {
         Ok((engine, tasks))
     }
 
-    fn keep_committing(&self, committer: Committer) {
+    /// Every request waits for a commit, and the workers are busy with requests.
+    fn keep_committing(&self, committer: Committer) -> io::Result<()> {
         let committer = Arc::new(committer);
         for _ in 0..if self.store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
-            self.supervisor.keep_with("commit", Arc::clone(&committer), |committer| async move {
-                committer.run().await;
-            });
+            let committer = Arc::clone(&committer);
+            self.supervisor.keep_apart_with("commit", committer, |it| async move { it.run().await })?;
         }
+        Ok(())
     }
 
     fn keep_delivering(&self, settler: Settler, runner: Runner) {

@@ -1,10 +1,13 @@
 //! Tasks with a name, that are watched and waited for.
 
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -47,13 +50,7 @@ impl Supervisor {
         name: &'static str,
         start: impl Fn() -> F + Send + Sync + 'static,
     ) {
-        let clock = Arc::clone(&self.clock);
-        self.spawn(async move {
-            while std::panic::AssertUnwindSafe(start()).catch_unwind().await.is_err() {
-                tracing::error!(task = name, "a task panicked and is started again");
-                clock.sleep(RESTART_AFTER).await;
-            }
-        });
+        self.spawn(self.restarted(name, start));
     }
 
     /// [`Supervisor::keep`] for what a subject does.
@@ -64,6 +61,26 @@ impl Supervisor {
         start: impl Fn(S) -> F + Send + Sync + 'static,
     ) {
         self.keep(name, move || start(subject.clone()));
+    }
+
+    /// [`Supervisor::keep_with`] on a thread of its own, for a task that many others wait for: among them, it would wait for
+    /// its turn whenever it could go on.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn keep_apart_with<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        subject: S,
+        start: impl Fn(S) -> F + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let task = self.restarted(name, move || start(subject.clone()));
+        let (runtime, waited_for) = (Handle::current(), self.tasks.token());
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            runtime.block_on(task);
+            drop(waited_for);
+        })?;
+        Ok(())
     }
 
     /// [`Supervisor::repeat`] for what a subject does.
@@ -100,6 +117,21 @@ impl Supervisor {
         });
     }
 
+    /// The task that `start` makes, and makes again whenever it panics.
+    fn restarted<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        name: &'static str,
+        start: impl Fn() -> F + Send + Sync + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let clock = Arc::clone(&self.clock);
+        async move {
+            while std::panic::AssertUnwindSafe(start()).catch_unwind().await.is_err() {
+                tracing::error!(task = name, "a task panicked and is started again");
+                clock.sleep(RESTART_AFTER).await;
+            }
+        }
+    }
+
     /// Tells all tasks to stop.
     pub fn stop(&self) {
         self.stopping.cancel();
@@ -109,5 +141,34 @@ impl Supervisor {
     pub async fn ended_within(&self, grace: Duration) -> bool {
         self.tasks.close();
         tokio::time::timeout(grace, self.tasks.wait()).await.is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[tokio::test]
+    async fn a_task_apart_has_another_thread_is_made_again_and_is_waited_for() {
+        let supervisor = Supervisor::new(Arc::new(SystemClock::new()));
+        let started = Arc::new(AtomicUsize::new(0));
+        let (here, stopping) = (thread::current().id(), supervisor.stopping());
+        let apart = supervisor.keep_apart_with("apart", Arc::clone(&started), move |started| {
+            let stopping = stopping.clone();
+            async move {
+                assert_ne!(thread::current().id(), here);
+                assert!(started.fetch_add(1, Ordering::SeqCst) > 0, "the first time it panics");
+                stopping.cancelled().await;
+            }
+        });
+        apart.unwrap();
+
+        assert!(!supervisor.ended_within(RESTART_AFTER / 10).await);
+        supervisor.stop();
+        assert!(supervisor.ended_within(RESTART_AFTER * 100).await);
+        assert_eq!(started.load(Ordering::SeqCst), 2);
     }
 }
