@@ -360,12 +360,12 @@ pub(crate) fn claim(node: NodeId, now: Timestamp) -> Claim {
     Claim { holder: Holder::Node(node), deadline: now.plus(CLAIM_LASTS) }
 }
 
-/// How many drafts a batch may have: two thirds of those that are `waiting` and those that were `answered` last, whose
+/// How many drafts a batch may have: three quarters of those that are `waiting` and those that were `answered` last, whose
 /// senders are likely to come again. Were all in one batch, nothing would be written while they are read, and nothing read
 /// while they are written. Were it half of them, parts that have become smaller would stay so. Where as many come as are
 /// answered, it is all that wait.
 fn room(waiting: usize, answered: usize) -> usize {
-    ((waiting + answered) * 2 / 3).clamp(APPENDS_PER_COMMIT_WHOLE, APPENDS_PER_COMMIT_MAX)
+    ((waiting + answered) * 3 / 4).clamp(APPENDS_PER_COMMIT_WHOLE, APPENDS_PER_COMMIT_MAX)
 }
 
 /// Those of a batch of which all is known that `routes` want to know. The others are asked again.
@@ -433,7 +433,7 @@ mod tests {
             let (mut waiting, mut answered) = (senders, 0);
             for _ in 0..20 {
                 let taken = waiting.min(room(waiting, answered));
-                assert!((senders / 3..=senders * 2 / 3).contains(&taken), "{taken} of {senders} senders");
+                assert!((senders / 4..=senders * 3 / 4).contains(&taken), "{taken} of {senders} senders");
                 (waiting, answered) = (waiting - taken + answered, taken);
             }
         }
