@@ -33,16 +33,28 @@ pub struct Intake {
     settings: HashMap<&'static str, Settings>,
 }
 
-/// What became of a provider's request.
+/// What a provider's request says.
 #[derive(Debug)]
-pub enum Ingested {
-    /// The event is durable, and all that it owes.
-    Kept(KeptEvent),
+pub enum Read {
+    /// Events, which are yet to be kept.
+    Events(Unkept),
     /// Nothing happened; the provider wants this answer.
     Reply(Reply),
     /// It is the provider's, and makes no sense; the provider wants this answer all the same.
     Ignored(Reply, Unreadable),
 }
+
+/// Events that a provider has sent. The request that brought them is needed no more.
+#[derive(Debug)]
+pub struct Unkept {
+    provider: &'static dyn Provider,
+    inbound: Vec<InboundEvent>,
+    /// What is to be kept of each.
+    events: Vec<Keyed>,
+}
+
+/// An event, and what tells a repeat of it.
+type Keyed = (Arc<Event>, Option<DedupeKey>);
 
 /// Why a provider's request was refused. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
@@ -88,47 +100,61 @@ impl Intake {
         Self { log, store, clock, documents, connections, registrations, settings }
     }
 
-    /// Takes in what `provider` sent about `user`.
+    /// Reads what `provider` sent about `user`.
     ///
     /// # Errors
-    /// Why nothing was kept.
-    pub async fn ingest(
+    /// Why nothing of it will be kept.
+    pub async fn read(
         &self,
         provider: &'static dyn Provider,
         user: Option<&UserId>,
         request: &RawRequest,
-    ) -> Result<Ingested, Refused> {
+    ) -> Result<Read, Refused> {
         if let Some(reply) = provider.reply_to_anybody(request) {
-            return Ok(Ingested::Reply(reply));
+            return Ok(Read::Reply(reply));
         }
         let now = self.clock.now();
         let known = Known { settings: self.settings(provider), keys: None, now };
         let verified = match provider.verify(request, &known) {
-            Err(Refusal::UnknownKey) => self.verify_with_keys(provider, request, known).await?,
+            Err(Refusal::UnknownKey) => Box::pin(self.verify_with_keys(provider, request, known)).await?,
             Err(refusal @ (Refusal::NoKey | Refusal::BadSignature)) => {
-                self.verify_with_secrets(provider, user, request, known).await?.ok_or(refusal)?
+                Box::pin(self.verify_with_secrets(provider, user, request, known)).await?.ok_or(refusal)?
             }
             verified => verified?,
         };
         let inbound = match provider.parse(&verified, now) {
             Ok(Inbound::Events(inbound)) => inbound,
-            Ok(Inbound::Reply(reply)) => return Ok(Ingested::Reply(reply)),
+            Ok(Inbound::Reply(reply)) => return Ok(Read::Reply(reply)),
             // What cannot be read is an answer too, for a provider that would send it again for days.
             Err(unreadable) => {
                 let reply = provider.reply_to_unreadable().ok_or_else(|| unreadable.clone())?;
-                return Ok(Ingested::Ignored(reply, unreadable));
+                return Ok(Read::Ignored(reply, unreadable));
             }
         };
-        // The log routes what it commits, so that both happen under one set of subscriptions.
-        let owners = self.owners(provider, user, &inbound).await?;
-        let events = inbound.iter().zip(&owners);
-        let events = events.map(|(inbound, owner)| event(provider, owner.as_ref(), inbound, request, now));
-        let kept = self.log.append(draft(events.collect())).await?;
-        let kept = self.recur(provider, &owners, &inbound, request, events_of(kept)?).await?;
-        if provider.only_hints() {
-            self.poll_accounts(provider, &inbound).await;
+        let mut events = Vec::with_capacity(inbound.len());
+        for inbound in &inbound {
+            let owner = self.owner(provider, user, &inbound.owner).await?;
+            events.push(event(provider, owner, inbound, request, now));
         }
-        Ok(Ingested::Kept(kept.into_iter().next().ok_or(NotKept::Busy)?))
+        Ok(Read::Events(Unkept { provider, inbound, events }))
+    }
+
+    /// Keeps what was read; the first of its events.
+    ///
+    /// # Errors
+    /// It is not known to be kept.
+    pub async fn keep(&self, unkept: Unkept) -> Result<KeptEvent, NotKept> {
+        let Unkept { provider, inbound, events } = unkept;
+        let recurring = recurring(provider, &inbound, &events);
+        // The log routes what it commits, so that both happen under one set of subscriptions.
+        let mut kept = events_of(self.log.append(draft(events)).await?)?;
+        if !recurring.is_empty() {
+            Box::pin(self.recur(provider, &inbound, recurring, &mut kept)).await?;
+        }
+        if provider.only_hints() {
+            Box::pin(self.poll_accounts(provider, &inbound)).await;
+        }
+        kept.into_iter().next().ok_or(NotKept::Busy)
     }
 
     /// Verifies with the keys that the provider's issuer publishes, and with newer ones if these lack the key.
@@ -183,27 +209,23 @@ impl Intake {
         self.registrations.confirm(provider, user, query).await
     }
 
-    /// Whose each event is: the user in the address, else whoever has connected the account, else the one whom the
+    /// Whose an event is: the user in the address, else whoever has connected the account, else the one whom the
     /// provider names.
-    async fn owners(
+    async fn owner(
         &self,
         provider: &dyn Provider,
-        user: Option<&UserId>,
-        inbound: &[InboundEvent],
-    ) -> Result<Vec<Option<UserId>>, NotKept> {
-        let mut owners = Vec::with_capacity(inbound.len());
-        for inbound in inbound {
-            owners.push(match (user, &inbound.owner) {
-                (Some(user), _) => Some(user.clone()),
-                (None, Owner::Path) => None,
-                (None, Owner::Account { id, user }) => {
-                    // Of several who have connected it the first counts.
-                    let connected = self.store.connections_to(provider.name(), id).await?;
-                    connected.into_iter().next().map_or_else(|| user.clone(), |c| Some(c.connection.user_id))
-                }
-            });
+        in_address: Option<&UserId>,
+        owner: &Owner,
+    ) -> Result<Option<UserId>, NotKept> {
+        match (in_address, owner) {
+            (Some(user), _) => Ok(Some(user.clone())),
+            (None, Owner::Path) => Ok(None),
+            (None, Owner::Account { id, user }) => {
+                // Of several who have connected it the first counts.
+                let connected = self.store.connections_to(provider.name(), id).await?;
+                Ok(connected.into_iter().next().map_or_else(|| user.clone(), |c| Some(c.connection.user_id)))
+            }
         }
-        Ok(owners)
     }
 
     /// Has the accounts polled that events are about. It is a hint: the next poll by itself would find the same.
@@ -223,26 +245,21 @@ impl Intake {
     async fn recur(
         &self,
         provider: &dyn Provider,
-        owners: &[Option<UserId>],
         inbound: &[InboundEvent],
-        request: &RawRequest,
-        mut kept: Vec<KeptEvent>,
-    ) -> Result<Vec<KeptEvent>, NotKept> {
-        let repeats = inbound.iter().zip(owners).zip(&mut kept).filter(|(_, kept)| !kept.is_new);
-        for ((inbound, owner), kept) in repeats {
-            let Some(recurrence) = &inbound.recurrence else { continue };
+        recurring: Vec<(usize, Keyed)>,
+        kept: &mut [KeptEvent],
+    ) -> Result<(), NotKept> {
+        for (place, event) in recurring {
+            let (inbound, kept) = (&inbound[place], &mut kept[place]);
+            if kept.is_new {
+                continue;
+            }
             let first = self.store.event(kept.id).await?;
             if first.is_some_and(|first| !provider.is_repeat(&first.event, inbound)) {
-                let recurring = InboundEvent {
-                    event_type: recurrence.event_type.clone(),
-                    dedupe_id: recurrence.dedupe_id.clone(),
-                    ..inbound.clone()
-                };
-                let event = event(provider, owner.as_ref(), &recurring, request, self.clock.now());
                 *kept = events_of(self.log.append(draft(vec![event])).await?)?.remove(0);
             }
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Takes in what the host application publishes, all of it or nothing. `idempotency` is the caller's key, scoped to
@@ -267,22 +284,22 @@ impl Intake {
     }
 }
 
-fn draft(events: Vec<(Arc<Event>, Option<DedupeKey>)>) -> Draft {
+fn draft(events: Vec<Keyed>) -> Draft {
     Draft { events, idempotency: None, owed: Owed::ToWhoWantsThem }
 }
 
 fn event(
     provider: &dyn Provider,
-    owner: Option<&UserId>,
+    owner: Option<UserId>,
     inbound: &InboundEvent,
     request: &RawRequest,
     now: Timestamp,
-) -> (Arc<Event>, Option<DedupeKey>) {
-    let dedupe_key = DedupeKey::new(provider.name(), owner, &inbound.dedupe_id);
+) -> Keyed {
+    let dedupe_key = DedupeKey::new(provider.name(), owner.as_ref(), &inbound.dedupe_id);
     let event = Event {
         id: EventId::new(now, &mut chance::rng()),
         event_type: inbound.event_type.clone(),
-        user_id: owner.cloned(),
+        user_id: owner,
         source: provider.name().into(),
         provider: Some(provider.name().into()),
         occurred_at: inbound.occurred_at.unwrap_or(now),
@@ -293,6 +310,18 @@ fn event(
     (Arc::new(event), Some(dedupe_key))
 }
 
+/// What is kept instead of those that turn out to be about something known and no repeats of it, each with its place.
+fn recurring(provider: &dyn Provider, inbound: &[InboundEvent], events: &[Keyed]) -> Vec<(usize, Keyed)> {
+    let again = |(place, (inbound, (event, _))): (usize, (&InboundEvent, &Keyed))| {
+        let recurrence = inbound.recurrence.as_ref()?;
+        let id = EventId::new(event.received_at, &mut chance::rng());
+        let event = Event { id, event_type: recurrence.event_type.clone(), ..(**event).clone() };
+        let dedupe_key = DedupeKey::new(provider.name(), event.user_id.as_ref(), &recurrence.dedupe_id);
+        Some((place, (Arc::new(event), Some(dedupe_key))))
+    };
+    inbound.iter().zip(events).enumerate().filter_map(again).collect()
+}
+
 /// The source of what the host application publishes.
 pub const API: &str = "api";
 
@@ -301,7 +330,7 @@ fn published(
     index: usize,
     idempotency: Option<&Idempotency>,
     now: Timestamp,
-) -> (Arc<Event>, Option<DedupeKey>) {
+) -> Keyed {
     let user = publication.user_id.as_ref();
     let dedupe_key = match (&publication.id, idempotency) {
         (Some(id), _) => Some(DedupeKey::new(API, user, id)),

@@ -17,6 +17,7 @@ use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::DedupeKey;
 use domain::order::OrderingKey;
 use domain::{DeliveryId, Event, NodeId, Timestamp};
+use futures::FutureExt as _;
 use store::{Append, Appended, Idempotency, Kept, NewEvent, Store, StoreError};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -101,15 +102,17 @@ impl Log {
     ///
     /// # Errors
     /// It is not known to be durable.
-    pub async fn append(&self, draft: Draft) -> Result<Kept, NotKept> {
-        tokio::time::timeout(APPEND_TIMEOUT, self.append_asked(draft)).await.unwrap_or(Err(NotKept::Busy))
+    pub fn append(&self, draft: Draft) -> impl Future<Output = Result<Kept, NotKept>> {
+        let appended = tokio::time::timeout(APPEND_TIMEOUT, self.append_asked(draft));
+        appended.map(|in_time| in_time.unwrap_or(Err(NotKept::Busy)))
     }
 
     async fn append_asked(&self, mut draft: Draft) -> Result<Kept, NotKept> {
         loop {
             let said = self.matching.ask(draft.to_whom_it_concerns()).await;
+            let place = self.drafts.reserve().await.map_err(|_| NotKept::Busy)?;
             let (answer, answered) = oneshot::channel();
-            self.drafts.send(Pending { draft, said, answer }).await.map_err(|_| NotKept::Busy)?;
+            place.send(Pending { draft, said, answer });
             match answered.await.map_err(|_| NotKept::Busy)? {
                 Reply::Done(kept) => return kept,
                 Reply::AskAgain(again) => draft = again,
@@ -344,7 +347,7 @@ impl Inbox {
 
 impl Draft {
     /// The events that whoever wants them is owed.
-    fn to_whom_it_concerns(&self) -> impl Iterator<Item = &Arc<Event>> {
+    fn to_whom_it_concerns(&self) -> impl Iterator<Item = &Arc<Event>> + Clone {
         let is_for_all = matches!(self.owed, Owed::ToWhoWantsThem);
         self.events.iter().map(|(event, _)| event).filter(move |_| is_for_all)
     }

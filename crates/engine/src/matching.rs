@@ -11,6 +11,7 @@ use domain::filter::Filter;
 use domain::limits::FILTER_STEPS_MAX;
 use domain::order::OrderingKey;
 use domain::{Event, SubscriptionId, UserId};
+use futures::future::{self, Either};
 use serde_json::Value;
 use store::RoutesVersion;
 
@@ -101,16 +102,24 @@ impl Matching {
         Self { routes, turns: Arc::new(Turns::of_cores()) }
     }
 
-    /// Asks all who look into such events, as they are now.
-    pub(crate) async fn ask(&self, events: impl Iterator<Item = &Arc<Event>>) -> Said {
+    /// Asks all who look into such events, as they are now. Most often nobody does.
+    pub(crate) fn ask<'e, I>(&self, events: I) -> impl Future<Output = Said>
+    where
+        I: Iterator<Item = &'e Arc<Event>> + Clone,
+    {
         let routes = self.routes.current();
-        let mut said = Said { version: routes.version, answers: Vec::new() };
-        let events: Vec<_> = events.collect();
-        if !events.iter().any(|event| routes.concerned(event).any(|route| route.looks_inside())) {
-            return said;
+        let mut those_concerned = events.clone().flat_map(|event| routes.concerned(event));
+        if those_concerned.any(|route| route.looks_inside()) {
+            drop(those_concerned);
+            return Either::Right(Box::pin(self.ask_each(events, routes)));
         }
-        let questions: Vec<_> = events.into_iter().map(|event| Question::among(event, &routes)).collect();
-        said.answers = questions.iter().map(Question::too_late).collect();
+        Either::Left(future::ready(Said { version: routes.version, answers: Vec::new() }))
+    }
+
+    async fn ask_each(&self, events: impl Iterator<Item = &Arc<Event>>, routes: Arc<Routes>) -> Said {
+        let questions: Vec<_> = events.map(|event| Question::among(event, &routes)).collect();
+        let answers = questions.iter().map(Question::too_late).collect();
+        let mut said = Said { version: routes.version, answers };
         let asked = async {
             for (answers, question) in said.answers.iter_mut().zip(questions) {
                 self.answer(question, answers).await;

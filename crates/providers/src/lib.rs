@@ -42,6 +42,7 @@ mod spotify;
 mod testing;
 
 use std::borrow::Cow;
+use std::fmt;
 
 use domain::{Event, Timestamp};
 use http::{HeaderName, HeaderValue};
@@ -195,6 +196,12 @@ pub trait Provider: Sync {
 
     /// The types that its events have, for the catalogue.
     fn event_types(&self) -> &'static [Described];
+}
+
+impl fmt::Debug for dyn Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// What a request is held against.

@@ -147,11 +147,11 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, entrance: Entrance, ope
     hang_up.0.get_or_init(|| task.abort_handle());
 }
 
-async fn handle(
+fn handle(
     entrance: Entrance,
     (peer, hang_up): (SocketAddr, HangUp),
     request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    let answer = AssertUnwindSafe(entrance.answer(peer, hang_up, request)).catch_unwind().await;
-    Ok(answer.unwrap_or_else(|_panic| Problem::internal().into_response()))
+) -> impl Future<Output = Result<Response, Infallible>> {
+    let answer = AssertUnwindSafe(entrance.answer(peer, hang_up, request)).catch_unwind();
+    answer.map(|answer| Ok(answer.unwrap_or_else(|_panic| Problem::internal().into_response())))
 }

@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use axum::{BoxError, Json};
 use bytes::{Bytes, BytesMut};
 use domain::UserId;
-use engine::ingest::{Ingested, Refused};
+use engine::ingest::{Read, Refused};
 use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
-use providers::{Provider, RawRequest, Refusal, Reply};
+use providers::{Provider, RawRequest, Refusal, Reply, Unreadable};
 use serde::Serialize;
 use store::KeptEvent;
 use utoipa::ToSchema;
@@ -46,6 +46,14 @@ impl From<KeptEvent> for Accepted {
     }
 }
 
+/// What became of a provider's request that was not refused.
+enum Received {
+    /// Its events are durable, and all that they owe; this is the first.
+    Kept(KeptEvent),
+    Reply(Reply),
+    Ignored(Reply, Unreadable),
+}
+
 /// A request that has come in on a provider's route.
 pub(crate) struct Arrival {
     pub(crate) provider: &'static dyn Provider,
@@ -56,22 +64,22 @@ pub(crate) struct Arrival {
 }
 
 /// Takes in what a provider sends.
-pub(crate) async fn receive(app: &App, arrival: Arrival) -> Response {
-    let Arrival { provider, user, peer, request } = arrival;
-    let (parts, body) = request.into_parts();
-    let mut request = RawRequest { headers: parts.headers, ..RawRequest::post(String::new(), Bytes::new()) };
-    let caller = caller(app, peer, &request.headers, Door::Provider(provider.name()));
-    let received = try_receive(app, provider, user, &caller, body, &mut request).await;
+pub(crate) async fn receive(app: &App, arrival: &mut Arrival) -> Response {
+    let provider = arrival.provider;
+    let headers = std::mem::take(arrival.request.headers_mut());
+    let mut request = RawRequest { headers, ..RawRequest::post(String::new(), Bytes::new()) };
+    let caller = caller(app, arrival.peer, &request.headers, Door::Provider(provider.name()));
+    let received = try_receive(app, arrival, &caller, &mut request).await;
     let result = match &received {
-        Ok(Ingested::Kept(kept)) if kept.is_new => "accepted",
-        Ok(Ingested::Kept(_)) => "duplicate",
-        Ok(Ingested::Reply(_)) => "reply",
-        Ok(Ingested::Ignored(..)) => "ignored",
+        Ok(Received::Kept(kept)) if kept.is_new => "accepted",
+        Ok(Received::Kept(_)) => "duplicate",
+        Ok(Received::Reply(_)) => "reply",
+        Ok(Received::Ignored(..)) => "ignored",
         Err(_) => "refused",
     };
     app.metrics.count_event(provider.name(), result);
     let visit = || Visit {
-        route: parts.uri.path(),
+        route: arrival.request.uri().path(),
         source: Some(provider.name()),
         kind: provider.name(),
         address: caller.address,
@@ -80,12 +88,12 @@ pub(crate) async fn receive(app: &App, arrival: Arrival) -> Response {
         secret_header: None,
     };
     let mut response = match received {
-        Ok(Ingested::Kept(kept)) => match provider.reply_to_kept() {
+        Ok(Received::Kept(kept)) => match provider.reply_to_kept() {
             Some(reply) => answer(reply),
             None => Json(Accepted::from(kept)).into_response(),
         },
-        Ok(Ingested::Reply(reply)) => answer(reply),
-        Ok(Ingested::Ignored(reply, unreadable)) => {
+        Ok(Received::Reply(reply)) => answer(reply),
+        Ok(Received::Ignored(reply, unreadable)) => {
             tracing::warn!(provider = provider.name(), %unreadable, "a genuine request was ignored");
             reject::note(app, &visit(), UNREADABLE, &unreadable.to_string());
             answer(reply)
@@ -105,15 +113,14 @@ pub(crate) async fn receive(app: &App, arrival: Arrival) -> Response {
 }
 
 /// Answers a provider that asks, before it sends anything, whether we want it.
-pub(crate) async fn confirm(app: &App, arrival: Arrival) -> Response {
+pub(crate) async fn confirm(app: &App, arrival: &Arrival) -> Response {
     let Arrival { provider, user, peer, request } = arrival;
-    let (parts, _) = request.into_parts();
-    let caller = caller(app, peer, &parts.headers, Door::Provider(provider.name()));
+    let caller = caller(app, *peer, request.headers(), Door::Provider(provider.name()));
     let asked = async {
         let _place = caller.enter()?;
-        let user = user_id(user)?;
-        let query = parts.uri.query().unwrap_or_default();
-        let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
+        let user = user_id(user.as_deref())?;
+        let query = request.uri().query().unwrap_or_default();
+        let reply = app.engine.intake.confirm(*provider, user.as_ref(), query).await?;
         reply.ok_or_else(|| Problem::not_found("request to this hub"))
     };
     asked.await.map_or_else(IntoResponse::into_response, answer)
@@ -121,33 +128,41 @@ pub(crate) async fn confirm(app: &App, arrival: Arrival) -> Response {
 
 async fn try_receive(
     app: &App,
-    provider: &'static dyn Provider,
-    user: Option<String>,
+    arrival: &mut Arrival,
     caller: &Caller,
-    body: Incoming,
     request: &mut RawRequest,
-) -> Result<Ingested> {
+) -> Result<Received> {
     let _place = caller.enter()?;
-    let user = user_id(user)?;
+    let provider = arrival.provider;
+    let user = user_id(arrival.user.as_deref())?;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
+    let body = arrival.request.body_mut();
     request.body = read_inbound(caller, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let intake = &app.engine.intake;
-    let mut ingested = intake.ingest(provider, user.as_ref(), request).await;
-    if let Err(Refused::Unverified(Refusal::BadSignature)) = ingested
+    let mut read = intake.read(provider, user.as_ref(), request).await;
+    if let Err(Refused::Unverified(Refusal::BadSignature)) = read
         && let Some(inflated) = request.inflated.take()
     {
         // Some sign what they say, and leave it to something on the way to compress it.
         request.body = inflated;
-        ingested = Box::pin(intake.ingest(provider, user.as_ref(), request)).await;
+        read = Box::pin(intake.read(provider, user.as_ref(), request)).await;
     }
-    Ok(ingested?)
+    match read? {
+        Read::Events(unkept) => {
+            // It lies in what the connection reads into, which is used again where nothing is left of it.
+            drop(std::mem::replace(request, RawRequest::post(String::new(), Bytes::new())));
+            Ok(Received::Kept(intake.keep(unkept).await?))
+        }
+        Read::Reply(reply) => Ok(Received::Reply(reply)),
+        Read::Ignored(reply, unreadable) => Ok(Received::Ignored(reply, unreadable)),
+    }
 }
 
 /// The user whom an address names.
-fn user_id(named: Option<String>) -> Result<Option<UserId>> {
+fn user_id(named: Option<&str>) -> Result<Option<UserId>> {
     let Some(named) = named else { return Ok(None) };
-    let user = percent_decode_str(&named).decode_utf8().map_err(|_| Problem::not_found("route"))?;
+    let user = percent_decode_str(named).decode_utf8().map_err(|_| Problem::not_found("route"))?;
     user.parse().map(Some).map_err(|error: domain::event::NotAUserId| Problem::bad_request(error.to_string()))
 }
 

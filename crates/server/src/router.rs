@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::Either;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use hyper::body::Incoming;
@@ -49,32 +51,36 @@ impl Entrance {
     }
 
     /// Answers what has come from `peer`, over a connection that can be hung up.
-    pub(crate) async fn answer(
+    ///
+    /// Each connection has room for this future as long as it is open. So what comes is in it once, whoever works with it
+    /// borrows it, and what is rarely waited for is boxed.
+    pub(crate) fn answer(
         mut self,
         peer: SocketAddr,
         hang_up: HangUp,
         mut request: Request<Incoming>,
-    ) -> Response {
+    ) -> impl Future<Output = Response> {
         if let Some((provider, user)) = provider_at(request.uri().path()) {
             let user = user.map(str::to_owned);
-            return self.answer_provider(Arrival { provider, user, peer, request }).await;
+            let mut arrival = Arrival { provider, user, peer, request };
+            return Either::Left(async move { answer_provider(&self.app, &mut arrival).await });
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(hang_up);
-        self.others.call(request.map(Body::new)).await.unwrap_or_else(|never| match never {})
+        let answer = self.others.call(request.map(Body::new));
+        Either::Right(answer.map(|answer| answer.unwrap_or_else(|never| match never {})))
     }
+}
 
-    async fn answer_provider(self, arrival: Arrival) -> Response {
-        let asks_first = arrival.provider.asks_first();
-        match *arrival.request.method() {
-            Method::POST => receive(&self.app, arrival).await,
-            Method::GET if asks_first => confirm(&self.app, arrival).await,
-            _ => {
-                let allowed = if asks_first { "GET,POST" } else { "POST" };
-                let (method, uri) = (arrival.request.method().clone(), arrival.request.uri().clone());
-                let refusal = no_method(method, uri).await;
-                ([(ALLOW, allowed)], refusal).into_response()
-            }
+async fn answer_provider(app: &App, arrival: &mut Arrival) -> Response {
+    let asks_first = arrival.provider.asks_first();
+    match *arrival.request.method() {
+        Method::POST => receive(app, arrival).await,
+        Method::GET if asks_first => Box::pin(confirm(app, arrival)).await,
+        _ => {
+            let allowed = if asks_first { "GET,POST" } else { "POST" };
+            let refusal = refuse_method(arrival.request.method(), arrival.request.uri());
+            ([(ALLOW, allowed)], refusal).into_response()
         }
     }
 }
@@ -268,6 +274,24 @@ async fn no_route(uri: Uri) -> Response {
 }
 
 async fn no_method(method: Method, uri: Uri) -> Response {
+    refuse_method(&method, &uri)
+}
+
+fn refuse_method(method: &Method, uri: &Uri) -> Response {
     let detail = format!("{method} is not for {}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_little_room_for_the_request_that_it_answers() {
+        fn room<F>(_: impl FnOnce(Entrance, SocketAddr, HangUp, Request<Incoming>) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = room(Entrance::answer);
+        assert!(bytes <= 2_048, "it is {bytes} bytes: what is rarely waited for belongs in a box");
+    }
 }

@@ -276,7 +276,7 @@ async fn is_believed(
     let headers = provider.sign(secret, &unsigned).unwrap();
     let headers = headers.into_iter().map(|(name, value)| (name, value.parse().unwrap())).collect();
     let request = RawRequest { headers, ..RawRequest::post("", body) };
-    !matches!(node.intake.ingest(provider, user, &request).await, Err(Refused::Unverified(_)))
+    !matches!(node.intake.read(provider, user, &request).await, Err(Refused::Unverified(_)))
 }
 
 /// The hub asks back whatever it has to.
