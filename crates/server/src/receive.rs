@@ -11,7 +11,8 @@ use domain::UserId;
 use engine::ingest::{Read, Refused};
 use futures::FutureExt as _;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
@@ -58,18 +59,37 @@ enum Received {
 pub(crate) struct Arrival {
     pub(crate) provider: &'static dyn Provider,
     /// The user in its path, as it stands there.
-    pub(crate) user: Option<String>,
-    pub(crate) peer: SocketAddr,
-    pub(crate) request: Request<Incoming>,
+    user: Option<String>,
+    peer: SocketAddr,
+    pub(crate) uri: Uri,
+    body: Incoming,
+    pub(crate) request: RawRequest,
+}
+
+impl Arrival {
+    pub(crate) fn new(
+        provider: &'static dyn Provider,
+        user: Option<String>,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Self {
+        let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+        let request = RawRequest { method, headers, ..RawRequest::post(String::new(), Bytes::new()) };
+        Self { provider, user, peer, uri, body, request }
+    }
+
+    /// Lets go of what lies in the connection's buffer. Where nothing is left there, the next request is read into it.
+    fn let_go(&mut self) {
+        self.uri = Uri::default();
+        self.request = RawRequest::post(String::new(), Bytes::new());
+    }
 }
 
 /// Takes in what a provider sends.
 pub(crate) async fn receive(app: &App, arrival: &mut Arrival) -> Response {
     let provider = arrival.provider;
-    let headers = std::mem::take(arrival.request.headers_mut());
-    let mut request = RawRequest { headers, ..RawRequest::post(String::new(), Bytes::new()) };
-    let caller = caller(app, arrival.peer, &request.headers, Door::Provider(provider.name()));
-    let received = try_receive(app, arrival, &caller, &mut request).await;
+    let caller = caller(app, arrival.peer, &arrival.request.headers, Door::Provider(provider.name()));
+    let received = try_receive(app, arrival, &caller).await;
     let result = match &received {
         Ok(Received::Kept(kept)) if kept.is_new => "accepted",
         Ok(Received::Kept(_)) => "duplicate",
@@ -79,12 +99,12 @@ pub(crate) async fn receive(app: &App, arrival: &mut Arrival) -> Response {
     };
     app.metrics.count_event(provider.name(), result);
     let visit = || Visit {
-        route: arrival.request.uri().path(),
+        route: arrival.uri.path(),
         source: Some(provider.name()),
         kind: provider.name(),
         address: caller.address,
-        headers: &request.headers,
-        body: &request.body,
+        headers: &arrival.request.headers,
+        body: &arrival.request.body,
         secret_header: None,
     };
     let mut response = match received {
@@ -114,49 +134,46 @@ pub(crate) async fn receive(app: &App, arrival: &mut Arrival) -> Response {
 
 /// Answers a provider that asks, before it sends anything, whether we want it.
 pub(crate) async fn confirm(app: &App, arrival: &Arrival) -> Response {
-    let Arrival { provider, user, peer, request } = arrival;
-    let caller = caller(app, *peer, request.headers(), Door::Provider(provider.name()));
+    let provider = arrival.provider;
+    let caller = caller(app, arrival.peer, &arrival.request.headers, Door::Provider(provider.name()));
     let asked = async {
         let _place = caller.enter()?;
-        let user = user_id(user.as_deref())?;
-        let query = request.uri().query().unwrap_or_default();
-        let reply = app.engine.intake.confirm(*provider, user.as_ref(), query).await?;
+        let user = user_id(arrival.user.as_deref())?;
+        let query = arrival.uri.query().unwrap_or_default();
+        let reply = app.engine.intake.confirm(provider, user.as_ref(), query).await?;
         reply.ok_or_else(|| Problem::not_found("request to this hub"))
     };
     asked.await.map_or_else(IntoResponse::into_response, answer)
 }
 
-async fn try_receive(
-    app: &App,
-    arrival: &mut Arrival,
-    caller: &Caller,
-    request: &mut RawRequest,
-) -> Result<Received> {
+async fn try_receive(app: &App, arrival: &mut Arrival, caller: &Caller) -> Result<Received> {
     let _place = caller.enter()?;
-    let provider = arrival.provider;
     let user = user_id(arrival.user.as_deref())?;
+    match read(app, arrival, user.as_ref(), caller).await? {
+        Read::Events(unkept) => {
+            arrival.let_go();
+            Ok(Received::Kept(app.engine.intake.keep(unkept).await?))
+        }
+        Read::Reply(reply) => Ok(Received::Reply(reply)),
+        Read::Ignored(reply, unreadable) => Ok(Received::Ignored(reply, unreadable)),
+    }
+}
+
+async fn read(app: &App, arrival: &mut Arrival, user: Option<&UserId>, caller: &Caller) -> Result<Read> {
+    let Arrival { provider, body, request, .. } = arrival;
     let bytes_max = provider.body_bytes_max().unwrap_or(app.inbound.body_bytes_max);
-    let body = arrival.request.body_mut();
     request.body = read_inbound(caller, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let intake = &app.engine.intake;
-    let mut read = intake.read(provider, user.as_ref(), request).await;
+    let mut read = intake.read(*provider, user, request).await;
     if let Err(Refused::Unverified(Refusal::BadSignature)) = read
         && let Some(inflated) = request.inflated.take()
     {
         // Some sign what they say, and leave it to something on the way to compress it.
         request.body = inflated;
-        read = Box::pin(intake.read(provider, user.as_ref(), request)).await;
+        read = Box::pin(intake.read(*provider, user, request)).await;
     }
-    match read? {
-        Read::Events(unkept) => {
-            // It lies in what the connection reads into, which is used again where nothing is left of it.
-            drop(std::mem::replace(request, RawRequest::post(String::new(), Bytes::new())));
-            Ok(Received::Kept(intake.keep(unkept).await?))
-        }
-        Read::Reply(reply) => Ok(Received::Reply(reply)),
-        Read::Ignored(reply, unreadable) => Ok(Received::Ignored(reply, unreadable)),
-    }
+    Ok(read?)
 }
 
 /// The user whom an address names.

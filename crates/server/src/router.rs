@@ -62,7 +62,7 @@ impl Entrance {
     ) -> impl Future<Output = Response> {
         if let Some((provider, user)) = provider_at(request.uri().path()) {
             let user = user.map(str::to_owned);
-            let mut arrival = Arrival { provider, user, peer, request };
+            let mut arrival = Arrival::new(provider, user, peer, request);
             return Either::Left(async move { answer_provider(&self.app, &mut arrival).await });
         }
         request.extensions_mut().insert(ConnectInfo(peer));
@@ -74,12 +74,12 @@ impl Entrance {
 
 async fn answer_provider(app: &App, arrival: &mut Arrival) -> Response {
     let asks_first = arrival.provider.asks_first();
-    match *arrival.request.method() {
+    match arrival.request.method {
         Method::POST => receive(app, arrival).await,
         Method::GET if asks_first => Box::pin(confirm(app, arrival)).await,
         _ => {
             let allowed = if asks_first { "GET,POST" } else { "POST" };
-            let refusal = refuse_method(arrival.request.method(), arrival.request.uri());
+            let refusal = refuse_method(&arrival.request.method, &arrival.uri);
             ([(ALLOW, allowed)], refusal).into_response()
         }
     }
