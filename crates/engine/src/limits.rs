@@ -18,7 +18,8 @@ pub const COMMITS_AT_ONCE: usize = 2;
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
-/// How long a request waits for its commit before it is told to come back.
+/// How long a commit may take, and how long a request may wait for a place before the next ones, until it is told to come
+/// back. The time is taken for a commit as a whole: timers are entered under a lock that all threads share, and requests are many.
 pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Deliveries that a node holds claimed in memory, over all subscriptions. The rest waits in the store.

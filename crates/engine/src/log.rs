@@ -8,6 +8,8 @@
 //! its turn among them.
 
 use std::collections::HashMap;
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -17,8 +19,8 @@ use domain::delivery::{Claim, Delivery, Holder, State, Trigger};
 use domain::event::DedupeKey;
 use domain::order::OrderingKey;
 use domain::{DeliveryId, Event, NodeId, Timestamp};
-use futures::FutureExt as _;
 use store::{Append, Appended, Idempotency, Kept, NewEvent, Store, StoreError};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -102,15 +104,10 @@ impl Log {
     ///
     /// # Errors
     /// It is not known to be durable.
-    pub fn append(&self, draft: Draft) -> impl Future<Output = Result<Kept, NotKept>> {
-        let appended = tokio::time::timeout(APPEND_TIMEOUT, self.append_asked(draft));
-        appended.map(|in_time| in_time.unwrap_or(Err(NotKept::Busy)))
-    }
-
-    async fn append_asked(&self, mut draft: Draft) -> Result<Kept, NotKept> {
+    pub async fn append(&self, mut draft: Draft) -> Result<Kept, NotKept> {
         loop {
             let said = self.matching.ask(draft.to_whom_it_concerns()).await;
-            let place = self.drafts.reserve().await.map_err(|_| NotKept::Busy)?;
+            let place = self.place().await?;
             let (answer, answered) = oneshot::channel();
             place.send(Pending { draft, said, answer });
             match answered.await.map_err(|_| NotKept::Busy)? {
@@ -118,6 +115,18 @@ impl Log {
                 Reply::AskAgain(again) => draft = again,
             }
         }
+    }
+
+    /// A place among those that wait for the next commits. There is one, unless commits have fallen far behind.
+    async fn place(&self) -> Result<mpsc::Permit<'_, Pending>, NotKept> {
+        let place = match self.drafts.try_reserve() {
+            Err(TrySendError::Full(())) => {
+                let in_time = Box::pin(tokio::time::timeout(APPEND_TIMEOUT, self.drafts.reserve())).await;
+                in_time.map_err(|_| NotKept::Busy)?.ok()
+            }
+            tried => tried.ok(),
+        };
+        place.ok_or(NotKept::Busy)
     }
 }
 
@@ -165,7 +174,10 @@ impl Committer {
             if batch.is_empty() {
                 return;
             }
-            match self.write(&batch, &routes).await {
+            let (now, mut unknown) = (self.clock.now(), HashMap::new());
+            let appends =
+                batch.iter().map(|pending| self.route(pending, &routes, &mut unknown, now)).collect();
+            match self.in_time(&mut batch, self.write(appends, &routes, &unknown, now)).await {
                 Ok(Some(kept)) => {
                     // By the workers, who go on with the requests: the next batch waits already.
                     self.supervisor.spawn(async move { answer_all(batch, kept.into_iter().map(Ok)) });
@@ -186,12 +198,35 @@ impl Committer {
         }
     }
 
-    /// Routes and appends; `None` where the routes are not those of now any more.
-    async fn write(&self, batch: &[Pending], routes: &Routes) -> Result<Option<Vec<Kept>>, StoreError> {
-        let now = self.clock.now();
-        let mut unknown = HashMap::new();
-        let appends: Arc<[Append]> =
-            batch.iter().map(|pending| self.route(pending, routes, &mut unknown, now)).collect();
+    /// Waits for what is written of `batch`. Where the store hangs, nobody else need wait for it: the senders of the batch
+    /// are told to come again, and so are all who come meanwhile.
+    async fn in_time<T>(&self, batch: &mut Vec<Pending>, writing: impl Future<Output = T>) -> T {
+        let mut writing = pin!(writing);
+        if let Ok(written) = tokio::time::timeout(APPEND_TIMEOUT, &mut writing).await {
+            return written;
+        }
+        tracing::warn!(drafts = batch.len(), "the store does not answer; senders are told to come again");
+        // Whoever has sent a draft that is dropped is told.
+        batch.clear();
+        let turn_all_away = async {
+            while self.inbox.lock().await.first().await.is_some() {}
+            future::pending().await
+        };
+        tokio::select! {
+            biased;
+            written = writing => written,
+            never = turn_all_away => never,
+        }
+    }
+
+    /// Appends; `None` where the routes are not those of now any more.
+    async fn write(
+        &self,
+        appends: Arc<[Append]>,
+        routes: &Routes,
+        unknown: &HashMap<DeliveryId, Why>,
+        now: Timestamp,
+    ) -> Result<Option<Vec<Kept>>, StoreError> {
         match self.store.append(Arc::clone(&appends), routes.version, now).await {
             Ok(Appended::Durable(kept)) => {
                 self.advance.tell();
@@ -199,12 +234,12 @@ impl Committer {
                 if new.any(|new| store::is_for_inbox(&new.event.event_type)) {
                     self.advance.tell_inbox();
                 }
-                self.hand_on(&appends, &kept, &unknown);
+                self.hand_on(&appends, &kept, unknown);
                 return Ok(Some(kept));
             }
-            Ok(Appended::StaleRoutes) => self.give_up(&appends, &unknown),
+            Ok(Appended::StaleRoutes) => self.give_up(&appends, unknown),
             Err(error) => {
-                self.give_up(&appends, &unknown);
+                self.give_up(&appends, unknown);
                 return Err(error);
             }
         }
@@ -396,8 +431,6 @@ fn answer_all(batch: Vec<Pending>, outcomes: impl IntoIterator<Item = Result<Kep
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
     use domain::alert::Rules;
     use domain::delivery::Status;
     use domain::event::Json;
@@ -442,6 +475,32 @@ mod tests {
         }
         assert_eq!(room(3, 0), APPENDS_PER_COMMIT_WHOLE);
         assert_eq!(room(4_000, 512), APPENDS_PER_COMMIT_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_hangs_is_waited_for_by_no_sender() {
+        let parts = Parts::new(Rules::default(), &[]).await;
+        let (log, committer) = Log::new(&parts.shared, parts.deliverer.clone());
+        let append = || log.append(draft(&json!({})));
+        let mut first = pin!(append());
+        assert!(poll!(first.as_mut()).is_pending());
+        let mut batch = committer.inbox.lock().await.gather().await;
+        let (answer, hanging) = oneshot::channel();
+        let later = async {
+            let sooner = tokio::time::timeout(APPEND_TIMEOUT / 2, append()).await;
+            assert!(sooner.is_err(), "it may still answer");
+            tokio::time::sleep(APPEND_TIMEOUT).await;
+            let later = append().await;
+            answer.send("late").unwrap();
+            later
+        };
+        let (written, first, later) = tokio::join!(committer.in_time(&mut batch, hanging), first, later);
+        assert!(matches!((first, later), (Err(NotKept::Busy), Err(NotKept::Busy))));
+        assert_eq!((written, batch.len()), (Ok("late"), 0));
+        tokio::select! {
+            kept = append() => assert!(kept.is_ok(), "it goes on"),
+            () = committer.run() => panic!("it was not told to stop"),
+        }
     }
 
     #[tokio::test]
