@@ -18,9 +18,12 @@ pub const COMMITS_AT_ONCE: usize = 2;
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 
-/// How long a commit may take, and how long a request may wait for a place before the next ones, until it is told to come
-/// back. The time is taken for a commit as a whole: timers are entered under a lock that all threads share, and requests are many.
+/// How long a request waits for the next commit, and how long for the commit that it is in, before it is told to come back.
+/// Whoever commits keeps the time: timers are entered under a lock that all threads share, and requests are many.
 pub const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// While a commit takes longer than that: how often those who have waited too long behind it are told.
+pub const LATE_LOOKED_FOR_EVERY: Duration = Duration::from_millis(500);
 
 /// Deliveries that a node holds claimed in memory, over all subscriptions. The rest waits in the store.
 pub const CLAIMED_MAX: usize = 16_384;

@@ -8,7 +8,6 @@
 //! its turn among them.
 
 use std::collections::HashMap;
-use std::future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -22,6 +21,7 @@ use domain::{DeliveryId, Event, NodeId, Timestamp};
 use store::{Append, Appended, Idempotency, Kept, NewEvent, Store, StoreError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::chance;
@@ -29,7 +29,7 @@ use crate::clock::Clock;
 use crate::deliver::{Deliverer, Job};
 use crate::limits::{
     APPEND_TIMEOUT, APPENDS_PER_COMMIT_MAX, APPENDS_PER_COMMIT_WHOLE, APPENDS_WAITING_MAX, CLAIM_LASTS,
-    COMMIT_BYTES_MAX,
+    COMMIT_BYTES_MAX, LATE_LOOKED_FOR_EVERY,
 };
 use crate::matching::{Answer, Matching, Said, Why};
 use crate::realtime::Advance;
@@ -80,6 +80,9 @@ struct Pending {
     draft: Draft,
     /// What those say who look into its events.
     said: Said,
+    /// When it came into the line.
+    came: Instant,
+    /// Dropped, it tells the sender to come again.
     answer: oneshot::Sender<Reply>,
 }
 
@@ -109,7 +112,7 @@ impl Log {
             let said = self.matching.ask(draft.to_whom_it_concerns()).await;
             let place = self.place().await?;
             let (answer, answered) = oneshot::channel();
-            place.send(Pending { draft, said, answer });
+            place.send(Pending { draft, said, came: Instant::now(), answer });
             match answered.await.map_err(|_| NotKept::Busy)? {
                 Reply::Done(kept) => return kept,
                 Reply::AskAgain(again) => draft = again,
@@ -146,7 +149,7 @@ pub(crate) struct Committer {
 #[derive(Debug)]
 struct Inbox {
     drafts: mpsc::Receiver<Pending>,
-    /// What did not fit into the last batch by its bytes.
+    /// What was taken out of the line and is the first of the next batch.
     carried_over: Option<Pending>,
     /// How many drafts the last batch had.
     taken_last: usize,
@@ -198,25 +201,28 @@ impl Committer {
         }
     }
 
-    /// Waits for what is written of `batch`. Where the store hangs, nobody else need wait for it: the senders of the batch
-    /// are told to come again, and so are all who come meanwhile.
+    /// Waits for what is written of `batch`. Where the store hangs, its senders are told to come again, and so is whoever
+    /// waits too long behind them. Another task may still commit meanwhile: the others are left to it.
     async fn in_time<T>(&self, batch: &mut Vec<Pending>, writing: impl Future<Output = T>) -> T {
         let mut writing = pin!(writing);
         if let Ok(written) = tokio::time::timeout(APPEND_TIMEOUT, &mut writing).await {
             return written;
         }
         tracing::warn!(drafts = batch.len(), "the store does not answer; senders are told to come again");
-        // Whoever has sent a draft that is dropped is told.
         batch.clear();
-        let turn_all_away = async {
-            while self.inbox.lock().await.first().await.is_some() {}
-            future::pending().await
-        };
-        tokio::select! {
-            biased;
-            written = writing => written,
-            never = turn_all_away => never,
+        loop {
+            tokio::select! {
+                biased;
+                written = &mut writing => return written,
+                () = self.turn_late_away() => {}
+            }
         }
+    }
+
+    /// Tells those who have waited too long, in a while.
+    async fn turn_late_away(&self) {
+        tokio::time::sleep(LATE_LOOKED_FOR_EVERY).await;
+        self.inbox.lock().await.turn_late_away();
     }
 
     /// Appends; `None` where the routes are not those of now any more.
@@ -345,6 +351,7 @@ impl Committer {
 impl Inbox {
     /// What goes into the next commit, at least one draft; nothing only when no more will come.
     async fn gather(&mut self) -> Vec<Pending> {
+        self.turn_late_away();
         let Some(first) = self.first().await else { return Vec::new() };
         let mut bytes = first.draft.bytes();
         let mut batch = vec![first];
@@ -364,6 +371,17 @@ impl Inbox {
         batch.sort_by_key(|pending| pending.draft.events.first().map(|(event, _)| event.id));
         self.taken_last = batch.len();
         batch
+    }
+
+    /// Drops those who have waited too long, so that their senders are told. They are the first in the line.
+    fn turn_late_away(&mut self) {
+        let now = Instant::now();
+        while let Some(next) = self.carried_over.take().or_else(|| self.drafts.try_recv().ok()) {
+            if now.duration_since(next.came) < APPEND_TIMEOUT {
+                self.carried_over = Some(next);
+                break;
+            }
+        }
     }
 
     async fn first(&mut self) -> Option<Pending> {
@@ -486,21 +504,36 @@ mod tests {
         assert!(poll!(first.as_mut()).is_pending());
         let mut batch = committer.inbox.lock().await.gather().await;
         let (answer, hanging) = oneshot::channel();
+        // Who comes later waits behind them, no longer than they did.
         let later = async {
-            let sooner = tokio::time::timeout(APPEND_TIMEOUT / 2, append()).await;
-            assert!(sooner.is_err(), "it may still answer");
-            tokio::time::sleep(APPEND_TIMEOUT).await;
+            tokio::time::sleep(APPEND_TIMEOUT / 2).await;
+            let came = Instant::now();
             let later = append().await;
             answer.send("late").unwrap();
-            later
+            (later, came.elapsed())
         };
-        let (written, first, later) = tokio::join!(committer.in_time(&mut batch, hanging), first, later);
+        let (written, first, (later, waited)) =
+            tokio::join!(committer.in_time(&mut batch, hanging), first, later);
         assert!(matches!((first, later), (Err(NotKept::Busy), Err(NotKept::Busy))));
+        assert!((APPEND_TIMEOUT..=APPEND_TIMEOUT + LATE_LOOKED_FOR_EVERY).contains(&waited), "{waited:?}");
         assert_eq!((written, batch.len()), (Ok("late"), 0));
         tokio::select! {
             kept = append() => assert!(kept.is_ok(), "it goes on"),
             () = committer.run() => panic!("it was not told to stop"),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_waited_too_long_is_in_no_batch() {
+        let parts = Parts::new(Rules::default(), &[]).await;
+        let (log, committer) = Log::new(&parts.shared, parts.deliverer.clone());
+        let (mut early, mut in_time) =
+            (pin!(log.append(draft(&json!({})))), pin!(log.append(draft(&json!({})))));
+        assert!(poll!(early.as_mut()).is_pending());
+        tokio::time::advance(APPEND_TIMEOUT).await;
+        assert!(poll!(in_time.as_mut()).is_pending());
+        assert_eq!(committer.inbox.lock().await.gather().await.len(), 1);
+        assert!(matches!(early.await, Err(NotKept::Busy)));
     }
 
     #[tokio::test]
