@@ -275,15 +275,28 @@ impl Connections {
             poll.memory.is_awaited = false;
         }
         if matches!(failure, CallFailure::TokenRefused(_)) && has_failed_often {
-            poll.stored.connection.give_up(failure.to_string(), now);
-            self.give_up(poll.stored.clone()).await?;
-            return self.settle(poll, never()).await;
+            return self.give_up_on(poll, failure).await;
         }
         let due_at = self.next_try_at(poll, failure, now).await?;
         if is_for_good || has_failed_often {
             self.tell_of_failure(&mut poll.stored, failure, now).await?;
         }
         self.settle(poll, due_at).await
+    }
+
+    /// Not even fresh tokens are taken.
+    async fn give_up_on(&self, poll: &Poll, failure: &CallFailure) -> Result<(), StoreError> {
+        let former = &poll.stored.connection;
+        // As it is by now: those tokens have been written down since.
+        let Some(mut stored) = self.store.connection(former.id).await? else { return Ok(()) };
+        let is_same_grant = stored.connection.authorized_at == former.authorized_at;
+        // A refresh that is under way must not be overtaken: its answer would be lost.
+        if !is_same_grant || stored.connection.refresh.begun_at.is_some() {
+            return self.settle(poll, self.clock.now().plus(POLL_RETRY_AFTER)).await;
+        }
+        stored.connection.give_up(failure.to_string(), self.clock.now());
+        self.give_up(stored).await?;
+        self.settle(poll, never()).await
     }
 
     async fn next_try_at(

@@ -20,7 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Connections, Tokens};
 use crate::chance;
-use crate::limits::{APPLICATION_RESTS, CONSENT_WARNED_DAYS, REFRESHES_AT_ONCE_MAX, STORE_RETRY_AFTER};
+use crate::limits::{
+    APPLICATION_RESTS, CONSENT_WARNED_DAYS, REFRESHES_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS,
+};
 use crate::news::News;
 use crate::supervise::Supervisor;
 
@@ -83,9 +85,14 @@ impl Connections {
             ready.stored.connection.ran_out(self.clock.now());
             return self.give_up(ready.stored).await;
         };
+        // Whoever needs a token has the task due anew, also one that is claimed: then somebody else asks. From here on
+        // they see that it has begun, or what they saw is not current any more.
+        if !self.store.keep_task(task, self.clock.now().plus(TASK_CLAIM_LASTS), "").await? {
+            return Ok(());
+        }
         let was_lost = ready.stored.connection.begin_refresh(self.clock.now());
         if !self.store.change_connection(&ready.stored, &[]).await? {
-            // Somebody has just authorised it again, and said when it is due.
+            // Somebody has changed it since: authorised it again, or noted how a poll went.
             return Ok(());
         }
         ready.stored.revision += 1;

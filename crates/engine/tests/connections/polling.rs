@@ -151,6 +151,30 @@ async fn a_token_that_is_not_taken_is_replaced_and_nothing_is_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_takes_no_token_however_fresh_ends_in_needs_reauth() {
+    let (world, node, id) = world().await;
+    look(&node).await;
+    (0..20).for_each(|_| world.sandbox.world().fail_next_api_call("spotify", 401));
+    world.pass(HALF_AN_HOUR);
+    look(&node).await;
+    assert_eq!(world.connection(id).await.connection.state, State::Active, "the first try says little");
+    for _ in 0..6 {
+        world.pass(60);
+        look(&node).await;
+    }
+    assert_eq!(world.connection(id).await.connection.state, State::NeedsReauth);
+    assert_eq!(world.events("connection.needs_reauth").await.len(), 1);
+    let (calls, refreshes) =
+        (world.sandbox.world().api_calls("spotify"), world.sandbox.world().token_calls("spotify"));
+    for _ in 0..24 {
+        world.pass(HOUR);
+        look(&node).await;
+    }
+    assert_eq!(world.sandbox.world().api_calls("spotify"), calls);
+    assert_eq!(world.sandbox.world().token_calls("spotify"), refreshes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dead_grant_is_not_polled_and_goes_on_where_it_was() {
     let (world, node, id) = world().await;
     look(&node).await;

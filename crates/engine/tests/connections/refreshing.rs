@@ -64,6 +64,28 @@ async fn a_thousand_tokens_are_refreshed_once_each_though_a_node_dies_half_way()
     }
 }
 
+/// One looks for tokens that have expired, the other meets them on its way to ask for what is new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_refreshed_once_by_one_who_looks_and_one_who_needs_it() {
+    let world = World::start().await;
+    let (looks, needs) = (world.node().await.connections, world.node().await.connections);
+    let (mut ids, rounds) = (Vec::new(), 100);
+    for number in 0..16 {
+        ids.push(world.connect(&looks, "github", &format!("octo-{number}"), in_an_hour(&world)).await);
+    }
+    for _ in 0..rounds {
+        world.pass(10 * HOUR);
+        let looking = Arc::clone(&looks);
+        let looking = tokio::spawn(async move { looking.refresh_all().await });
+        needs.poll_all().await.unwrap();
+        looking.await.unwrap().unwrap();
+    }
+    let refreshes = world.sandbox.world().refreshes("github");
+    assert_eq!(refreshes.len(), ids.len());
+    assert!(refreshes.values().all(|&count| count == rounds), "{refreshes:?}");
+    assert!(world.events("connection.needs_reauth").await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fresh_tokens_are_written_down_before_anybody_uses_them() {
     let world = World::start().await;
