@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::shared::Shared;
 use crate::vault::{DoesNotOpen, Vault};
 
-pub use intake::{Received, Refused};
+pub use intake::{Read, Refused, Unkept};
 
 /// A source, ready for work.
 #[derive(Debug)]

@@ -4,14 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use engine::sources::{Received, Refused, Source};
+use bytes::Bytes;
+use engine::sources::{Read, Refused, Source};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use providers::scheme::Answer;
 use providers::{RawRequest, Refusal};
+use store::KeptEvent;
 
 use crate::access::digest;
 use crate::app::App;
@@ -23,6 +26,12 @@ use crate::reject::{self, Visit};
 
 /// Bytes of a token; ours are far below. A longer one is not worth a digest.
 const TOKEN_BYTES_MAX: usize = 128;
+
+/// What became of a request.
+enum Received {
+    Kept(KeptEvent, Option<Answer>),
+    Met(Answer),
+}
 
 /// Receive at a custom source
 ///
@@ -52,12 +61,12 @@ pub(crate) async fn receive_custom(
     let mut request = RawRequest {
         method: parts.method.clone(),
         headers: std::mem::take(&mut parts.headers),
-        ..RawRequest::post(String::new(), bytes::Bytes::new())
+        ..RawRequest::post(String::new(), Bytes::new())
     };
     let door = source.as_ref().map_or(Door::Unknown, |source| Door::Source(source.id));
     let caller = caller(&app, peer, &request.headers, door);
     let received = match &source {
-        Some(source) => try_receive(&app, source, &caller, &parts, body, &mut request).await,
+        Some(source) => try_receive(&app, source, &caller, (parts, body), &mut request).await,
         None => caller.enter().and_then(|_| Err(Problem::not_found("source"))),
     };
     let kind = source.as_ref().map_or("unknown", |source| source.sender_name());
@@ -83,26 +92,43 @@ async fn try_receive(
     app: &App,
     source: &Source,
     caller: &Caller,
-    parts: &Parts,
-    body: axum::body::Body,
+    arrived: (Parts, Body),
     request: &mut RawRequest,
 ) -> Result<Received> {
     let _place = caller.enter()?;
     check_address(source, caller.address)?;
-    request.url = known_url(app, source, parts, &request.headers);
+    match read(app, source, caller, arrived, request).await? {
+        Read::Event(unkept) => {
+            // It is not held while the event waits to be kept.
+            *request = RawRequest::post(String::new(), Bytes::new());
+            let (kept, answer) = app.engine.sources.keep(unkept).await?;
+            Ok(Received::Kept(kept, answer))
+        }
+        Read::Met(answer) => Ok(Received::Met(answer)),
+    }
+}
+
+async fn read(
+    app: &App,
+    source: &Source,
+    caller: &Caller,
+    (parts, body): (Parts, Body),
+    request: &mut RawRequest,
+) -> Result<Read> {
+    request.url = known_url(app, source, &parts, &request.headers);
     let bytes_max = app.inbound.body_bytes_max;
     request.body = read_inbound(caller, &request.headers, body, bytes_max).await?;
     request.inflated = inflate(&request.headers, &request.body, bytes_max).await?;
     let sources = &app.engine.sources;
-    let mut received = sources.receive(source, request).await;
-    if let Err(Refused::Unverified(Refusal::BadSignature | Refusal::OtherBody)) = received
+    let mut read = sources.read(source, request).await;
+    if let Err(Refused::Unverified(Refusal::BadSignature | Refusal::OtherBody)) = read
         && let Some(inflated) = request.inflated.take()
     {
         // Some sign what they say, and leave it to something on the way to compress it.
         request.body = inflated;
-        received = Box::pin(sources.receive(source, request)).await;
+        read = Box::pin(sources.read(source, request)).await;
     }
-    Ok(received?)
+    Ok(read?)
 }
 
 fn check_address(source: &Source, address: IpAddr) -> Result<()> {

@@ -17,13 +17,22 @@ use crate::documents::{Document, NoDocument};
 use crate::limits::{DOCUMENT_BYTES_MAX, DOCUMENT_FETCH_TIMEOUT, DOCUMENTS_PER_REQUEST_MAX, FORM_FIELDS_MAX};
 use crate::log::{Draft, NotKept, Owed};
 
-/// What became of a request.
+/// What a request says.
 #[derive(Debug)]
-pub enum Received {
-    /// The event is durable, and all that it owes. The sender may want an answer of its own.
-    Kept(KeptEvent, Option<Answer>),
+pub enum Read {
+    /// An event, which is yet to be kept.
+    Event(Unkept),
     /// It was a handshake, and is answered like this.
     Met(Answer),
+}
+
+/// An event that a sender has sent. The request that brought it is needed no more.
+#[derive(Debug)]
+pub struct Unkept {
+    event: Arc<Event>,
+    dedupe_key: Option<DedupeKey>,
+    /// What the sender wants to hear once it is kept, where that is its own.
+    answer: Option<Answer>,
 }
 
 /// Why a request was refused. Nothing of it was kept.
@@ -47,11 +56,11 @@ pub enum Refused {
 }
 
 impl Sources {
-    /// Takes in a request at `source`.
+    /// Reads a request at `source`.
     ///
     /// # Errors
-    /// Why nothing was kept.
-    pub async fn receive(&self, source: &Source, request: &RawRequest) -> Result<Received, Refused> {
+    /// Why nothing of it will be kept.
+    pub async fn read(&self, source: &Source, request: &RawRequest) -> Result<Read, Refused> {
         let now = self.clock.now();
         if let Some(sender) = source.sender.filter(|sender| sender.challenge.is_some()) {
             let meet = |keys: &Keys<'_>| sender.meet(request, keys, now);
@@ -70,19 +79,19 @@ impl Sources {
             Ok(Said::by(source, &verified))
         };
         let said = self.with_keys(source, read).await?;
-        let (event, dedupe_key) = said.event(source, request, now)?;
-        let draft = Draft {
-            events: vec![(Arc::new(event), dedupe_key)],
-            idempotency: None,
-            owed: Owed::ToWhoWantsThem,
-        };
-        match self.log.append(draft).await? {
-            Kept::Events(kept) => {
-                let kept = kept.into_iter().next().ok_or(NotKept::Busy)?;
-                Ok(Received::Kept(kept, said.answer))
-            }
-            Kept::KeyTaken => Err(NotKept::Busy.into()),
-        }
+        Ok(Read::Event(said.event(source, request, now)?))
+    }
+
+    /// Keeps what was read. The sender may want an answer of its own.
+    ///
+    /// # Errors
+    /// It is not known to be kept.
+    pub async fn keep(&self, unkept: Unkept) -> Result<(KeptEvent, Option<Answer>), NotKept> {
+        let Unkept { event, dedupe_key, answer } = unkept;
+        let draft =
+            Draft { events: vec![(event, dedupe_key)], idempotency: None, owed: Owed::ToWhoWantsThem };
+        let Kept::Events(kept) = self.log.append(draft).await? else { return Err(NotKept::Busy) };
+        Ok((kept.into_iter().next().ok_or(NotKept::Busy)?, answer))
     }
 
     /// Does `check` with the source's keys, and with whatever it asks to be fetched.
@@ -128,7 +137,7 @@ impl Sources {
     }
 
     /// Does what follows from a handshake, before it is answered.
-    async fn agree(&self, source: &Source, handshake: Handshake) -> Result<Received, Refused> {
+    async fn agree(&self, source: &Source, handshake: Handshake) -> Result<Read, Refused> {
         if let Some(secret) = handshake.secret {
             self.take_secret(source, secret).await?;
         }
@@ -136,7 +145,7 @@ impl Sources {
             let visited = self.client.fetch(&url, DOCUMENT_BYTES_MAX, DOCUMENT_FETCH_TIMEOUT).await;
             visited.map_err(NoDocument::from)?;
         }
-        Ok(Received::Met(handshake.answer))
+        Ok(Read::Met(handshake.answer))
     }
 
     /// Keeps the secret that a sender has handed out. Of two that come at once one is refused.
@@ -178,34 +187,30 @@ impl Said {
         Self { event_type, delivery_id: verified.delivery_id(), signed_at: verified.signed_at(), answer }
     }
 
-    fn event(
-        &self,
-        source: &Source,
-        request: &RawRequest,
-        now: Timestamp,
-    ) -> Result<(Event, Option<DedupeKey>), Unreadable> {
-        let (data, is_whole_body) = read(request)?;
+    fn event(self, source: &Source, request: &RawRequest, now: Timestamp) -> Result<Unkept, Unreadable> {
+        let Self { event_type, delivery_id, signed_at, answer } = self;
+        let (data, is_whole_body) = json_of(request)?;
         let place = source.id.to_string();
         let user = source.user_id.as_ref();
-        let dedupe_key = self.delivery_id.as_ref().map(|id| DedupeKey::new(&place, user, id));
+        let dedupe_key = delivery_id.map(|id| DedupeKey::new(&place, user, &id));
         let event = Event {
             id: EventId::new(now, &mut chance::rng()),
-            event_type: self.event_type.clone(),
+            event_type,
             user_id: user.cloned(),
             source: place.into(),
             provider: source.sender.map(|sender| sender.name.clone().into()),
-            occurred_at: self.signed_at.unwrap_or(now),
+            occurred_at: signed_at.unwrap_or(now),
             received_at: now,
             data,
             raw: (!is_whole_body).then(|| request.content().to_vec()),
         };
-        Ok((event, dedupe_key))
+        Ok(Unkept { event: Arc::new(event), dedupe_key, answer })
     }
 }
 
 /// The body as JSON, and whether that is all of it. A form becomes an object of its fields, and other text an object
 /// with the field `text`; who says nothing in the body has said it in the headers.
-fn read(request: &RawRequest) -> Result<(Json, bool), Unreadable> {
+fn json_of(request: &RawRequest) -> Result<(Json, bool), Unreadable> {
     let media_type = request.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let essence = essence.to_ascii_lowercase();
@@ -255,7 +260,7 @@ mod tests {
     fn read_as(media_type: &str, body: &[u8]) -> Result<(String, bool), Unreadable> {
         let mut request = RawRequest::post("https://example.com/in/a", body.to_vec());
         request.headers.insert(header::CONTENT_TYPE, media_type.parse().unwrap());
-        read(&request).map(|(json, is_whole)| (json.as_str().to_owned(), is_whole))
+        json_of(&request).map(|(json, is_whole)| (json.as_str().to_owned(), is_whole))
     }
 
     #[test]
