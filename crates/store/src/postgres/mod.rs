@@ -3,6 +3,7 @@
 //! Every write is one statement and so one transaction and one round trip. Nothing rests on `LISTEN`, advisory locks or
 //! session state; notes go that way, which may be lost.
 
+mod lines;
 mod notes;
 mod uuid;
 mod write;
@@ -15,7 +16,7 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
-use sqlx::pool::PoolConnection;
+use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
@@ -24,6 +25,7 @@ use sqlx::{
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use self::lines::Lines;
 use self::uuid::uuid;
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
@@ -32,14 +34,20 @@ use crate::*;
 
 const MIGRATIONS: &[Migration] = migrations!("postgres": 1 "0001_spine");
 
-/// Connections of one node. Appends use one at a time and settling another; the rest is for people who look.
-const CONNECTIONS_MAX: u32 = 10;
+/// Connections of one node, beside those for what runs all the time.
+const CONNECTIONS_MAX: u32 = 8;
+
+/// Connections for appends, and as many for how attempts went: two statements of each are under way at most.
+const LINES_MAX: u32 = 2;
 
 /// Those who listen to notes, a connection each.
 const LISTENERS_MAX: u32 = 2;
 
 /// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// For how long a connection that was good is taken to be so still.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// What each connection is set to. No statement has reason to read a large table from end to end, be it along an index;
 /// but the server knows nothing of a table that is just filling, and would keep a plan that does.
@@ -56,9 +64,11 @@ pub type PostgresStore = SqlStore<Postgres>;
 #[derive(Debug)]
 pub struct Postgres {
     pool: PgPool,
+    /// For appends.
+    appending: Lines,
     /// Commits here are not waited for to reach the disk. For what can be done again: a delivery whose end is lost is
     /// made once more, with the same id, after the database server itself has crashed.
-    relaxed: PgPool,
+    relaxed: Lines,
     /// What notes come over, once somebody listens.
     listening: PgPool,
     /// Whoever finds no connection idle takes turns here.
@@ -78,7 +88,13 @@ impl PostgresStore {
             .statement_cache_capacity(256)
             .options(SETTINGS)
             .disable_statement_logging();
-        let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = |size| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .test_before_acquire(false)
+                .before_acquire(|connection, found| Box::pin(is_alive(connection, found)))
+        };
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
         let postgres = Postgres {
             listening: pool(LISTENERS_MAX)
@@ -86,7 +102,8 @@ impl PostgresStore {
                 .max_lifetime(None)
                 .connect_lazy_with(options.clone()),
             pool: pool(CONNECTIONS_MAX).connect_lazy_with(options.clone()),
-            relaxed: pool(2).connect_lazy_with(relaxed),
+            appending: Lines::new(pool(LINES_MAX).connect_lazy_with(options.clone())),
+            relaxed: Lines::new(pool(LINES_MAX).connect_lazy_with(relaxed)),
             turns: Semaphore::new(1),
             counters: Counters::default(),
         };
@@ -118,6 +135,15 @@ impl Postgres {
         let none_in_time = |_| StoreError::Unavailable("no connection to the database was free".to_owned());
         timeout(ACQUIRE_TIMEOUT, acquiring).await.map_err(none_in_time)?
     }
+}
+
+/// Whether a connection that was idle can be used. The server is asked, which takes as long as a statement: not where it
+/// has answered a moment ago.
+async fn is_alive(
+    connection: &mut PgConnection,
+    found: PoolConnectionMetadata,
+) -> std::result::Result<bool, sqlx::Error> {
+    Ok(found.idle_for < TRUSTED_FOR || connection.ping().await.is_ok())
 }
 
 /// Brings the schema up to date. Mostly it is, and then nothing is locked: that is one way there and back.
@@ -348,6 +374,7 @@ impl Engine for Postgres {
     }
 
     async fn close(&self) {
+        self.appending.close().await;
         self.relaxed.close().await;
         self.pool.close().await;
         // Whoever listens still holds its connection. That is not waited for.

@@ -10,7 +10,7 @@ use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
 use sqlx::FromRow;
-use sqlx::postgres::{PgArguments, Postgres as Pg};
+use sqlx::postgres::{PgArguments, PgRow, Postgres as Pg};
 use sqlx::query::Query;
 
 use super::uuid::{Uuid, uuid};
@@ -109,13 +109,11 @@ type Bound<'q> = Query<'q, Pg, PgArguments>;
 
 async fn fetch(
     postgres: &Postgres,
-    pool: &sqlx::PgPool,
     name: &'static str,
-    query: Bound<'_>,
+    fetching: impl Future<Output = sqlx::Result<Vec<PgRow>>>,
 ) -> Result<Vec<Row>> {
     postgres.counters.count(name);
-    let rows = query.fetch_all(pool).await.map_err(classify)?;
-    rows.iter().map(unpack).collect()
+    fetching.await.map_err(classify)?.iter().map(unpack).collect()
 }
 
 pub(super) async fn append(
@@ -163,7 +161,7 @@ async fn taken_keys(
         .bind(now.as_micros())
         .bind(routes.0);
     let mut stands_for = HashMap::new();
-    for mut row in fetch(postgres, &postgres.pool, TAKE_KEYS.name, query).await? {
+    for mut row in fetch(postgres, TAKE_KEYS.name, postgres.appending.fetch_all(query)).await? {
         stands_for.insert(row.bytes()?, row.bytes()?);
     }
     if stands_for.is_empty() {
@@ -188,8 +186,9 @@ async fn insert(
     let owed: Vec<&Delivery> = events.iter().flat_map(|new| &new.deliveries).collect();
     let query = bind_deliveries(bind_events(query, events), &owed);
     postgres.counters.count(APPEND.name);
-    let Some(head) = query.fetch_optional(&postgres.pool).await.map_err(classify)? else { return Ok(None) };
-    let (base, positions): (i64, Vec<i64>) = FromRow::from_row(&head).map_err(classify)?;
+    let head = postgres.appending.fetch_all(query).await.map_err(classify)?;
+    let Some(head) = head.first() else { return Ok(None) };
+    let (base, positions): (i64, Vec<i64>) = FromRow::from_row(head).map_err(classify)?;
     let mut new = vec![None; events.len()];
     for position in positions {
         new[(position - base - 1) as usize] = Some(Position(position));
@@ -242,7 +241,7 @@ async fn tell_repeats(
     let mut first: HashMap<Vec<u8>, (EventId, Position)> = HashMap::new();
     if !keys.is_empty() {
         let query = sqlx::query(REPEATED.sql()).bind(column!(keys, key => key.as_bytes().as_slice()));
-        for mut row in fetch(postgres, &postgres.pool, REPEATED.name, query).await? {
+        for mut row in fetch(postgres, REPEATED.name, postgres.appending.fetch_all(query)).await? {
             first.insert(row.bytes()?, (row.id()?, Position(row.int()?)));
         }
     }
@@ -271,7 +270,7 @@ pub(super) async fn claim(
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
         .bind(now.as_micros());
-    let rows = fetch(postgres, &postgres.pool, CLAIM.name, query).await?;
+    let rows = fetch(postgres, CLAIM.name, query.fetch_all(&postgres.pool)).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
@@ -289,7 +288,7 @@ pub(super) async fn claim_batch(
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
         .bind(now.as_micros());
-    let rows = fetch(postgres, &postgres.pool, CLAIM_BATCH.name, query).await?;
+    let rows = fetch(postgres, CLAIM_BATCH.name, query.fetch_all(&postgres.pool)).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
@@ -318,11 +317,8 @@ fn is_deadlock(error: &StoreError) -> bool {
 async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<DeliveryId>> {
     let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
     let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
-    let mut written = HashSet::with_capacity(changes.len());
-    for mut row in fetch(postgres, &postgres.relaxed, CHANGE.name, query).await? {
-        written.insert(row.id()?);
-    }
-    Ok(written)
+    let rows = fetch(postgres, CHANGE.name, postgres.relaxed.fetch_all(query)).await?;
+    rows.into_iter().map(|mut row| row.id()).collect()
 }
 
 fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
@@ -516,7 +512,7 @@ pub(super) async fn remove_attempts(postgres: &Postgres, of: &[DeliveryId]) -> R
 /// What is removed and comes back after a crash of the server is removed again.
 async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<Uuid>) -> Result<u64> {
     let query = sqlx::query(statement.sql()).bind(ids);
-    Ok(fetch(postgres, &postgres.relaxed, statement.name, query).await?.len() as u64)
+    Ok(fetch(postgres, statement.name, postgres.relaxed.fetch_all(query)).await?.len() as u64)
 }
 
 impl Postgres {
