@@ -249,7 +249,10 @@ impl Committer {
                 return Err(error);
             }
         }
-        self.routes.refresh().await?;
+        // By the workers: the connection that it takes is one that others use.
+        let routes = Arc::clone(&self.routes);
+        let refreshed = self.supervisor.spawn(async move { routes.refresh().await });
+        refreshed.await.map_err(|error| StoreError::Unavailable(error.to_string()))??;
         Ok(None)
     }
 

@@ -216,12 +216,9 @@ impl Engine {
 
     /// Every request waits for a commit, and the workers are busy with requests.
     fn keep_committing(&self, committer: Committer) -> io::Result<()> {
+        let at_once = if self.store.is_shared() { COMMITS_AT_ONCE } else { 1 };
         let committer = Arc::new(committer);
-        for _ in 0..if self.store.is_shared() { COMMITS_AT_ONCE } else { 1 } {
-            let committer = Arc::clone(&committer);
-            self.supervisor.keep_apart_with("commit", committer, |it| async move { it.run().await })?;
-        }
-        Ok(())
+        self.supervisor.keep_apart_with("commit", at_once, committer, |it| async move { it.run().await })
     }
 
     fn keep_delivering(&self, settler: Settler, runner: Runner) {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use tokio::runtime::Handle;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::runtime::{self, Handle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,13 +24,18 @@ pub struct Supervisor {
     tasks: TaskTracker,
     stopping: CancellationToken,
     clock: Arc<dyn Clock>,
+    workers: Handle,
 }
 
 impl Supervisor {
     /// A supervisor of nothing yet.
+    ///
+    /// # Panics
+    /// There are no workers here: it is made within their runtime.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { tasks: TaskTracker::new(), stopping: CancellationToken::new(), clock }
+        let (tasks, stopping) = (TaskTracker::new(), CancellationToken::new());
+        Self { tasks, stopping, clock, workers: Handle::current() }
     }
 
     /// Ends when the program is told to stop.
@@ -38,9 +44,9 @@ impl Supervisor {
         self.stopping.clone()
     }
 
-    /// Runs `task` to its end.
+    /// Runs `task` to its end, by the workers.
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.tasks.spawn(task)
+        self.tasks.spawn_on(task, &self.workers)
     }
 
     /// Runs the task that `start` makes, and makes it again whenever it panics: a bug met by one event must not stop
@@ -63,21 +69,28 @@ impl Supervisor {
         self.keep(name, move || start(subject.clone()));
     }
 
-    /// [`Supervisor::keep_with`] on a thread of its own, for a task that many others wait for: among them, it would wait for
-    /// its turn whenever it could go on.
+    /// [`Supervisor::keep_with`] on a thread of its own, so many `at_once`, for tasks that many others wait for: among
+    /// them, they would wait for their turn whenever they could go on. What they read and write, that thread waits for
+    /// itself; connections that are opened there end with the tasks.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn keep_apart_with<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
         &self,
         name: &'static str,
+        at_once: usize,
         subject: S,
-        start: impl Fn(S) -> F + Send + Sync + 'static,
+        start: impl Fn(S) -> F + Clone + Send + Sync + 'static,
     ) -> io::Result<()> {
-        let task = self.restarted(name, move || start(subject.clone()));
-        let (runtime, waited_for) = (Handle::current(), self.tasks.token());
+        let task = || {
+            let (subject, start) = (subject.clone(), start.clone());
+            self.restarted(name, move || start(subject.clone()))
+        };
+        let tasks: FuturesUnordered<_> = (0..at_once).map(|_| task()).collect();
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let waited_for = self.tasks.token();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            runtime.block_on(task);
+            runtime.block_on(tasks.collect::<()>());
             drop(waited_for);
         })?;
         Ok(())
@@ -156,7 +169,7 @@ mod tests {
         let supervisor = Supervisor::new(Arc::new(SystemClock::new()));
         let started = Arc::new(AtomicUsize::new(0));
         let (here, stopping) = (thread::current().id(), supervisor.stopping());
-        let apart = supervisor.keep_apart_with("apart", Arc::clone(&started), move |started| {
+        let apart = supervisor.keep_apart_with("apart", 1, Arc::clone(&started), move |started| {
             let stopping = stopping.clone();
             async move {
                 assert_ne!(thread::current().id(), here);
