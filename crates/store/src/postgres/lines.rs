@@ -50,8 +50,10 @@ impl Lines {
     }
 
     pub(super) async fn close(&self) {
+        // From here on what comes back to the pool is closed.
+        let closed = self.pool.close();
         self.at_hand().clear();
-        self.pool.close().await;
+        closed.await;
     }
 
     /// A line that the pool has seen a moment ago. The others go back to it.

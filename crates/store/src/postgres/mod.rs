@@ -117,7 +117,8 @@ impl PostgresStore {
             }
         };
         migrate(&mut first).await?;
-        drop(first);
+        // Not in a while, as when it is dropped: whoever comes next would open another.
+        first.return_to_pool().await;
         Ok(SqlStore(postgres))
     }
 }
