@@ -11,10 +11,6 @@ pub const APPENDS_PER_COMMIT_MAX: usize = 512;
 /// Appends that are not worth two commits.
 pub const APPENDS_PER_COMMIT_WHOLE: usize = 16;
 
-/// Commits under way on a store that several nodes share. While one waits for the server's disk, the other is sent; a
-/// third would only wait for the second. On SQLite there is one: two would be two smaller batches for the same thread.
-pub const COMMITS_AT_ONCE: usize = 2;
-
 /// Bytes of events in one commit, so that a few large bodies do not hold up many small ones.
 pub const COMMIT_BYTES_MAX: usize = 8 * 1_024 * 1_024;
 

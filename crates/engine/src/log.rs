@@ -3,9 +3,9 @@
 //! Requests hand their drafts to one task and wait. The task takes what has gathered while the last commit was on
 //! its way, decides what is owed to whom, and commits it all at once: under load the durable write is shared, and when
 //! nothing else is going on nobody waits for company. It looks into no event: whoever does was asked before. Since the
-//! write runs in this task, a client that goes away cancels nothing. (On a store that several nodes share there are two
-//! such tasks, which take turns at gathering.) The task has a thread of its own: all wait for it, so it must not wait for
-//! its turn among them.
+//! write runs in this task, a client that goes away cancels nothing. The task has a thread of its own: all wait for it, so
+//! it must not wait for its turn among them. There is one, also where several nodes share a store: two commits of one node
+//! would wait for each other there, and be two smaller batches.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -133,7 +133,7 @@ impl Log {
     }
 }
 
-/// What is behind a [`Log`]: one task or more that take turns at gathering, and commit side by side.
+/// What is behind a [`Log`]: the task that gathers and commits.
 #[derive(Debug)]
 pub(crate) struct Committer {
     inbox: Mutex<Inbox>,
@@ -202,7 +202,7 @@ impl Committer {
     }
 
     /// Waits for what is written of `batch`. Where the store hangs, its senders are told to come again, and so is whoever
-    /// waits too long behind them. Another task may still commit meanwhile: the others are left to it.
+    /// waits too long behind them.
     async fn in_time<T>(&self, batch: &mut Vec<Pending>, writing: impl Future<Output = T>) -> T {
         let mut writing = pin!(writing);
         if let Ok(written) = tokio::time::timeout(APPEND_TIMEOUT, &mut writing).await {

@@ -16,8 +16,8 @@ use crate::inbox::Inbox;
 use crate::ingest::Intake;
 use crate::lease::Queues;
 use crate::limits::{
-    BEAT_EVERY, COMMITS_AT_ONCE, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT,
-    OWED_NOTED_EVERY, SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
+    BEAT_EVERY, DEACTIVATED_AT_MOST_EVERY, DUE_POLL_EVERY, IDLE_CONNECTION_KEPT, OWED_NOTED_EVERY,
+    SHUTDOWN_GRACE, SOURCES_REFRESHED_EVERY,
 };
 use crate::log::{Committer, Log};
 use crate::maintain::{Ages, Observer, Rescuer, Sweeper};
@@ -216,9 +216,8 @@ impl Engine {
 
     /// Every request waits for a commit, and the workers are busy with requests.
     fn keep_committing(&self, committer: Committer) -> io::Result<()> {
-        let at_once = if self.store.is_shared() { COMMITS_AT_ONCE } else { 1 };
         let committer = Arc::new(committer);
-        self.supervisor.keep_apart_with("commit", at_once, committer, |it| async move { it.run().await })
+        self.supervisor.keep_apart_with("commit", committer, |it| async move { it.run().await })
     }
 
     fn keep_delivering(&self, settler: Settler, runner: Runner) {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt as _, StreamExt as _};
+use futures::FutureExt as _;
 use tokio::runtime::{self, Handle};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -69,28 +68,23 @@ impl Supervisor {
         self.keep(name, move || start(subject.clone()));
     }
 
-    /// [`Supervisor::keep_with`] on a thread of its own, so many `at_once`, for tasks that many others wait for: among
-    /// them, they would wait for their turn whenever they could go on. What they read and write, that thread waits for
-    /// itself; connections that are opened there end with the tasks.
+    /// [`Supervisor::keep_with`] on a thread of its own, for a task that many others wait for: among them, it would wait for
+    /// its turn whenever it could go on. What the task reads and writes, that thread waits for itself; connections that
+    /// are opened there end with it.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn keep_apart_with<S: Clone + Send + Sync + 'static, F: Future<Output = ()> + Send + 'static>(
         &self,
         name: &'static str,
-        at_once: usize,
         subject: S,
-        start: impl Fn(S) -> F + Clone + Send + Sync + 'static,
+        start: impl Fn(S) -> F + Send + Sync + 'static,
     ) -> io::Result<()> {
-        let task = || {
-            let (subject, start) = (subject.clone(), start.clone());
-            self.restarted(name, move || start(subject.clone()))
-        };
-        let tasks: FuturesUnordered<_> = (0..at_once).map(|_| task()).collect();
+        let task = self.restarted(name, move || start(subject.clone()));
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let waited_for = self.tasks.token();
         thread::Builder::new().name(name.to_owned()).spawn(move || {
-            runtime.block_on(tasks.collect::<()>());
+            runtime.block_on(task);
             drop(waited_for);
         })?;
         Ok(())
@@ -169,7 +163,7 @@ mod tests {
         let supervisor = Supervisor::new(Arc::new(SystemClock::new()));
         let started = Arc::new(AtomicUsize::new(0));
         let (here, stopping) = (thread::current().id(), supervisor.stopping());
-        let apart = supervisor.keep_apart_with("apart", 1, Arc::clone(&started), move |started| {
+        let apart = supervisor.keep_apart_with("apart", Arc::clone(&started), move |started| {
             let stopping = stopping.clone();
             async move {
                 assert_ne!(thread::current().id(), here);
