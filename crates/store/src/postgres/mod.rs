@@ -37,7 +37,7 @@ const MIGRATIONS: &[Migration] = migrations!("postgres": 1 "0001_spine");
 /// Connections of one node, beside those for what runs all the time.
 const CONNECTIONS_MAX: u32 = 8;
 
-/// Connections for appends, and as many for how attempts went: two statements of each are under way at most.
+/// Connections for appends, and as many for how attempts went. One is enough; the pool may look at the other meanwhile.
 const LINES_MAX: u32 = 2;
 
 /// Those who listen to notes, a connection each.
