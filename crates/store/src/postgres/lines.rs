@@ -3,7 +3,9 @@
 //! A pool asks the server, each time that a connection comes back, whether it is still good, and that takes as long as a
 //! small statement. It is too much for what runs all the time.
 
+use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -12,7 +14,14 @@ use sqlx::{PgPool, Postgres as Pg};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::{ACQUIRE_TIMEOUT, TRUSTED_FOR};
+use super::ACQUIRE_TIMEOUT;
+
+/// For how long a connection that was good is taken to be so still.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
+
+/// How long a statement is waited for. A server that is there has given it up before; one that has vanished without a
+/// word would be waited for until the system gives up, a quarter of an hour.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The connections of a pool that is used in no other way.
 #[derive(Debug)]
@@ -44,7 +53,12 @@ impl Lines {
             None => Line { connection: self.pool.acquire().await?, seen_at: Instant::now() },
         };
         // Where it fails, or nobody waits for it any more, the connection goes back to the pool.
-        let rows = query.fetch_all(&mut *line.connection).await?;
+        let Ok(answered) = timeout(ANSWER_TIMEOUT, query.fetch_all(&mut *line.connection)).await else {
+            line.connection.close_on_drop();
+            let why = format!("the database has not answered within {} s", ANSWER_TIMEOUT.as_secs());
+            return Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)));
+        };
+        let rows = answered?;
         self.at_hand().push(line);
         Ok(rows)
     }

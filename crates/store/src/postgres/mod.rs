@@ -16,7 +16,7 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
-use sqlx::pool::{PoolConnection, PoolConnectionMetadata};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
@@ -45,9 +45,6 @@ const LISTENERS_MAX: u32 = 2;
 
 /// How long to wait for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// For how long a connection that was good is taken to be so still.
-const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// What each connection is set to. No statement has reason to read a large table from end to end, be it along an index;
 /// but the server knows nothing of a table that is just filling, and would keep a plan that does.
@@ -88,13 +85,7 @@ impl PostgresStore {
             .statement_cache_capacity(256)
             .options(SETTINGS)
             .disable_statement_logging();
-        let pool = |size| {
-            PgPoolOptions::new()
-                .max_connections(size)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .test_before_acquire(false)
-                .before_acquire(|connection, found| Box::pin(is_alive(connection, found)))
-        };
+        let pool = |size| PgPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
         let relaxed = options.clone().options([("synchronous_commit", "off")]);
         let postgres = Postgres {
             listening: pool(LISTENERS_MAX)
@@ -136,15 +127,6 @@ impl Postgres {
         let none_in_time = |_| StoreError::Unavailable("no connection to the database was free".to_owned());
         timeout(ACQUIRE_TIMEOUT, acquiring).await.map_err(none_in_time)?
     }
-}
-
-/// Whether a connection that was idle can be used. The server is asked, which takes as long as a statement: not where it
-/// has answered a moment ago.
-async fn is_alive(
-    connection: &mut PgConnection,
-    found: PoolConnectionMetadata,
-) -> std::result::Result<bool, sqlx::Error> {
-    Ok(found.idle_for < TRUSTED_FOR || connection.ping().await.is_ok())
 }
 
 /// Brings the schema up to date. Mostly it is, and then nothing is locked: that is one way there and back.

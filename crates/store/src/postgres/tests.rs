@@ -32,6 +32,24 @@ async fn every_statement_prepares() {
     }
 }
 
+#[tokio::test]
+async fn a_statement_that_is_never_answered_is_given_up_and_the_next_has_another_connection() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    let lines = &store.0.appending;
+    let process = async || {
+        let rows = lines.fetch_all(sqlx::query("SELECT pg_backend_pid()")).await.unwrap();
+        rows[0].get::<i32, _>(0)
+    };
+    let former = process().await;
+    assert_eq!(process().await, former, "it stays at hand");
+    tokio::time::pause();
+    let silent = lines.fetch_all(sqlx::query("SELECT pg_sleep(60)")).await;
+    tokio::time::resume();
+    let error = classify(silent.unwrap_err());
+    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("not answered")), "{error}");
+    assert_ne!(process().await, former);
+}
+
 /// Enough that an index is worth its while: hardly any delivery is in one of the rarer statuses.
 const MANY: &str = "
     INSERT INTO events (position, id, event_type, source, occurred_at, received_at, data)
