@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::alert::Rules;
-use store::{Store, StoreError};
+use store::{Store, StoreError, one_core};
 
 use crate::clock::Clock;
 use crate::connections::{Care, Connections};
@@ -217,7 +217,10 @@ impl Engine {
     /// Every request waits for a commit, and the workers are busy with requests.
     fn keep_committing(&self, committer: Committer) -> io::Result<()> {
         let committer = Arc::new(committer);
-        self.supervisor.keep_apart_with("commit", committer, |it| async move { it.run().await })
+        self.supervisor.keep_apart_with("commit", committer, |committer| async move {
+            one_core::stay();
+            committer.run().await;
+        })
     }
 
     fn keep_delivering(&self, settler: Settler, runner: Runner) {

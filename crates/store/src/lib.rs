@@ -23,6 +23,7 @@ mod hours;
 mod migrate;
 pub mod model;
 mod notes;
+pub mod one_core;
 mod postgres;
 mod rows;
 mod sealed;

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, one_core};
 
 /// The way to the thread that flushes. The thread ends when this is dropped.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl Disk {
         let failed = Arc::clone(&has_failed);
         let thread = std::thread::Builder::new().name("sqlite-disk".to_owned());
         let started = thread.spawn(move || {
+            one_core::stay();
             while let Ok(first) = inbox.recv() {
                 let waiting: Vec<Waiter> = std::iter::once(first).chain(inbox.try_iter()).collect();
                 let flushed = flush().map_err(|error| {

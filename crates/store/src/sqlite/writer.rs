@@ -16,7 +16,7 @@ use super::recent::RecentKeys;
 use super::runs::Runs;
 use super::{classify, unpack};
 use crate::sql::{Counters, Row, Statement, Value};
-use crate::{Position, Result, RoutesVersion, StoreError};
+use crate::{Position, Result, RoutesVersion, StoreError, one_core};
 
 /// Prepared statements that the connection keeps; those of many rows come in many lengths.
 const STATEMENT_CACHE: usize = 384;
@@ -35,6 +35,7 @@ impl Writer {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new().name("sqlite-writer".to_owned());
         let started = thread.spawn(move || {
+            one_core::stay();
             for job in inbox {
                 // A bug that one piece of work has met must not end all writing.
                 if catch_unwind(AssertUnwindSafe(|| job(&mut desk))).is_err() {
