@@ -3,7 +3,6 @@
 //! A pool asks the server, each time that a connection comes back, whether it is still good, and that takes as long as a
 //! small statement. It is too much for what runs all the time.
 
-use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,14 +13,12 @@ use sqlx::{PgPool, Postgres as Pg};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
-use super::ACQUIRE_TIMEOUT;
+use super::pool::{ANSWER_TIMEOUT, answered};
+use super::{ACQUIRE_TIMEOUT, classify};
+use crate::Result;
 
 /// For how long a connection that was good is taken to be so still.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-
-/// How long a statement is waited for. A server that is there has given it up before; one that has vanished without a
-/// word would be waited for until the system gives up, a quarter of an hour.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// The connections of a pool that is used in no other way.
 #[derive(Debug)]
@@ -45,20 +42,19 @@ impl Lines {
         Self { pool, turns, at_hand: Mutex::default() }
     }
 
-    pub(super) async fn fetch_all(&self, query: Query<'_, Pg, PgArguments>) -> sqlx::Result<Vec<PgRow>> {
+    pub(super) async fn fetch_all(&self, query: Query<'_, Pg, PgArguments>) -> Result<Vec<PgRow>> {
         let turn = timeout(ACQUIRE_TIMEOUT, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        let _turn = turn.map_err(|_| classify(sqlx::Error::PoolTimedOut))?;
         let mut line = match self.take() {
             Some(line) => line,
-            None => Line { connection: self.pool.acquire().await?, seen_at: Instant::now() },
+            None => {
+                let connection = self.pool.acquire().await.map_err(classify)?;
+                Line { connection, seen_at: Instant::now() }
+            }
         };
         // Where it fails, or nobody waits for it any more, the connection goes back to the pool.
-        let Ok(answered) = timeout(ANSWER_TIMEOUT, query.fetch_all(&mut *line.connection)).await else {
-            line.connection.close_on_drop();
-            let why = format!("the database has not answered within {} s", ANSWER_TIMEOUT.as_secs());
-            return Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)));
-        };
-        let rows = answered?;
+        let answer = timeout(ANSWER_TIMEOUT, query.fetch_all(&mut *line.connection)).await;
+        let rows = answered(&mut line.connection, answer).flatten().map_err(classify)?;
         self.at_hand().push(line);
         Ok(rows)
     }

@@ -5,6 +5,7 @@
 
 mod lines;
 mod notes;
+mod pool;
 mod uuid;
 mod write;
 
@@ -16,16 +17,15 @@ use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::{
     Arguments as _, Column as _, ConnectOptions as _, Connection as _, PgConnection, PgPool, Row as _,
     TypeInfo as _, ValueRef as _,
 };
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::lines::Lines;
+use self::pool::Pool;
 use self::uuid::uuid;
 use crate::engine::{Engine, SqlStore};
 use crate::migrate::{Migration, migrations, pending};
@@ -60,7 +60,8 @@ pub type PostgresStore = SqlStore<Postgres>;
 /// The engine below a [`PostgresStore`].
 #[derive(Debug)]
 pub struct Postgres {
-    pool: PgPool,
+    /// For all but what has lines of its own.
+    pool: Pool,
     /// For appends.
     appending: Lines,
     /// Commits here are not waited for to reach the disk. For what can be done again: a delivery whose end is lost is
@@ -68,8 +69,6 @@ pub struct Postgres {
     relaxed: Lines,
     /// What notes come over, once somebody listens.
     listening: PgPool,
-    /// Whoever finds no connection idle takes turns here.
-    turns: Semaphore,
     counters: Counters,
 }
 
@@ -92,40 +91,25 @@ impl PostgresStore {
                 .idle_timeout(None)
                 .max_lifetime(None)
                 .connect_lazy_with(options.clone()),
-            pool: pool(CONNECTIONS_MAX).connect_lazy_with(options.clone()),
+            pool: Pool::new(pool(CONNECTIONS_MAX).connect_lazy_with(options.clone())),
             appending: Lines::new(pool(LINES_MAX).connect_lazy_with(options.clone())),
             relaxed: Lines::new(pool(LINES_MAX).connect_lazy_with(relaxed)),
-            turns: Semaphore::new(1),
             counters: Counters::default(),
         };
         // It stays, for what is asked next.
-        let mut first = match timeout(REACHED_WITHIN, postgres.pool.acquire()).await {
+        let connections = &postgres.pool.connections;
+        let mut first = match timeout(REACHED_WITHIN, connections.acquire()).await {
             Ok(acquired) => acquired.map_err(classify)?,
             // The pool goes on trying. What it fails for, a single try tells.
             Err(_) => {
                 options.connect().await.map_err(classify)?;
-                postgres.pool.acquire().await.map_err(classify)?
+                connections.acquire().await.map_err(classify)?
             }
         };
         migrate(&mut first).await?;
         // Not in a while, as when it is dropped: whoever comes next would open another.
         first.return_to_pool().await;
         Ok(SqlStore(postgres))
-    }
-}
-
-impl Postgres {
-    /// A connection for one statement. While one is being opened, others do not open more: opening takes longer than
-    /// most statements do, and at the start, when all ask at once, each would wait for all that are opened.
-    async fn connection(&self) -> Result<PoolConnection<sqlx::Postgres>> {
-        let acquiring = async {
-            let is_any_idle = self.pool.num_idle() > 0 || self.pool.size() >= CONNECTIONS_MAX;
-            // It is never closed.
-            let _turn = if is_any_idle { None } else { self.turns.acquire().await.ok() };
-            self.pool.acquire().await.map_err(classify)
-        };
-        let none_in_time = |_| StoreError::Unavailable("no connection to the database was free".to_owned());
-        timeout(ACQUIRE_TIMEOUT, acquiring).await.map_err(none_in_time)?
     }
 }
 
@@ -236,14 +220,16 @@ impl Sql for Postgres {
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);
-        let rows = query.fetch_all(&mut *self.connection().await?).await.map_err(classify)?;
-        rows.iter().map(unpack).collect()
+        self.pool.fetch_all(query).await?.iter().map(unpack).collect()
     }
 
     async fn write(&self, statement: &Statement, args: Vec<Value>) -> Result<u64> {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);
-        Ok(query.execute(&mut *self.connection().await?).await.map_err(classify)?.rows_affected())
+        let executed = self
+            .pool
+            .ask(|connection| Box::pin(async move { query.execute(connection).await.map_err(classify) }));
+        Ok(executed.await?.rows_affected())
     }
 
     async fn write_fenced(&self, fences: usize, statements: Vec<(Statement, Vec<Value>)>) -> Result<bool> {
@@ -359,7 +345,7 @@ impl Engine for Postgres {
     async fn close(&self) {
         self.appending.close().await;
         self.relaxed.close().await;
-        self.pool.close().await;
+        self.pool.connections.close().await;
         // Whoever listens still holds its connection. That is not waited for.
         drop(self.listening.close());
     }

@@ -1,5 +1,7 @@
 //! Every statement is one that PostgreSQL can prepare, and the log is in the order of commits.
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use sqlx::Executor as _;
@@ -27,9 +29,15 @@ async fn every_statement_prepares() {
     let store = PostgresStore::open(&url).await.unwrap();
     let own = write::STATEMENTS.iter().copied().cloned().chain([HEAD, notes::PASS]);
     for statement in crate::tables::statements().into_iter().chain(own) {
-        let prepared = store.0.pool.prepare(statement.sql()).await;
+        let prepared = store.0.pool.connections.prepare(statement.sql()).await;
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
     }
+}
+
+const NEVER: &str = "SELECT pg_sleep(60)";
+
+fn is_given_up(answer: Result<Vec<PgRow>>) -> bool {
+    matches!(answer, Err(StoreError::Unavailable(why)) if why.contains("not answered"))
 }
 
 #[tokio::test]
@@ -43,11 +51,64 @@ async fn a_statement_that_is_never_answered_is_given_up_and_the_next_has_another
     let former = process().await;
     assert_eq!(process().await, former, "it stays at hand");
     tokio::time::pause();
-    let silent = lines.fetch_all(sqlx::query("SELECT pg_sleep(60)")).await;
+    let silent = lines.fetch_all(sqlx::query(NEVER)).await;
     tokio::time::resume();
-    let error = classify(silent.unwrap_err());
-    assert!(matches!(&error, StoreError::Unavailable(why) if why.contains("not answered")), "{error}");
+    assert!(is_given_up(silent));
     assert_ne!(process().await, former);
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_is_answered_goes_not_back_to_the_pool() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    let silent = ask_in_vain(&store.0).await;
+    tokio::time::pause();
+    let silent = silent.await;
+    tokio::time::resume();
+    assert!(is_given_up(silent));
+    assert!(is_emptied(&store.0.pool).await);
+}
+
+#[tokio::test]
+async fn nor_does_it_where_nobody_waits_for_the_answer_any_more() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    drop(ask_in_vain(&store.0).await);
+    tokio::time::pause();
+    tokio::time::sleep(pool::ANSWER_TIMEOUT).await;
+    tokio::time::resume();
+    assert!(is_emptied(&store.0.pool).await);
+}
+
+/// A statement that the server has begun with.
+async fn ask_in_vain(Postgres { pool, appending, .. }: &Postgres) -> BoxFuture<'_, Result<Vec<PgRow>>> {
+    const BEGUN: &str = "SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'active' AND query = 'SELECT pg_sleep(60)'";
+    let mut asked = pool.fetch_all(sqlx::query(NEVER)).boxed();
+    let begun = async { while appending.fetch_all(sqlx::query(BEGUN)).await.unwrap().is_empty() {} };
+    tokio::select! {
+        answer = &mut asked => panic!("{answer:?}"),
+        () = begun => asked,
+    }
+}
+
+/// Long before the server gives the statement up.
+async fn is_emptied(pool: &Pool) -> bool {
+    for _ in 0..500 {
+        if pool.connections.size() == 0 {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_server_that_vanishes_is_missed_by_who_only_listens() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    let mut notes = store.0.notes().await.unwrap();
+    // No note comes, and with time that flies neither does an answer.
+    tokio::time::pause();
+    let error = notes.next().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
 }
 
 /// Enough that an index is worth its while: hardly any delivery is in one of the rarer statuses.
@@ -70,7 +131,7 @@ const MANY: &str = "
 async fn no_statement_walks_through_all_events_deliveries_or_attempts() {
     let url = fresh_database().await;
     let store = PostgresStore::open(&url).await.unwrap();
-    let mut connection = store.0.pool.acquire().await.unwrap();
+    let mut connection = store.0.pool.connections.acquire().await.unwrap();
     sqlx::raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut *connection).await.unwrap();
     // What runs for every event meets a store that is still empty, and keeps the plan that was made for it.
     let for_every_event = write::STATEMENTS.iter().filter(|it| ["append", "change"].contains(&it.name));
@@ -129,7 +190,7 @@ fn look_for_walks(step: &serde_json::Value, partial: &[String], walks: &mut Vec<
 
 /// An append that is begun first and committed last: what a reader must wait for.
 async fn begin_append(store: &PostgresStore, event: &str) -> sqlx::Transaction<'static, sqlx::Postgres> {
-    let mut transaction = store.0.pool.begin().await.unwrap();
+    let mut transaction = store.0.pool.connections.begin().await.unwrap();
     let append = format!(
         "WITH head AS (UPDATE log SET position = position + 1 RETURNING position)
          INSERT INTO events (position, id, event_type, source, occurred_at, received_at, data)
@@ -168,7 +229,7 @@ async fn a_reader_never_steps_over_a_late_commit() {
 async fn await_waiter(store: &PostgresStore) {
     const WAITERS: &str = "SELECT count(*) FROM pg_stat_activity
          WHERE wait_event_type = 'Lock' AND datname = current_database()";
-    while sqlx::query_scalar::<_, i64>(WAITERS).fetch_one(&store.0.pool).await.unwrap() == 0 {
+    while sqlx::query_scalar::<_, i64>(WAITERS).fetch_one(&store.0.pool.connections).await.unwrap() == 0 {
         tokio::task::yield_now().await;
     }
 }

@@ -9,10 +9,11 @@ use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
 use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
-use sqlx::FromRow;
 use sqlx::postgres::{PgArguments, PgRow, Postgres as Pg};
 use sqlx::query::Query;
+use sqlx::{FromRow, PgConnection};
 
+use super::pool::End;
 use super::uuid::{Uuid, uuid};
 use super::{Postgres, bind, classify, unpack};
 use crate::rows::{StateColumns, ordering_key_bytes, state_columns};
@@ -105,15 +106,15 @@ macro_rules! column {
     };
 }
 
-type Bound<'q> = Query<'q, Pg, PgArguments>;
+type Bound = Query<'static, Pg, PgArguments>;
 
 async fn fetch(
     postgres: &Postgres,
     name: &'static str,
-    fetching: impl Future<Output = sqlx::Result<Vec<PgRow>>>,
+    fetching: impl Future<Output = Result<Vec<PgRow>>>,
 ) -> Result<Vec<Row>> {
     postgres.counters.count(name);
-    fetching.await.map_err(classify)?.iter().map(unpack).collect()
+    fetching.await?.iter().map(unpack).collect()
 }
 
 pub(super) async fn append(
@@ -186,7 +187,7 @@ async fn insert(
     let owed: Vec<&Delivery> = events.iter().flat_map(|new| &new.deliveries).collect();
     let query = bind_deliveries(bind_events(query, events), &owed);
     postgres.counters.count(APPEND.name);
-    let head = postgres.appending.fetch_all(query).await.map_err(classify)?;
+    let head = postgres.appending.fetch_all(query).await?;
     let Some(head) = head.first() else { return Ok(None) };
     let (base, positions): (i64, Vec<i64>) = FromRow::from_row(head).map_err(classify)?;
     let mut new = vec![None; events.len()];
@@ -196,7 +197,7 @@ async fn insert(
     Ok(Some(new))
 }
 
-fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
+fn bind_events(query: Bound, events: &[&NewEvent]) -> Bound {
     query
         .bind((1..=events.len() as i64).collect::<Vec<_>>())
         .bind(column!(events, new => uuid(new.event.id)))
@@ -211,7 +212,7 @@ fn bind_events<'q>(query: Bound<'q>, events: &[&NewEvent]) -> Bound<'q> {
         .bind(column!(events, new => new.event.raw.as_deref()))
 }
 
-fn bind_deliveries<'q>(query: Bound<'q>, owed: &[&Delivery]) -> Bound<'q> {
+fn bind_deliveries(query: Bound, owed: &[&Delivery]) -> Bound {
     let states = column!(owed, delivery => state_columns(&delivery.state));
     query
         .bind(column!(owed, delivery => uuid(delivery.id)))
@@ -270,7 +271,7 @@ pub(super) async fn claim(
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
         .bind(now.as_micros());
-    let rows = fetch(postgres, CLAIM.name, query.fetch_all(&postgres.pool)).await?;
+    let rows = fetch(postgres, CLAIM.name, postgres.pool.fetch_all(query)).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
@@ -288,7 +289,7 @@ pub(super) async fn claim_batch(
         .bind(claim.holder.to_text())
         .bind(claim.deadline.as_micros())
         .bind(now.as_micros());
-    let rows = fetch(postgres, CLAIM_BATCH.name, query.fetch_all(&postgres.pool)).await?;
+    let rows = fetch(postgres, CLAIM_BATCH.name, postgres.pool.fetch_all(query)).await?;
     rows.into_iter().map(|mut row| row.claimed()).collect()
 }
 
@@ -315,13 +316,18 @@ fn is_deadlock(error: &StoreError) -> bool {
 }
 
 async fn write_changes(postgres: &Postgres, changes: &[&Change]) -> Result<HashSet<DeliveryId>> {
-    let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
-    let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts);
-    let rows = fetch(postgres, CHANGE.name, postgres.relaxed.fetch_all(query)).await?;
+    let changing = postgres.relaxed.fetch_all(change_query(changes));
+    let rows = fetch(postgres, CHANGE.name, changing).await?;
     rows.into_iter().map(|mut row| row.id()).collect()
 }
 
-fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
+/// Answers with the ids of those that it has changed.
+fn change_query(changes: &[&Change]) -> Bound {
+    let attempts: Vec<&Attempt> = changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
+    bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), changes), &attempts)
+}
+
+fn bind_changes(query: Bound, changes: &[&Change]) -> Bound {
     let states: Vec<StateColumns> = column!(changes, change => state_columns(&change.to.state));
     query
         .bind(column!(changes, change => uuid(change.to.id)))
@@ -342,7 +348,7 @@ fn bind_changes<'q>(query: Bound<'q>, changes: &[&Change]) -> Bound<'q> {
         .bind(column!(changes, change => change.from.deadline.map(Timestamp::as_micros)))
 }
 
-fn bind_attempts<'q>(query: Bound<'q>, attempts: &[&Attempt]) -> Bound<'q> {
+fn bind_attempts(query: Bound, attempts: &[&Attempt]) -> Bound {
     query
         .bind(column!(attempts, attempt => uuid(attempt.delivery_id)))
         .bind(column!(attempts, attempt => i64::from(attempt.number)))
@@ -397,8 +403,6 @@ pub(super) async fn delete_source(postgres: &Postgres, id: SourceId) -> Result<b
     Ok(postgres.write(&DELETE_SOURCE, args![Value::id(id)]).await? > 0)
 }
 
-/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
-#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
 pub(super) async fn owe(
     postgres: &Postgres,
     deliveries: &[Delivery],
@@ -408,62 +412,59 @@ pub(super) async fn owe(
 ) -> Result<Owed> {
     let names = [LOCK_ROUTES.name, OWE.name].into_iter().chain(job.map(|_| CHANGE_JOB.name));
     names.for_each(|name| postgres.counters.count(name));
-    let job = job.map(|job| bind(tables::jobs::update_args(job)?)).transpose()?;
-    let (pool, deliveries) = (postgres.pool.clone(), deliveries.to_vec());
-    let owed = tokio::spawn(async move {
-        let mut transaction = pool.begin().await.map_err(classify)?;
-        let current = sqlx::query_scalar::<_, i64>(LOCK_ROUTES.sql()).fetch_one(&mut *transaction);
-        if current.await.map_err(classify)? != routes.0 {
-            return Ok(Owed::StaleRoutes);
-        }
-        if let Some(job) = job
-            && !write_job(&mut transaction, job).await?
-        {
-            return Ok(Owed::Overtaken);
-        }
-        let deliveries: Vec<&Delivery> = deliveries.iter().collect();
-        let query = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only.as_str());
-        let rows = query.fetch_all(&mut *transaction).await.map_err(classify)?;
-        transaction.commit().await.map_err(classify)?;
-        rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>().map(Owed::Done)
+    let job = job.map(change_job).transpose()?;
+    let deliveries: Vec<&Delivery> = deliveries.iter().collect();
+    let owe = bind_deliveries(sqlx::query(OWE.sql()), &deliveries).bind(only.as_str());
+    let owing = postgres.pool.transact(move |connection| {
+        Box::pin(async move {
+            let current = sqlx::query_scalar::<_, i64>(LOCK_ROUTES.sql()).fetch_one(&mut *connection);
+            if current.await.map_err(classify)? != routes.0 {
+                return Ok(End::RollBack(Owed::StaleRoutes));
+            }
+            if let Some(job) = job
+                && write(connection, job).await? == 0
+            {
+                return Ok(End::RollBack(Owed::Overtaken));
+            }
+            let rows = owe.fetch_all(connection).await.map_err(classify)?;
+            let ids = rows.iter().map(|row| unpack(row)?.id()).collect::<Result<_>>()?;
+            Ok(End::Commit(Owed::Done(ids)))
+        })
     });
-    owed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    owing.await
 }
 
-/// In a task of its own, as [`owe`] is. Unlike other changes these are waited for on the disk: the job would not make
-/// them again.
-#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
+/// Unlike other changes these are waited for on the disk: the job would not make them again.
 pub(super) async fn step_job(postgres: &Postgres, job: &StoredJob, changes: &[Change]) -> Result<Stepped> {
     postgres.counters.count(CHANGE_JOB.name);
-    let (pool, job, mut changes) =
-        (postgres.pool.clone(), bind(tables::jobs::update_args(job)?)?, changes.to_vec());
+    let mut changes: Vec<&Change> = changes.iter().collect();
     changes.sort_unstable_by_key(|change| change.to.id);
-    let stepped = tokio::spawn(async move {
-        let mut transaction = pool.begin().await.map_err(classify)?;
-        if !write_job(&mut transaction, job).await? {
-            return Ok(Stepped::Overtaken);
-        }
-        if !changes.is_empty() {
-            let changes: Vec<&Change> = changes.iter().collect();
-            let attempts: Vec<&Attempt> =
-                changes.iter().filter_map(|change| change.attempt.as_ref()).collect();
-            let query = bind_attempts(bind_changes(sqlx::query(CHANGE.sql()), &changes), &attempts);
-            let written = query.fetch_all(&mut *transaction).await.map_err(classify)?;
-            if written.len() < changes.len() {
-                return Ok(Stepped::Conflict);
+    let (job, count) = (change_job(job)?, changes.len());
+    let change = (count > 0).then(|| change_query(&changes));
+    let stepping = postgres.pool.transact(move |connection| {
+        Box::pin(async move {
+            if write(connection, job).await? == 0 {
+                return Ok(End::RollBack(Stepped::Overtaken));
             }
-        }
-        transaction.commit().await.map_err(classify)?;
-        Ok(Stepped::Done)
+            if let Some(change) = change
+                && change.fetch_all(connection).await.map_err(classify)?.len() < count
+            {
+                return Ok(End::RollBack(Stepped::Conflict));
+            }
+            Ok(End::Commit(Stepped::Done))
+        })
     });
-    stepped.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+    stepping.await
 }
 
-/// Whether nobody else has written it since.
-async fn write_job(transaction: &mut sqlx::Transaction<'static, Pg>, args: PgArguments) -> Result<bool> {
-    let query = sqlx::query_with(CHANGE_JOB.sql(), args);
-    let written = query.execute(&mut **transaction).await.map_err(classify)?;
-    Ok(written.rows_affected() > 0)
+/// Finds no row where somebody else has written the job since.
+fn change_job(job: &StoredJob) -> Result<Bound> {
+    Ok(sqlx::query_with(CHANGE_JOB.sql(), bind(tables::jobs::update_args(job)?)?))
+}
+
+/// How many rows `query` has written.
+async fn write(connection: &mut PgConnection, query: Bound) -> Result<u64> {
+    Ok(query.execute(connection).await.map_err(classify)?.rows_affected())
 }
 
 pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result<Vec<Task>> {
@@ -471,30 +472,27 @@ pub(super) async fn claim_tasks(postgres: &Postgres, args: Vec<Value>) -> Result
     postgres.read(&CLAIM_TASKS, args).await?.into_iter().map(|mut row| row.task()).collect()
 }
 
-/// In a task of its own, like [`Postgres::write_under_head`]: a caller who goes away leaves no transaction open.
-#[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
 pub(super) async fn together(
     postgres: &Postgres,
     fences: usize,
     statements: Vec<(Statement, Vec<Value>)>,
 ) -> Result<bool> {
-    let bound = statements.into_iter().map(|(statement, args)| {
+    let queries = statements.into_iter().map(|(statement, args)| {
         postgres.counters.count(statement.name);
-        Ok((statement.sql(), bind(args)?))
+        Ok(sqlx::query_with(statement.sql(), bind(args)?))
     });
-    let (bound, pool) = (bound.collect::<Result<Vec<_>>>()?, postgres.pool.clone());
-    let written = tokio::spawn(async move {
-        let mut transaction = pool.begin().await?;
-        for (index, (sql, args)) in bound.into_iter().enumerate() {
-            let written = sqlx::query_with(sql, args).execute(&mut *transaction).await?.rows_affected();
-            if index < fences && written == 0 {
-                return Ok(false);
+    let queries = queries.collect::<Result<Vec<_>>>()?;
+    let writing = postgres.pool.transact(move |connection| {
+        Box::pin(async move {
+            for (index, query) in queries.into_iter().enumerate() {
+                if write(connection, query).await? == 0 && index < fences {
+                    return Ok(End::RollBack(false));
+                }
             }
-        }
-        transaction.commit().await.map(|()| true)
+            Ok(End::Commit(true))
+        })
     });
-    let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    written.map_err(classify)
+    writing.await
 }
 
 pub(super) async fn remove_events(postgres: &Postgres, ids: &[EventId]) -> Result<u64> {
@@ -517,22 +515,17 @@ async fn remove(postgres: &Postgres, statement: &Statement, ids: Vec<Uuid>) -> R
 
 impl Postgres {
     /// Locks the head of the log, then runs `statement`; whether it found what it was to change.
-    ///
-    /// These are the only transactions of more than one statement. They run in a task of their own: a caller who goes
-    /// away must not leave one open on a connection that goes back to the pool.
-    #[expect(clippy::disallowed_methods, reason = "the task ends with its transaction and is waited for")]
     async fn write_under_head(&self, statement: &Statement, args: Vec<Value>) -> Result<bool> {
         self.counters.count(LOCK_HEAD.name);
         self.counters.count(statement.name);
-        let (pool, sql, args) = (self.pool.clone(), statement.sql(), bind(args)?);
-        let written = tokio::spawn(async move {
-            let mut transaction = pool.begin().await?;
-            sqlx::query(LOCK_HEAD.sql()).execute(&mut *transaction).await?;
-            let found = sqlx::query_with(sql, args).fetch_optional(&mut *transaction).await?;
-            transaction.commit().await?;
-            Ok(found.is_some())
+        let query = sqlx::query_with(statement.sql(), bind(args)?);
+        let writing = self.pool.transact(|connection| {
+            Box::pin(async move {
+                write(connection, sqlx::query(LOCK_HEAD.sql())).await?;
+                let found = query.fetch_optional(connection).await.map_err(classify)?;
+                Ok(End::Commit(found.is_some()))
+            })
         });
-        let written = written.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        written.map_err(classify)
+        writing.await
     }
 }
