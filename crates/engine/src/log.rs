@@ -170,6 +170,10 @@ impl Committer {
 
     /// Commits a batch, again if subscriptions have changed meanwhile. Should the store refuse it for what it holds,
     /// each draft is tried by itself: one that can never be kept must not take others with it.
+    ///
+    /// The workers tell its senders, who go on with the requests: the next batch waits already. Where deliveries go out they
+    /// have more than that to do, and telling is waited for: senders who are told may come again in time for the next batch,
+    /// and what is written at once is more.
     async fn commit(&self, mut batch: Vec<Pending>) {
         loop {
             let routes = self.routes.current();
@@ -178,12 +182,16 @@ impl Committer {
                 return;
             }
             let (now, mut unknown) = (self.clock.now(), HashMap::new());
-            let appends =
+            let appends: Arc<[_]> =
                 batch.iter().map(|pending| self.route(pending, &routes, &mut unknown, now)).collect();
+            let is_owed = owes(&appends);
             match self.in_time(&mut batch, self.write(appends, &routes, &unknown, now)).await {
                 Ok(Some(kept)) => {
-                    // By the workers, who go on with the requests: the next batch waits already.
-                    self.supervisor.spawn(async move { answer_all(batch, kept.into_iter().map(Ok)) });
+                    let telling = async move { answer_all(batch, kept.into_iter().map(Ok)) };
+                    let told = self.supervisor.spawn(telling);
+                    if is_owed {
+                        let _ended = told.await;
+                    }
                     return;
                 }
                 Ok(None) => {}
@@ -441,6 +449,11 @@ fn those_answered(batch: Vec<Pending>, routes: &Routes) -> Vec<Pending> {
         }
     }
     answered
+}
+
+/// Whether there is anything to deliver.
+fn owes(appends: &[Append]) -> bool {
+    appends.iter().flat_map(|append| &append.events).any(|new| !new.deliveries.is_empty())
 }
 
 fn answer_all(batch: Vec<Pending>, outcomes: impl IntoIterator<Item = Result<Kept, StoreError>>) {
