@@ -1,6 +1,7 @@
 //! Connections for what is asked now and then, and how long an answer is waited for.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -8,7 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres as Pg};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
@@ -20,11 +21,11 @@ use crate::{Result, StoreError};
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A pool, and a task for whatever is asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pool {
     pub(super) connections: PgPool,
     /// Whoever finds no connection idle takes turns here.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 /// How a transaction ends, and what it is answered with.
@@ -36,22 +37,29 @@ pub(super) enum End<T> {
 
 impl Pool {
     pub(super) fn new(connections: PgPool) -> Self {
-        Self { connections, turns: Semaphore::new(1) }
+        Self { connections, turns: Arc::new(Semaphore::new(1)) }
     }
 
     /// Runs `work` on a connection, in a task of its own: a caller who goes away must leave neither a transaction open, nor an
-    /// answer that nobody has read, on a connection that goes back to the pool.
+    /// answer that nobody has read, on a connection that goes back to the pool. And one who stops to wait for something else
+    /// must not keep the connection that it was given meanwhile: that something may want one too.
     #[expect(clippy::disallowed_methods, reason = "the task ends with its work and is waited for")]
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut PgConnection) -> BoxFuture<'_, Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let mut connection = self.acquire().await?;
-        let asked = tokio::spawn(async move {
-            let answer = timeout(ANSWER_TIMEOUT, work(&mut connection)).await;
-            answered(&mut connection, answer).map_err(classify)?
+        let (pool, (mut caller, answer)) = (self.clone(), oneshot::channel());
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = caller.closed() => {}
+                connection = pool.acquire() => {
+                    let asked = async { run(&mut connection?, work).await };
+                    let _gone = caller.send(asked.await);
+                }
+            }
         });
-        asked.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
+        answer.await.map_err(|_| StoreError::Unavailable("asking the database broke off".to_owned()))?
     }
 
     /// [`Pool::ask`] in a transaction, which ends as `work` says.
@@ -94,6 +102,14 @@ impl Pool {
         let none_in_time = |_| StoreError::Unavailable("no connection to the database was free".to_owned());
         timeout(ACQUIRE_TIMEOUT, acquiring).await.map_err(none_in_time)?
     }
+}
+
+async fn run<T>(
+    connection: &mut PoolConnection<Pg>,
+    work: impl FnOnce(&mut PgConnection) -> BoxFuture<'_, Result<T>>,
+) -> Result<T> {
+    let answer = timeout(ANSWER_TIMEOUT, work(connection)).await;
+    answered(connection, answer).map_err(classify)?
 }
 
 /// What `connection` has answered in time. If it has not, nobody else is to have it.

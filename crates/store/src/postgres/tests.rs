@@ -102,6 +102,34 @@ async fn is_emptied(pool: &Pool) -> bool {
 }
 
 #[tokio::test]
+async fn a_caller_who_stops_to_wait_for_another_keeps_no_connection_from_it() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    let ask = || store.0.pool.fetch_all(sqlx::query("SELECT 1"));
+    // Each has its place in the line, where connections are given out as they come free, and does not look again.
+    let mut stopped: Vec<_> = (0..3 * CONNECTIONS_MAX).map(|_| ask().boxed()).collect();
+    assert!(stopped.iter_mut().all(|asking| asking.now_or_never().is_none()));
+    assert_eq!(ask().await.unwrap().len(), 1);
+    drop(stopped);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let store = PostgresStore::open(&fresh_database().await).await.unwrap();
+    let pool = &store.0.pool;
+    pool.fetch_all(sqlx::query("CREATE TABLE begun (n INT)")).await.unwrap();
+    let mut busy = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        busy.push(pool.connections.acquire().await.unwrap());
+    }
+    let mut asking = pool.fetch_all(sqlx::query("INSERT INTO begun VALUES (1)")).boxed();
+    assert!(asking.as_mut().now_or_never().is_none());
+    drop((asking, busy));
+    for _ in 0..20 {
+        assert!(pool.fetch_all(sqlx::query("SELECT n FROM begun")).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_vanishes_is_missed_by_who_only_listens() {
     let store = PostgresStore::open(&fresh_database().await).await.unwrap();
     let mut notes = store.0.notes().await.unwrap();
