@@ -37,6 +37,7 @@ pub mod routes;
 mod shared;
 pub mod sources;
 pub mod supervise;
+mod tasks;
 #[cfg(test)]
 mod testing;
 mod turns;

@@ -335,6 +335,9 @@ pub const API_CALL_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a claimed task is left to its claimant: a call, and the writes around it, and as much again.
 pub const TASK_CLAIM_LASTS: Duration = Duration::from_secs(60);
 
+/// How often it is looked for tasks that fall due while others of their kind are under way.
+pub const TASKS_LOOKED_FOR_BESIDE_OTHERS_EVERY: Duration = Duration::from_secs(1);
+
 /// Refreshes of one provider that a node has under way at once. Few, since those are lost that are under way when a
 /// node dies; a thousand take a minute even where each takes half a second.
 pub const REFRESHES_AT_ONCE_MAX: usize = 8;

@@ -106,7 +106,7 @@ impl Model {
     }
 
     /// Calls of a method fail from now on, as those of a store that is away: these of the next, counted from 0. Only
-    /// `append`, `change_connection`, `settle_task` and `finish_sync` do.
+    /// `append`, `change_connection`, `claim_tasks`, `settle_task` and `finish_sync` do.
     pub fn fail(&self, method: &'static str, calls: Range<u64>) {
         let made = lock(&self.calls).get(method).copied().unwrap_or_default();
         lock(&self.failing).insert(method, calls.start.saturating_add(made)..calls.end.saturating_add(made));

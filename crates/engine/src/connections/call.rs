@@ -3,6 +3,8 @@
 //! A token that has expired is not even tried. One that the provider takes no longer counts as expired from then on, so
 //! it is refreshed as any other is: once, by whoever holds the task, on whatever node.
 
+use std::sync::Arc;
+
 use domain::connection::Refresh;
 use domain::{ConnectionId, Timestamp};
 use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
@@ -49,7 +51,7 @@ impl Connections {
     /// # Errors
     /// Why there is nothing. [`CallFailure::TokenRefused`]: not even a fresh token is taken.
     pub async fn call_for<T>(
-        &self,
+        self: &Arc<Self>,
         id: ConnectionId,
         bytes_max: usize,
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
@@ -60,7 +62,7 @@ impl Connections {
 
     /// The same for a connection that has just been read.
     pub(super) async fn call_as<T>(
-        &self,
+        self: &Arc<Self>,
         stored: StoredConnection,
         bytes_max: usize,
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
@@ -76,7 +78,7 @@ impl Connections {
     /// # Errors
     /// Why there is nothing.
     pub async fn call_once_for<T>(
-        &self,
+        self: &Arc<Self>,
         id: ConnectionId,
         bytes_max: usize,
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
@@ -86,7 +88,7 @@ impl Connections {
     }
 
     async fn call_once_as<T>(
-        &self,
+        self: &Arc<Self>,
         stored: StoredConnection,
         bytes_max: usize,
         ask: impl Fn(&Settings, &Token) -> ApiCall + Sync,
@@ -137,7 +139,7 @@ impl Connections {
     }
 
     /// A token in the place of that of `former`, which is not good any more.
-    async fn freshen(&self, former: Opened) -> Result<Token, NotCalled> {
+    async fn freshen(self: &Arc<Self>, former: Opened) -> Result<Token, NotCalled> {
         let Opened { mut stored, provider, token } = former;
         // A refresh that is under way, or has failed, goes on in its own time.
         if stored.connection.refresh == Refresh::default() {

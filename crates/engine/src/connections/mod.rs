@@ -2,15 +2,13 @@
 //!
 //! Read in this order: this file (how a connection comes and goes), [`oauth`] (how a user is asked for one),
 //! [`refresh`] (how its tokens stay fresh), [`call`] (how its provider is called with them), [`poll`] (how it is asked
-//! for what is new), [`pace`] (how often that may be), [`sync`] (how somebody has it asked now), [`schedule`] (how all
-//! of that takes turns).
+//! for what is new), [`pace`] (how often that may be), [`sync`] (how somebody has it asked now).
 
 mod call;
 mod oauth;
 mod pace;
 mod poll;
 mod refresh;
-mod schedule;
 mod sync;
 mod tokens;
 
@@ -26,14 +24,16 @@ use providers::register::registrable;
 use providers::{CONNECTABLE, Connectable, Settings};
 use store::{Due, Store, StoreError, StoredConnection};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::chance;
 use crate::clock::Clock;
 use crate::deliver::{Client, NoAnswer};
-use crate::limits::{API_CALL_TIMEOUT, TOKEN_ANSWER_BYTES_MAX};
+use crate::limits::{API_CALL_TIMEOUT, STORE_RETRY_AFTER, TOKEN_ANSWER_BYTES_MAX};
 use crate::log::Log;
 use crate::registrations;
 use crate::shared::Shared;
+use crate::tasks::{Looks, Tasks};
 use crate::vault::{DoesNotOpen, Vault};
 
 pub use call::NotCalled;
@@ -239,6 +239,15 @@ impl Connections {
         if let Some(bell) = self.bells.get(provider) {
             bell.notify_waiters();
         }
+    }
+
+    fn tasks(&self, kind: String, at_once: usize) -> Tasks<'_> {
+        Tasks { store: &*self.store, clock: &*self.clock, kind, at_once }
+    }
+
+    fn looks<'a>(&'a self, provider: &str, every: Duration, stopping: &'a CancellationToken) -> Looks<'a> {
+        let bell = self.bells.get(provider).expect("whoever can be connected has a bell");
+        Looks { every, apart: STORE_RETRY_AFTER, bell, stopping }
     }
 
     /// Rung when something is to be registered, or not any more.

@@ -24,6 +24,7 @@ use crate::limits::{
 };
 use crate::log::{Draft, Owed};
 use crate::supervise::Supervisor;
+use crate::tasks::Tasks;
 
 /// The tasks of one provider are a kind of their own, so that one that hangs holds up no other.
 pub(super) fn kind(provider: &str) -> String {
@@ -83,8 +84,9 @@ impl Connections {
             supervisor.keep("poll", move || {
                 let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
                 async move {
-                    let look = || connections.poll_provider(provider);
-                    connections.keep_looking(provider.name(), POLLS_LOOKED_AT_EVERY, &stopping, look).await;
+                    let looks = connections.looks(provider.name(), POLLS_LOOKED_AT_EVERY, &stopping);
+                    let run = |task| connections.poll(provider, task);
+                    connections.polls(provider).keep_running(&looks, run).await;
                 }
             });
         }
@@ -94,16 +96,15 @@ impl Connections {
     ///
     /// # Errors
     /// The store is away.
-    pub async fn poll_all(&self) -> Result<(), StoreError> {
+    pub async fn poll_all(self: &Arc<Self>) -> Result<(), StoreError> {
         for &provider in POLLABLE {
-            self.poll_provider(provider).await?;
+            self.polls(provider).run_due(|task| self.poll(provider, task)).await?;
         }
         Ok(())
     }
 
-    async fn poll_provider(&self, provider: &'static dyn Pollable) -> Result<Option<Timestamp>, StoreError> {
-        let provider = provider.instead(self.settings(provider.name())).unwrap_or(provider);
-        self.run_due(&kind(provider.name()), POLLS_AT_ONCE_MAX, |task| self.poll(provider, task)).await
+    fn polls(&self, provider: &dyn Pollable) -> Tasks<'_> {
+        self.tasks(kind(provider.name()), POLLS_AT_ONCE_MAX)
     }
 
     /// When a connection that has just been authorised is polled: at once, so that there is a cursor from which on
@@ -118,8 +119,12 @@ impl Connections {
 
     /// Who is asked about accounts at a provider.
     pub(super) fn pollable(&self, provider: &str) -> Option<&'static dyn Pollable> {
-        let provider = pollable(provider)?;
-        Some(provider.instead(self.settings(provider.name())).unwrap_or(provider))
+        pollable(provider).map(|provider| self.asked_for(provider))
+    }
+
+    /// `provider`, or who is asked in its place.
+    fn asked_for(&self, provider: &'static dyn Pollable) -> &'static dyn Pollable {
+        provider.instead(self.settings(provider.name())).unwrap_or(provider)
     }
 
     /// How often a connection is polled; zero: only when somebody asks for it.
@@ -130,12 +135,24 @@ impl Connections {
         self.care.poll_every.get(provider.name()).copied().unwrap_or_else(|| provider.every())
     }
 
-    async fn poll(&self, provider: &'static dyn Pollable, task: Task) -> Result<(), StoreError> {
+    async fn poll(self: &Arc<Self>, provider: &'static dyn Pollable, task: Task) {
+        if let Err(error) = self.poll_connection(provider, task).await {
+            // The claim lapses, and the task falls due again.
+            tracing::warn!(%error, provider = provider.name(), "what a poll brought could not be written down yet");
+        }
+    }
+
+    async fn poll_connection(
+        self: &Arc<Self>,
+        provider: &'static dyn Pollable,
+        task: Task,
+    ) -> Result<(), StoreError> {
         let id: Option<ConnectionId> = task.subject.parse().ok();
         let Some(id) = id else { return Ok(()) };
         let Some(stored) = self.store.connection(id).await? else { return Ok(()) };
         let mut memory: Memory = serde_json::from_str(&task.memory).unwrap_or_default();
         memory.is_awaited |= task.rings > 0;
+        let provider = self.asked_for(provider);
         let mut poll = Poll { provider, stored, is_fresh: true, task, memory };
         if !poll.stored.connection.state.is_in_use() {
             return self.park(&mut poll).await;
@@ -156,7 +173,7 @@ impl Connections {
     }
 
     /// Asks for one page, and keeps what it brings.
-    async fn step(&self, poll: &mut Poll) -> Result<Step, StoreError> {
+    async fn step(self: &Arc<Self>, poll: &mut Poll) -> Result<Step, StoreError> {
         let is_fresh = std::mem::take(&mut poll.is_fresh);
         let Poll { provider, stored, memory, .. } = &*poll;
         let connection = &stored.connection;

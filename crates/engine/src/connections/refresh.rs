@@ -25,6 +25,7 @@ use crate::limits::{
 };
 use crate::news::News;
 use crate::supervise::Supervisor;
+use crate::tasks::Tasks;
 
 /// The tasks of one provider are a kind of their own, so that one that hangs holds up no other.
 pub(super) fn kind(provider: &str) -> String {
@@ -49,9 +50,9 @@ impl Connections {
                 let (connections, stopping) = (Arc::clone(&connections), stopping.clone());
                 async move {
                     connections.wake(provider, &stopping).await;
-                    let (name, every) = (provider.name(), connections.care.refresh_every);
-                    let look = || connections.refresh_provider(provider);
-                    connections.keep_looking(name, every, &stopping, look).await;
+                    let looks = connections.looks(provider.name(), connections.care.refresh_every, &stopping);
+                    let run = |task| connections.refresh(provider, task);
+                    connections.refreshes(provider).keep_running(&looks, run).await;
                 }
             });
         }
@@ -61,25 +62,47 @@ impl Connections {
     ///
     /// # Errors
     /// The store is away. What was begun lies there to be gone on with.
-    pub async fn refresh_all(&self) -> Result<(), StoreError> {
+    pub async fn refresh_all(self: &Arc<Self>) -> Result<(), StoreError> {
         for &provider in CONNECTABLE.iter().filter(|provider| provider.oauth().is_some()) {
             self.refresh_provider(provider).await?;
         }
         Ok(())
     }
 
-    /// Refreshes what is due at one provider, a few at a time; when the next is due.
+    /// Refreshes what is due at one provider, a few at a time.
     pub(super) async fn refresh_provider(
-        &self,
+        self: &Arc<Self>,
         provider: &'static dyn Connectable,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        self.run_due(&kind(provider.name()), REFRESHES_AT_ONCE_MAX, |task| async move {
-            self.refresh(provider, &task).await
-        })
-        .await
+    ) -> Result<(), StoreError> {
+        self.refreshes(provider).run_due(|task| self.refresh(provider, task)).await
     }
 
-    async fn refresh(&self, provider: &'static dyn Connectable, task: &Task) -> Result<(), StoreError> {
+    fn refreshes(&self, provider: &dyn Connectable) -> Tasks<'_> {
+        self.tasks(kind(provider.name()), REFRESHES_AT_ONCE_MAX)
+    }
+
+    /// Refreshes the connection of a task. It goes on though nobody waits for it any more: what the provider answers is
+    /// nowhere else.
+    async fn refresh(self: &Arc<Self>, provider: &'static dyn Connectable, task: Task) {
+        let connections = Arc::clone(self);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends when it is kept, and whoever looks waits for it"
+        )]
+        let refreshed =
+            tokio::spawn(async move { connections.refresh_connection(provider, &task).await }).await;
+        let refreshed = refreshed.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())));
+        if let Err(error) = refreshed {
+            // The claim lapses, and the task falls due again.
+            tracing::warn!(%error, provider = provider.name(), "a refresh could not be written down yet");
+        }
+    }
+
+    async fn refresh_connection(
+        &self,
+        provider: &'static dyn Connectable,
+        task: &Task,
+    ) -> Result<(), StoreError> {
         let Some(mut ready) = self.load(provider, task).await? else { return Ok(()) };
         let Some(refresh_token) = ready.tokens.refresh_token.clone() else {
             ready.stored.connection.ran_out(self.clock.now());

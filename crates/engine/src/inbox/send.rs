@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use domain::conversation::{Change, Chat, Conversation, Message, News, What, apply};
 use domain::{ConversationId, MessageId, Timestamp};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use http::StatusCode;
 use providers::Settings;
 use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
@@ -28,6 +26,7 @@ use crate::limits::{
     SENDING_CONNECTIONS_MAX, SENDING_LOOKED_AT_MAX, SENDS_AT_ONCE_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS,
     TOKEN_ANSWER_BYTES_MAX,
 };
+use crate::tasks::{Looks, Tasks};
 
 /// The kind of tasks that are conversations in which something is to be sent.
 pub(super) const SEND: &str = "send messages";
@@ -71,44 +70,11 @@ enum Outcome {
 impl Inbox {
     /// Sends what falls due until the program is told to stop.
     pub(super) async fn keep_sending(&self, stopping: &CancellationToken) {
-        while !stopping.is_cancelled() {
-            let rung = self.to_send.notified();
-            let pause = match self.send_all(stopping).await {
-                Ok(next) => next.map_or(INBOX_POLL_EVERY, |next| next.since(self.clock.now())),
-                Err(error) => {
-                    tracing::warn!(%error, "messages cannot be looked at");
-                    INBOX_POLL_EVERY
-                }
-            };
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = rung => {}
-                () = self.clock.sleep(pause.clamp(STORE_RETRY_AFTER / 10, INBOX_POLL_EVERY)) => {}
-            }
-        }
-    }
-
-    /// Sends what is due, a few at a time; when the next is. What falls due meanwhile goes beside it: a chat that hangs
-    /// holds up no other.
-    async fn send_all(&self, stopping: &CancellationToken) -> Result<Option<Timestamp>, StoreError> {
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            let room = SENDS_AT_ONCE_MAX - under_way.len();
-            if room > 0 && !stopping.is_cancelled() {
-                let now = self.clock.now();
-                let deadline = now.plus(TASK_CLAIM_LASTS);
-                let claimed = self.store.claim_tasks(SEND, room as u32, now, deadline).await?;
-                under_way.extend(claimed.into_iter().map(|task| self.run(task)));
-            }
-            if under_way.is_empty() {
-                return self.store.next_task_at(SEND).await;
-            }
-            tokio::select! {
-                _ended = under_way.next() => {}
-                () = self.to_send.notified() => {}
-                () = self.clock.sleep(INBOX_POLL_EVERY) => {}
-            }
-        }
+        let (store, clock) = (&*self.store, &*self.clock);
+        let sends = Tasks { store, clock, kind: SEND.to_owned(), at_once: SENDS_AT_ONCE_MAX };
+        let apart = STORE_RETRY_AFTER / 10;
+        let looks = Looks { every: INBOX_POLL_EVERY, apart, bell: &self.to_send, stopping };
+        sends.keep_running(&looks, |task| self.run(task)).await;
     }
 
     async fn run(&self, task: Task) {

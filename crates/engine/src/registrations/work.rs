@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use domain::registration::{Failure, State};
 use domain::{ConnectionId, Timestamp};
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use http::StatusCode;
 use providers::api::{ApiAnswer, ApiCall, CallFailure, Token};
 use providers::register::{Done, Key, REGISTRABLE, Registrable, Step, Wanted};
@@ -25,6 +23,7 @@ use crate::limits::{
     REGISTRATIONS_POLL_EVERY, REGISTRATIONS_READ_MAX, STORE_RETRY_AFTER, TASK_CLAIM_LASTS,
 };
 use crate::supervise::Supervisor;
+use crate::tasks::{Looks, Tasks};
 
 /// What a registration rests on, at this moment.
 enum Ground {
@@ -50,7 +49,10 @@ impl Registrations {
         let (registrations, stopping) = (Arc::clone(self), supervisor.stopping());
         supervisor.keep("register accounts", move || {
             let (registrations, stopping) = (Arc::clone(&registrations), stopping.clone());
-            async move { registrations.keep(&stopping, || registrations.work_for_accounts()).await }
+            async move {
+                let run = |task| registrations.look_after_account(task);
+                registrations.accounts().keep_running(&registrations.looks(&stopping), run).await;
+            }
         });
     }
 
@@ -62,30 +64,24 @@ impl Registrations {
                 () = self.clock.sleep(STORE_RETRY_AFTER) => {}
             }
         }
-        self.keep(stopping, || self.work_at(provider)).await;
+        let run = |task| self.look_after_place(provider, task);
+        self.places(provider).keep_running(&self.looks(stopping), run).await;
     }
 
-    async fn keep<S: Future<Output = Result<Option<Timestamp>, StoreError>>>(
-        &self,
-        stopping: &CancellationToken,
-        step: impl Fn() -> S,
-    ) {
-        while !stopping.is_cancelled() {
-            // Before the store is asked: what is made due meanwhile rings after it.
-            let rung = self.bell.notified();
-            let pause = match step().await {
-                Ok(next) => next.map_or(REGISTRATIONS_POLL_EVERY, |next| next.since(self.clock.now())),
-                Err(error) => {
-                    tracing::warn!(%error, "registrations cannot be looked after");
-                    REGISTRATIONS_POLL_EVERY
-                }
-            };
-            tokio::select! {
-                () = stopping.cancelled() => {}
-                () = rung => {}
-                () = self.clock.sleep(pause.clamp(STORE_RETRY_AFTER, REGISTRATIONS_POLL_EVERY)) => {}
-            }
-        }
+    fn places(&self, provider: &dyn Registrable) -> Tasks<'_> {
+        self.tasks(registration_task(provider.name()))
+    }
+
+    fn accounts(&self) -> Tasks<'_> {
+        self.tasks(ACCOUNTS.to_owned())
+    }
+
+    fn tasks(&self, kind: String) -> Tasks<'_> {
+        Tasks { store: &*self.store, clock: &*self.clock, kind, at_once: REGISTRATIONS_AT_ONCE_MAX }
+    }
+
+    fn looks<'a>(&'a self, stopping: &'a CancellationToken) -> Looks<'a> {
+        Looks { every: REGISTRATIONS_POLL_EVERY, apart: STORE_RETRY_AFTER, bell: &self.bell, stopping }
     }
 
     /// What happens at a start: what belongs to the operator's applications is to be registered.
@@ -104,57 +100,39 @@ impl Registrations {
     /// # Errors
     /// The store is away.
     pub async fn work_all(&self) -> Result<(), StoreError> {
-        self.work_for_accounts().await?;
+        self.accounts().run_due(|task| self.look_after_account(task)).await?;
         for &provider in REGISTRABLE {
-            self.work_at(provider).await?;
+            self.places(provider).run_due(|task| self.look_after_place(provider, task)).await?;
         }
         Ok(())
     }
 
-    /// Registers what belongs to accounts that were connected; when the next is due.
-    async fn work_for_accounts(&self) -> Result<Option<Timestamp>, StoreError> {
-        loop {
-            let now = self.clock.now();
-            let claimed = self.claim(ACCOUNTS, REGISTRATIONS_AT_ONCE_MAX).await?;
-            if claimed.is_empty() {
-                return self.store.next_task_at(ACCOUNTS).await;
-            }
-            for task in claimed {
-                let id: Option<ConnectionId> = task.subject.parse().ok();
-                let stored = match id {
-                    Some(id) => self.store.connection(id).await?,
-                    None => None,
-                };
-                match stored.filter(|stored| stored.connection.removed_at.is_none()) {
-                    Some(stored) => {
-                        self.ensure_account(&stored).await?;
-                        self.store.settle_task(&task, now.plus(ACCOUNTS_LOOKED_AT_EVERY), "").await?;
-                    }
-                    None => drop(self.store.drop_task(&task).await?),
-                }
-            }
+    /// Registers what belongs to an account that was connected.
+    async fn look_after_account(&self, task: Task) {
+        if let Err(error) = self.work_for_account(&task).await {
+            // The claim lapses, and the task falls due again.
+            tracing::warn!(%error, connection = task.subject, "an account could not be looked after yet");
         }
     }
 
-    /// Looks after what is due at one provider, a few at a time; when the next is due.
-    async fn work_at(&self, provider: &'static dyn Registrable) -> Result<Option<Timestamp>, StoreError> {
-        let kind = registration_task(provider.name());
-        let mut under_way = FuturesUnordered::new();
-        loop {
-            let claimed = self.claim(&kind, REGISTRATIONS_AT_ONCE_MAX - under_way.len()).await?;
-            under_way.extend(claimed.into_iter().map(|task| self.run(provider, task)));
-            if under_way.next().await.is_none() {
-                return self.store.next_task_at(&kind).await;
-            }
-        }
-    }
-
-    async fn claim(&self, kind: &str, room: usize) -> Result<Vec<Task>, StoreError> {
+    async fn work_for_account(&self, task: &Task) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.store.claim_tasks(kind, room as u32, now, now.plus(TASK_CLAIM_LASTS)).await
+        let id: Option<ConnectionId> = task.subject.parse().ok();
+        let stored = match id {
+            Some(id) => self.store.connection(id).await?,
+            None => None,
+        };
+        match stored.filter(|stored| stored.connection.removed_at.is_none()) {
+            Some(stored) => {
+                self.ensure_account(&stored).await?;
+                self.store.settle_task(task, now.plus(ACCOUNTS_LOOKED_AT_EVERY), "").await.map(drop)
+            }
+            None => self.store.drop_task(task).await.map(drop),
+        }
     }
 
-    async fn run(&self, provider: &'static dyn Registrable, task: Task) {
+    /// Looks after all that is due at the place of a task.
+    async fn look_after_place(&self, provider: &'static dyn Registrable, task: Task) {
         if let Err(error) = self.work_at_place(provider, &task).await {
             // The claim lapses, and the task falls due again.
             tracing::warn!(%error, place = task.subject, "a registration could not be written down yet");
@@ -162,7 +140,6 @@ impl Registrations {
         self.done.notify_waiters();
     }
 
-    /// Looks after all that is due at the place of a task.
     async fn work_at_place(&self, provider: &'static dyn Registrable, task: &Task) -> Result<(), StoreError> {
         for stored in self.at_place(provider, task).await? {
             if stored.registration.is_due(self.clock.now()) {

@@ -41,10 +41,13 @@ async fn a_thousand_tokens_are_refreshed_once_each_though_a_node_dies_half_way()
         ids.push(world.connect(&one.connections, "github", &format!("octo-{number}"), expires_at).await);
     }
     world.sandbox.world().hold_after(0);
-    let (dying, living) = (refresh(&one), refresh(&other));
+    let dying = tokio::runtime::Runtime::new().unwrap();
+    let connections = Arc::clone(&one.connections);
+    dying.spawn(async move { connections.refresh_all().await });
+    let living = refresh(&other);
     // Each has claimed eight, and the provider has acted on none of them.
     soon(world.sandbox.world().held(16)).await;
-    dying.abort();
+    dying.shutdown_background();
     soon(world.sandbox.world().held(8)).await;
     world.sandbox.world().release();
     soon(living).await.unwrap().unwrap();
@@ -115,6 +118,29 @@ async fn fresh_tokens_are_written_down_before_anybody_uses_them() {
     assert_eq!(who().await.unwrap(), "octo");
     assert_eq!(world.sandbox.world().refreshes("github")["octo"], 1, "it was not asked for twice");
     assert_eq!(world.sandbox.world().stale_calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_goes_on_though_whoever_wanted_the_token_has_gone() {
+    let world = World::start().await;
+    let node = world.node().await;
+    let id = world.connect(&node.connections, "github", "octo", in_an_hour(&world)).await;
+    world.pass(HOUR);
+    world.sandbox.world().hold_after(0);
+    let connections = Arc::clone(&node.connections);
+    let wanted = tokio::spawn(async move { connections.refresh_all().await });
+    soon(world.sandbox.world().held(1)).await;
+    wanted.abort();
+    assert!(wanted.await.unwrap_err().is_cancelled());
+    world.sandbox.world().release();
+    soon(async {
+        while world.connection(id).await.connection.expires_at <= Some(world.now()) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(world.sandbox.world().refreshes("github")["octo"], 1);
+    assert_eq!(world.connection(id).await.connection.state, State::Active);
 }
 
 #[tokio::test(flavor = "multi_thread")]

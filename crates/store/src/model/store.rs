@@ -324,6 +324,7 @@ impl Store for Model {
         now: Timestamp,
         deadline: Timestamp,
     ) -> Result<Vec<Task>> {
+        self.reach("claim_tasks")?;
         Ok(self.data("claim_tasks").claim_tasks(kind, limit, now, deadline))
     }
 
