@@ -147,6 +147,15 @@ pub const RESPONSE_HEADERS_KEPT_MAX: usize = 8 * 1_024;
 /// single one would keep.
 pub const ANSWER_BYTES_KEPT_LEAST: usize = 256;
 
+/// Connections to one receiver that are being opened at once. Those who find none idle wait for one of them, or for one that
+/// is idle by then: a thousand subscriptions of one receiver open few. Many servers let 128 wait, and do not hear the next
+/// for a second.
+pub const CONNECTING_PER_HOST_MAX: usize = 64;
+
+/// How long a new connection counts as being opened, unless it is answered sooner: one who answers slowly is not to hold up
+/// others at the same host.
+pub const CONNECTION_PROVEN_AFTER: Duration = Duration::from_millis(100);
+
 /// Connections kept open to one receiver while nothing is sent.
 pub const IDLE_CONNECTIONS_PER_HOST_MAX: usize = 256;
 

@@ -4,6 +4,7 @@
 //! them: so nobody ever has more than that of another's before them, however much the other asks for.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 
@@ -13,10 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// So many turns at once.
 #[derive(Debug)]
 pub(crate) struct Turns {
-    at_once: usize,
     line: Arc<Semaphore>,
-    /// The places in the line that each user may have, while they have or want one. `None`: the operator.
-    places: Mutex<HashMap<Option<UserId>, Weak<Semaphore>>>,
+    /// Those in the line. `None`: the operator.
+    places: Places<Option<UserId>>,
 }
 
 /// A turn, until it is dropped.
@@ -34,25 +34,44 @@ impl Turns {
     }
 
     pub(crate) fn new(at_once: usize) -> Self {
-        Self { at_once, line: Arc::new(Semaphore::new(at_once)), places: Mutex::default() }
+        Self { line: Arc::new(Semaphore::new(at_once)), places: Places::new(at_once) }
     }
 
     /// Waits for a turn of `user`'s. `None` is never answered: nobody closes the line.
     pub(crate) async fn take(&self, user: Option<&UserId>) -> Option<Turn> {
-        let place = self.places_of(user).acquire_owned().await.ok()?;
+        let place = self.places.take(&user.cloned()).await;
         let turn = Arc::clone(&self.line).acquire_owned().await.ok()?;
         Some(Turn { _turn: turn, _place: place })
     }
+}
 
-    fn places_of(&self, user: Option<&UserId>) -> Arc<Semaphore> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = places.get(&user.cloned()).and_then(Weak::upgrade) {
+/// So many places for each of those who want one.
+#[derive(Debug)]
+pub(crate) struct Places<K> {
+    of_each: usize,
+    /// While anybody has or wants one.
+    wanted: Mutex<HashMap<K, Weak<Semaphore>>>,
+}
+
+impl<K: Clone + Eq + Hash> Places<K> {
+    pub(crate) fn new(of_each: usize) -> Self {
+        Self { of_each, wanted: Mutex::default() }
+    }
+
+    /// Waits for a place of `whose`; whoever came first has it first.
+    pub(crate) async fn take(&self, whose: &K) -> OwnedSemaphorePermit {
+        self.of(whose).acquire_owned().await.expect("nobody closes it")
+    }
+
+    fn of(&self, whose: &K) -> Arc<Semaphore> {
+        let mut wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = wanted.get(whose).and_then(Weak::upgrade) {
             return known;
         }
-        // Those whom nobody holds any more are forgotten when somebody new comes.
-        places.retain(|_, places| places.strong_count() > 0);
-        let new = Arc::new(Semaphore::new(self.at_once));
-        places.insert(user.cloned(), Arc::downgrade(&new));
+        // Those that nobody has or wants any more are forgotten when somebody new comes.
+        wanted.retain(|_, places| places.strong_count() > 0);
+        let new = Arc::new(Semaphore::new(self.of_each));
+        wanted.insert(whose.clone(), Arc::downgrade(&new));
         new
     }
 }
@@ -93,6 +112,6 @@ mod tests {
         assert!(turns.take(None).now_or_never().is_none());
         drop(all);
         assert!(turns.take(user("a").as_ref()).await.is_some());
-        assert_eq!(turns.places.lock().unwrap().len(), 1, "of those who have gone");
+        assert_eq!(turns.places.wanted.lock().unwrap().len(), 1, "of those who have gone");
     }
 }

@@ -7,6 +7,7 @@ mod patience;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -21,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
@@ -38,8 +39,21 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 /// answered 431.
 const HEAD_BYTES_MAX: usize = 64 * 1_024;
 
+/// Clients that wait to be accepted. Whoever comes when so many do is not heard, and tries again after a second: a thousand
+/// browsers that come back at once, or a sender that catches up. The system may allow fewer.
+const WAITING_MAX: u32 = 4_096;
+
 /// How long to wait when no connection can be accepted, such as for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// Takes the port at `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // What an earlier program has left of its connections is no reason to wait.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING_MAX)
+}
 
 /// Serves `entrance` until `stop` ends, and then until all requests are answered that were under way, but no longer than
 /// `grace`; false if some were not.
@@ -101,8 +115,8 @@ impl HangUp {
 }
 
 /// A client that has gone before it was accepted is its own affair; anything else will not pass at once.
-async fn pause_after(error: &std::io::Error) {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+async fn pause_after(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
         tracing::error!(%error, "cannot accept connections");
         tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,11 +17,14 @@ use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tower::Service as _;
 
 use super::connection::{Connection, Idle};
 use super::guard::Guard;
+use crate::limits::{CONNECTING_PER_HOST_MAX, CONNECTION_PROVEN_AFTER};
 use crate::routes::Endpoint;
+use crate::turns::Places;
 
 /// Sends requests to addresses that the guard admits.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Client {
     connector: HttpsConnector<Guarded>,
     guarded: Guarded,
     idle: Idle,
+    /// To connect, by origin.
+    places: Arc<Places<Arc<str>>>,
 }
 
 /// Why no request could be sent, or no answer read.
@@ -66,7 +71,8 @@ impl Client {
             .https_or_http()
             .enable_http1()
             .wrap_connector(guarded.clone());
-        Self { connector, guarded, idle: Idle::default() }
+        let places = Arc::new(Places::new(CONNECTING_PER_HOST_MAX));
+        Self { connector, guarded, idle: Idle::default(), places }
     }
 
     /// Sends a request and answers with the head of the response, and the connection that the rest of it comes over.
@@ -75,19 +81,37 @@ impl Client {
         endpoint: &Endpoint,
         mut request: Request<Full<Bytes>>,
     ) -> Result<(Connection, Response<Incoming>), Failure> {
-        while let Some(mut connection) = self.idle.take(&endpoint.origin).await {
-            match connection.send(request).await {
-                Ok(response) => return Ok((connection, response)),
-                Err(mut error) => match error.take_message() {
-                    // It was closed just then, and nothing was sent.
-                    Some(unsent) => request = unsent,
-                    None => return Err(explain(error.error())),
-                },
+        let mut place = None;
+        loop {
+            while let Some(mut connection) = self.idle.take(&endpoint.origin).await {
+                place = None;
+                match connection.send(request).await {
+                    Ok(response) => return Ok((connection, response)),
+                    Err(mut error) => match error.take_message() {
+                        // It was closed just then, and nothing was sent.
+                        Some(unsent) => request = unsent,
+                        None => return Err(explain(error.error())),
+                    },
+                }
             }
+            // While it was waited for, a connection may have come free.
+            if place.is_some() {
+                break;
+            }
+            place = Some(self.places.take(&endpoint.origin).await);
         }
         let mut connection = self.connect(&endpoint.url).await?;
-        let response = connection.send(request).await.map_err(|error| explain(error.error()))?;
-        Ok((connection, response))
+        let answered = {
+            let mut sending = pin!(connection.send(request));
+            // The receiver's system has opened it, but the receiver may not have seen it yet.
+            let soon = timeout(CONNECTION_PROVEN_AFTER, &mut sending).await;
+            drop(place);
+            match soon {
+                Ok(answered) => answered,
+                Err(_) => sending.await,
+            }
+        };
+        Ok((connection, answered.map_err(|error| explain(error.error()))?))
     }
 
     /// Keeps a connection for the next request, if the last answer has been read to its end.
@@ -315,6 +339,103 @@ mod tests {
         assert_eq!(failure.code, ErrorCode::BlockedAddress, "and each connection is checked");
     }
 
+    fn local_client() -> Client {
+        Client::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()])).unwrap()
+    }
+
+    fn get(endpoint: &Endpoint) -> Request<Full<Bytes>> {
+        let host = endpoint.host.clone();
+        Request::get(endpoint.path.clone()).header(http::header::HOST, host).body(Full::default()).unwrap()
+    }
+
+    async fn is_stuck(waiting: impl Future) -> bool {
+        tokio::time::timeout(Duration::from_millis(100), waiting).await.is_err()
+    }
+
+    #[tokio::test]
+    async fn few_connections_to_one_receiver_are_opened_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::parse(&format!("https://{}/", listener.local_addr().unwrap())).unwrap();
+        let client = local_client();
+        let mut sending: futures::stream::FuturesUnordered<_> =
+            (0..2 * CONNECTING_PER_HOST_MAX).map(|_| client.send(&endpoint, get(&endpoint))).collect();
+        // Nobody gets on until its greeting is answered.
+        let mut greeted = Vec::new();
+        let accept = async {
+            for _ in 0..CONNECTING_PER_HOST_MAX {
+                greeted.push(listener.accept().await.unwrap());
+            }
+            assert!(is_stuck(listener.accept()).await);
+            greeted.pop();
+            greeted.push(listener.accept().await.unwrap());
+            assert!(is_stuck(listener.accept()).await);
+        };
+        let mut accept = pin!(accept);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut accept => break,
+                Some(sent) = futures::StreamExt::next(&mut sending) => assert!(sent.is_err()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_answers_nobody_holds_nobody_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let (client, count) = (local_client(), 2 * CONNECTING_PER_HOST_MAX);
+        let sending = futures::future::join_all((0..count).map(|_| client.send(&endpoint, get(&endpoint))));
+        let accept = async {
+            let mut silent = Vec::new();
+            while silent.len() < count {
+                silent.push(listener.accept().await.unwrap());
+            }
+        };
+        let all = timeout(Duration::from_secs(60), async {
+            tokio::select! {
+                biased;
+                () = accept => {}
+                _ = sending => panic!("nobody was answered"),
+            }
+        });
+        all.await.expect("all come within a minute");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_to_connect_takes_a_connection_that_has_come_free() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = Endpoint::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        let client = local_client();
+        let one_connection = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            loop {
+                tokio::select! {
+                    read = stream.read(&mut request) => assert!(read.unwrap() > 0),
+                    other = listener.accept() => panic!("a second connection was opened: {other:?}"),
+                }
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            }
+        };
+        let both = async {
+            let (connection, _) = client.send(&endpoint, get(&endpoint)).await.unwrap();
+            let mut places = Vec::new();
+            for _ in 0..CONNECTING_PER_HOST_MAX {
+                places.push(client.places.take(&endpoint.origin).await);
+            }
+            let mut waiting = pin!(client.send(&endpoint, get(&endpoint)));
+            assert!(is_stuck(&mut waiting).await);
+            client.keep(&endpoint, connection, Duration::ZERO).await;
+            drop(places);
+            assert!(waiting.await.is_ok());
+        };
+        tokio::select! {
+            () = both => {}
+            () = one_connection => unreachable!(),
+        }
+    }
+
     #[tokio::test]
     async fn an_endpoint_that_does_not_speak_tls_is_told_from_one_that_breaks_off() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -324,7 +445,7 @@ mod tests {
             let _hello = stream.read(&mut [0; 1_024]).await;
             let _gone = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         };
-        let client = Client::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()])).unwrap();
+        let client = local_client();
         let (connected, ()) = tokio::join!(client.connect(&url), plain);
         assert_eq!(connected.err().unwrap().code, ErrorCode::Tls);
     }

@@ -53,7 +53,7 @@ pub(super) async fn run(args: &Args) -> Result<()> {
 
     let secrets = Secrets::make();
     let mut config = config(args, &directory, &providers, &secrets)?;
-    let listener = listen(&config).await?;
+    let listener = listen(&config)?;
     let address = listener.local_addr()?;
     // Where the stand-ins are told to push to. What listens to other machines goes by names that only they know.
     config.base_url = address.ip().is_loopback().then(|| BaseUrl::at(address));

@@ -78,7 +78,7 @@ pub(super) struct Serving {
 impl Serving {
     pub(super) async fn start(config: Config) -> Result<Self> {
         // The port first: when it is taken, nothing else has happened.
-        let listener = listen(&config).await?;
+        let listener = listen(&config)?;
         Self::start_at(listener, config).await
     }
 
@@ -105,8 +105,8 @@ impl Serving {
 }
 
 /// Takes the port that is configured.
-pub(super) async fn listen(config: &Config) -> Result<TcpListener> {
-    TcpListener::bind(config.listen).await.with_context(|| {
+pub(super) fn listen(config: &Config) -> Result<TcpListener> {
+    connections::listen(config.listen).with_context(|| {
         format!(
             "cannot listen on {}; is something else there? --listen takes another (of the demo, --port)",
             config.listen

@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use futures::future::join_all;
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -39,6 +41,19 @@ fn compressed(delivery: &str, coding: &str, sent: &[u8], signed: &[u8]) -> Reque
     github_unsigned(GITHUB, delivery, sent)
         .header("content-encoding", coding)
         .header("x-hub-signature-256", &signature)
+}
+
+/// While nobody accepts, it is the system that lets them wait.
+#[tokio::test]
+async fn hundreds_who_come_at_once_are_all_heard() {
+    let world = World::start(Engine::Sqlite).await;
+    world.program.signal(Signal::STOP);
+    let coming = join_all((0..500).map(|_| TcpStream::connect(world.program.address)));
+    let streams = within("all are let in", coming).await;
+    world.program.signal(Signal::CONT);
+    let mut last = streams.into_iter().next_back().unwrap().unwrap();
+    last.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert_eq!(&read::<12>(&mut last).await, b"HTTP/1.1 200");
 }
 
 #[tokio::test]

@@ -152,9 +152,13 @@ impl Program {
         peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1_024
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        send(&self.child, signal);
+    }
+
     /// SIGTERM.
     pub(crate) fn ask_to_stop(&self) {
-        send(&self.child, Signal::TERM);
+        self.signal(Signal::TERM);
     }
 
     /// Waits for its end.
