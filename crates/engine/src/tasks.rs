@@ -24,6 +24,8 @@ pub(crate) struct Tasks<'a> {
     pub(crate) clock: &'a dyn Clock,
     pub(crate) kind: String,
     pub(crate) at_once: usize,
+    /// Once there is room for so many, more are claimed: a claim is a statement, which they share.
+    pub(crate) together: usize,
 }
 
 /// When it is looked for what is due.
@@ -122,11 +124,11 @@ impl Tasks<'_> {
         Ok(())
     }
 
-    /// Waits until a few can be claimed at once: a claim is a statement, which they share.
+    /// Waits until one has ended and there is room for those that are claimed together.
     async fn room<F: Future<Output = ()>>(&self, under_way: &mut UnderWay<F>) {
         while let Some(ended) = under_way.next().await {
             self.told(&ended);
-            if under_way.len() <= self.at_once / 2 {
+            if under_way.len() + self.together <= self.at_once {
                 return;
             }
         }

@@ -242,7 +242,7 @@ impl Connections {
     }
 
     fn tasks(&self, kind: String, at_once: usize) -> Tasks<'_> {
-        Tasks { store: &*self.store, clock: &*self.clock, kind, at_once }
+        Tasks { store: &*self.store, clock: &*self.clock, kind, at_once, together: at_once / 2 }
     }
 
     fn looks<'a>(&'a self, provider: &str, every: Duration, stopping: &'a CancellationToken) -> Looks<'a> {

@@ -71,7 +71,8 @@ impl Inbox {
     /// Sends what falls due until the program is told to stop.
     pub(super) async fn keep_sending(&self, stopping: &CancellationToken) {
         let (store, clock) = (&*self.store, &*self.clock);
-        let sends = Tasks { store, clock, kind: SEND.to_owned(), at_once: SENDS_AT_ONCE_MAX };
+        let (kind, at_once) = (SEND.to_owned(), SENDS_AT_ONCE_MAX);
+        let sends = Tasks { store, clock, kind, at_once, together: 1 };
         let apart = STORE_RETRY_AFTER / 10;
         let looks = Looks { every: INBOX_POLL_EVERY, apart, bell: &self.to_send, stopping };
         sends.keep_running(&looks, |task| self.run(task)).await;

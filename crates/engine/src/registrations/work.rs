@@ -77,7 +77,8 @@ impl Registrations {
     }
 
     fn tasks(&self, kind: String) -> Tasks<'_> {
-        Tasks { store: &*self.store, clock: &*self.clock, kind, at_once: REGISTRATIONS_AT_ONCE_MAX }
+        let (store, clock) = (&*self.store, &*self.clock);
+        Tasks { store, clock, kind, at_once: REGISTRATIONS_AT_ONCE_MAX, together: 1 }
     }
 
     fn looks<'a>(&'a self, stopping: &'a CancellationToken) -> Looks<'a> {

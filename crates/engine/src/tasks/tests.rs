@@ -66,7 +66,7 @@ impl World {
     }
 
     fn tasks(&self, at_once: usize) -> Tasks<'_> {
-        Tasks { store: &self.store, clock: &self.clock, kind: KIND.to_owned(), at_once }
+        Tasks { store: &self.store, clock: &self.clock, kind: KIND.to_owned(), at_once, together: 1 }
     }
 
     fn looks(&self) -> Looks<'_> {
@@ -174,6 +174,29 @@ async fn one_that_hangs_holds_up_no_other() {
         assert!(world.has_begun(&elsewhere));
         assert!(!world.has_ended(&hangs));
         [hangs, elsewhere].iter().for_each(|subject| world.end(subject));
+        world.stopping.cancel();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn all_but_one_that_hang_leave_that_one_to_all_others() {
+    let world = World::new();
+    let hang = [world.add().await, world.add().await];
+    let (tasks, looks) = (world.tasks(3), world.looks());
+    let running = tasks.keep_running(&looks, |task| world.run(task));
+    beside(running, async {
+        settled().await;
+        let others = [world.add().await, world.add().await, world.add().await];
+        world.bell.notify_waiters();
+        for _ in &others {
+            settled().await;
+            let next = others.iter().find(|it| world.has_begun(it) && !world.has_ended(it));
+            world.end(next.expect("another has begun"));
+        }
+        settled().await;
+        assert!(others.iter().all(|it| world.has_ended(it)) && !hang.iter().any(|it| world.has_ended(it)));
+        hang.iter().for_each(|it| world.end(it));
         world.stopping.cancel();
     })
     .await;
