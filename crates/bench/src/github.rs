@@ -2,7 +2,7 @@
 //!
 //! The signature covers the body and not the headers, so a set of signed requests is made once and each is
 //! sent many times over with a fresh `X-GitHub-Delivery`: every request is a new event to the server, and
-//! costs the generator a copy and 36 patched bytes.
+//! costs the generator a copy and 36 patched bytes, and 6 more where they are of many users.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -18,12 +18,20 @@ pub const PUSHES_PREPARED: usize = 1024;
 /// Stands where the GUID goes; 36 bytes, like every GUID.
 const GUID_PLACEHOLDER: &str = "00000000-0000-0000-0000-000000000000";
 
-/// A set of signed push requests for one user, and the source of their GUIDs.
+/// Stands where a user's number goes, if there are many.
+const NUMBER_PLACEHOLDER: &str = "000000";
+
+/// As many as the placeholder has numbers for.
+pub const USERS_MAX: u64 = 1_000_000;
+
+/// A set of signed push requests, and the source of their GUIDs.
 #[derive(Debug)]
 pub struct Pushes {
     prepared: Vec<Push>,
     by_after: HashMap<Box<str>, usize>,
     next: AtomicU64,
+    /// How many users they are of, one chosen for each request; `None`: all of one, by name.
+    users: Option<u64>,
 }
 
 /// One signed request.
@@ -31,6 +39,8 @@ pub struct Pushes {
 pub struct Push {
     request: Vec<u8>,
     guid_at: usize,
+    /// Where the number of one of many users goes.
+    number_at: usize,
     /// The JSON that was signed: what a delivery's `data` must equal.
     pub data: Value,
 }
@@ -46,20 +56,35 @@ impl Pushes {
             (0..PUSHES_PREPARED).map(|index| Push::sign(address, user, secret, index)).collect();
         let by_after =
             prepared.iter().enumerate().map(|(index, push)| (push.after().into(), index)).collect();
-        Self { prepared, by_after, next: AtomicU64::new(first) }
+        Self { prepared, by_after, next: AtomicU64::new(first), users: None }
+    }
+
+    /// The same for up to [`USERS_MAX`] users, whose names are `prefix`, a dash and a number.
+    pub fn of_many_users(address: SocketAddr, prefix: &str, users: u64, secret: &str, first: u64) -> Self {
+        let user = format!("{prefix}-{NUMBER_PLACEHOLDER}");
+        Self { users: Some(users.clamp(1, USERS_MAX)), ..Self::prepare(address, &user, secret, first) }
     }
 
     /// Writes the next request into `request` and says its GUID.
     pub fn write_next(&self, request: &mut Vec<u8>) -> Guid {
-        let (guid, index) = self.next();
-        self.prepared[index].write(&guid, request);
+        let (number, index) = self.take_number();
+        let (guid, push) = (Guid::from_number(number), &self.prepared[index]);
+        push.write(&guid, request);
+        if let Some(users) = self.users {
+            push.write_user(scatter(number) % users, request);
+        }
         guid
     }
 
     /// A fresh GUID and the index of the request that goes with it.
     pub fn next(&self) -> (Guid, usize) {
+        let (number, index) = self.take_number();
+        (Guid::from_number(number), index)
+    }
+
+    fn take_number(&self) -> (u64, usize) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        (Guid::from_number(number), (number % PUSHES_PREPARED as u64) as usize)
+        (number, (number % PUSHES_PREPARED as u64) as usize)
     }
 
     pub fn get(&self, index: usize) -> &Push {
@@ -88,7 +113,9 @@ impl Push {
             body.len()
         );
         let guid_at = request.find(GUID_PLACEHOLDER).expect("the placeholder was just written");
-        Self { request: request.into_bytes(), guid_at, data }
+        let number_at =
+            "POST /api/webhooks/github/".len() + user.len().saturating_sub(NUMBER_PLACEHOLDER.len());
+        Self { request: request.into_bytes(), guid_at, number_at, data }
     }
 
     /// The commit that this push leads to, which names it: no two prepared pushes share one.
@@ -101,6 +128,14 @@ impl Push {
         request.clear();
         request.extend_from_slice(&self.request);
         request[self.guid_at..self.guid_at + guid.0.len()].copy_from_slice(&guid.0);
+    }
+
+    /// Makes what [`Push::write`] has written a request for that user of many.
+    fn write_user(&self, mut number: u64, request: &mut [u8]) {
+        for digit in request[self.number_at..].iter_mut().take(NUMBER_PLACEHOLDER.len()).rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
     }
 }
 
@@ -190,5 +225,19 @@ mod tests {
         assert!(head.contains(&format!("X-GitHub-Delivery: {guid}\r\n")));
         assert!(head.ends_with(&format!("Content-Length: {}", body.len())));
         assert!((700..1000).contains(&body.len()), "{} bytes", body.len());
+    }
+
+    #[test]
+    fn requests_of_many_users_are_of_each_of_them() {
+        let address = ([127, 0, 0, 1], 8400).into();
+        let pushes = Pushes::of_many_users(address, "some", 12, "It's a Secret to Everybody", 7);
+        let mut request = Vec::new();
+        let mut user = || {
+            pushes.write_next(&mut request);
+            let text = std::str::from_utf8(&request).expect("requests are text");
+            text.split(' ').nth(1).expect("a path").to_owned()
+        };
+        let users: HashSet<String> = (0..500).map(|_| user()).collect();
+        assert_eq!(users, (0..12).map(|number| format!("/api/webhooks/github/some-{number:06}")).collect());
     }
 }

@@ -35,6 +35,10 @@ pub(crate) const DELIVERY_OF_TABLE: &str = "deliveries.id, deliveries.event_id, 
 pub(crate) const EVENT_OF_TABLE: &str = "events.position, events.id, events.event_type, events.user_id, \
      events.source, events.provider, events.occurred_at, events.received_at, events.data, events.raw";
 
+/// [`EVENT`], from [`USER_EVENTS`](crate::sql::Sql::USER_EVENTS).
+pub(crate) const EVENT_OF_USER: &str = "mine.position AS position, mine.id AS id, event_type, mine.user_id AS user_id, \
+     source, provider, occurred_at, received_at, data, raw";
+
 pub(crate) const ATTEMPT: &str = "delivery_id, number, at, cause, duration_us, response_status, response_headers, \
      response_body, error, error_code";
 

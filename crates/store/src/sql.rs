@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use domain::UserId;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _, SqlStr};
 
 use crate::{Result, StoreError};
@@ -13,6 +14,14 @@ use crate::{Result, StoreError};
 /// Runs statements that read the same on both engines.
 #[async_trait]
 pub(crate) trait Sql: Send + Sync {
+    /// What the events of a user are read from: `mine` has their `user_id`, `id` and `position`, beside all other columns.
+    const USER_EVENTS: &'static str;
+
+    /// Sees to it that [`Sql::USER_EVENTS`] has all events of `user` that are durable by now.
+    async fn index_events_of(&self, _user: &UserId) -> Result<()> {
+        Ok(())
+    }
+
     /// Rows of a statement that only reads.
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>>;
 

@@ -16,8 +16,8 @@ use crate::scratch::Engine;
 /// Opens connections, fills caches and lets allocators settle before anything counts.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// A user without a subscription: its events owe nothing to anyone.
-const USER: &str = "ingest";
+/// Users without a subscription: their events owe nothing to anyone.
+const USERS: &str = "ingest";
 
 /// With few connections the machine is idle part of the time, between the steps of a commit. With so many, what an event
 /// costs is most of what is measured.
@@ -39,8 +39,10 @@ struct Phase {
 pub(super) async fn measure(site: &Site<'_>) -> Result<Vec<Row>> {
     let bare_launch = Launch::bare(&site.home.directory)?;
     let bare_program = bare_launch.start().await?;
-    let pushes =
-        |launch: &Launch| Arc::new(Pushes::prepare(launch.address, USER, GITHUB_SECRET, rand::random()));
+    let pushes = |launch: &Launch| {
+        let (users, first) = (site.options.users, rand::random());
+        Arc::new(Pushes::of_many_users(launch.address, USERS, users, GITHUB_SECRET, first))
+    };
     let servers = Servers {
         bare: (&bare_launch, &bare_program, pushes(&bare_launch)),
         real: (&site.launch, &site.program, pushes(&site.launch)),

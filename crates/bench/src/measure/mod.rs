@@ -25,6 +25,7 @@ use url::Url;
 
 use self::report::{Report, Row};
 use crate::api::Api;
+use crate::github::USERS_MAX;
 use crate::machine::Machine;
 use crate::program::{Launch, Program};
 use crate::scratch::{Engine, Home, Scratch};
@@ -65,6 +66,9 @@ pub struct Options {
     /// How many connections send
     #[arg(long, default_value_t = 64)]
     pub connections: usize,
+    /// How many users the events are of that are taken in
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=USERS_MAX))]
+    pub users: u64,
     /// Of so many rounds the median is reported
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
@@ -145,6 +149,7 @@ pub async fn run(options: &Options, scratch: &Scratch) -> Result<Report> {
         stored_events: options.stored,
         seconds_per_phase: options.seconds,
         connections: options.connections,
+        users: options.users,
         rounds: options.rounds,
         rows,
     })

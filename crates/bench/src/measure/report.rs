@@ -13,6 +13,7 @@ pub struct Report {
     pub stored_events: u64,
     pub seconds_per_phase: u64,
     pub connections: usize,
+    pub users: u64,
     pub rounds: usize,
     pub rows: Vec<Row>,
 }
@@ -97,8 +98,9 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.machine)?;
         writeln!(
             f,
-            "{} connections, {} s a phase, median of {} rounds, {} events stored before\n",
+            "{} connections, {} users, {} s a phase, median of {} rounds, {} events stored before\n",
             self.connections,
+            Number(self.users as f64),
             self.seconds_per_phase,
             self.rounds,
             Number(self.stored_events as f64)

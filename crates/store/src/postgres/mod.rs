@@ -178,6 +178,8 @@ const READ_INBOX_LOG: Statement = Statement::new(
     ),
 );
 
+const USER_EVENTS: &str = "events AS mine";
+
 const HEAD: Statement = Statement::new("head", "SELECT position FROM log");
 
 fn bind(args: Vec<Value>) -> Result<PgArguments> {
@@ -217,6 +219,8 @@ fn unpack(row: &PgRow) -> Result<Row> {
 
 #[async_trait]
 impl Sql for Postgres {
+    const USER_EVENTS: &'static str = USER_EVENTS;
+
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         let query = sqlx::query_with(statement.sql(), bind(args)?);

@@ -28,7 +28,7 @@ async fn every_statement_prepares() {
     let url = fresh_database().await;
     let store = PostgresStore::open(&url).await.unwrap();
     let own = write::STATEMENTS.iter().copied().cloned().chain([HEAD, notes::PASS]);
-    for statement in crate::tables::statements().into_iter().chain(own) {
+    for statement in crate::tables::statements::<Postgres>().into_iter().chain(own) {
         let prepared = store.0.pool.connections.prepare(statement.sql()).await;
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
     }
@@ -165,7 +165,7 @@ async fn no_statement_walks_through_all_events_deliveries_or_attempts() {
     let for_every_event = write::STATEMENTS.iter().filter(|it| ["append", "change"].contains(&it.name));
     walk_nowhere(&mut connection, for_every_event.copied()).await;
     sqlx::raw_sql(MANY).execute(&mut *connection).await.unwrap();
-    let shared = crate::tables::served_by_indexes();
+    let shared = crate::tables::served_by_indexes::<Postgres>();
     let shared = shared.iter().filter(|(_, may_walk)| !may_walk).map(|(statement, _)| statement);
     let others = [HEAD, notes::PASS];
     let own = write::STATEMENTS.iter().copied().chain(&others);

@@ -5,11 +5,13 @@
 
 mod disk;
 mod fold;
+mod generations;
 mod multirow;
 mod readers;
 mod recent;
 mod remove;
 mod runs;
+mod users;
 mod write;
 mod writer;
 
@@ -23,7 +25,7 @@ use async_trait::async_trait;
 use domain::batch::Batch;
 use domain::delivery::{Claim, Delivery};
 use domain::job::Only;
-use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp, UserId};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
@@ -31,6 +33,7 @@ use self::disk::Disk;
 use self::fold::Folding;
 use self::readers::Readers;
 use self::runs::{RUN, Runs};
+use self::users::RecentUsers;
 use self::write::HEAD;
 use self::writer::{Desk, Writer};
 use crate::engine::{Engine, SqlStore};
@@ -39,7 +42,7 @@ use crate::notes::Board;
 use crate::sql::{Counters, Row, Sql, Statement, Value};
 use crate::*;
 
-const MIGRATIONS: &[Migration] = migrations!("sqlite": 1 "0001_spine");
+const MIGRATIONS: &[Migration] = migrations!("sqlite": 1 "0001_spine", 2 "0002_user_events");
 
 /// How long a statement waits for another process that writes, such as `waystation keys`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -54,6 +57,9 @@ const READ_INBOX_LOG: Statement = Statement::new(
     ),
 );
 
+/// The order of the two is the order of the reading: a user's places, and then the event at each.
+const USER_EVENTS: &str = "user_events AS mine CROSS JOIN events ON events.position = mine.position";
+
 /// A store in one SQLite file.
 pub type SqliteStore = SqlStore<Sqlite>;
 
@@ -62,6 +68,8 @@ pub type SqliteStore = SqlStore<Sqlite>;
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
+    /// What readers may have to ask the writer for.
+    users: RecentUsers,
     /// Up to which position the log is on the disk.
     durable: Arc<AtomicI64>,
     counters: Arc<Counters>,
@@ -82,11 +90,12 @@ impl SqliteStore {
             let disk = Disk::start(move || log.sync_data())?;
             let durable = connection.query_row(HEAD.text(), [], |row| row.get(0)).map_err(classify)?;
             let (durable, counters) = (Arc::new(AtomicI64::new(durable)), Arc::new(Counters::default()));
-            let runs = Runs::open(&connection, RUN)?;
-            let desk = Desk::new(connection, runs, disk, Arc::clone(&durable), Arc::clone(&counters));
+            let (runs, users) = (Runs::open(&connection, RUN)?, RecentUsers::default());
+            let desk =
+                Desk::new(connection, runs, users.clone(), disk, Arc::clone(&durable), Arc::clone(&counters));
             let writer = Writer::start(desk, Folding::start(&path)?)?;
             let readers = Readers::new(path);
-            Ok(SqlStore(Sqlite { writer, readers, durable, counters, notes: Board::default() }))
+            Ok(SqlStore(Sqlite { writer, readers, users, durable, counters, notes: Board::default() }))
         });
         opening.await.map_err(|error| StoreError::Unavailable(error.to_string()))?
     }
@@ -172,6 +181,17 @@ fn unpack(row: &rusqlite::Row<'_>) -> Result<Row> {
 
 #[async_trait]
 impl Sql for Sqlite {
+    const USER_EVENTS: &'static str = USER_EVENTS;
+
+    async fn index_events_of(&self, user: &UserId) -> Result<()> {
+        let durable = Position(self.durable.load(Ordering::Acquire));
+        while self.users.has(user, durable) {
+            let user = user.clone();
+            self.writer.run_relaxed(move |desk| write::index_events_of(desk, &user)).await?;
+        }
+        Ok(())
+    }
+
     async fn read(&self, statement: &Statement, args: Vec<Value>) -> Result<Vec<Row>> {
         self.counters.count(statement.name);
         let statement = statement.clone();

@@ -25,7 +25,7 @@ statements! {
         "UPDATE log_removed SET position = max(position,
              (SELECT coalesce(max(position), 0) FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1))))";
     REMOVABLE = "removable"
-        "SELECT id, dedupe_key FROM events
+        "SELECT id, position, dedupe_key FROM events
          WHERE id IN (SELECT unhex(value) FROM json_each($1))
            AND NOT EXISTS (SELECT 1 FROM deliveries
                            WHERE event_id = events.id AND status IN ('pending', 'processing', 'retrying', 'held'))";
@@ -36,6 +36,9 @@ statements! {
     REMOVE_KEYS = "remove_keys"
         "DELETE FROM dedupe_keys WHERE (run, key) IN
              (SELECT position / $2, dedupe_key FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1)))";
+    REMOVE_USERS = "remove_users"
+        "DELETE FROM user_events WHERE (user_id, id) IN
+             (SELECT user_id, id FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1)))";
     REMOVE_EVENTS = "remove_events" "DELETE FROM events WHERE id IN (SELECT unhex(value) FROM json_each($1))";
     OLDEST = "oldest" "SELECT coalesce(min(position), (SELECT position + 1 FROM log)) FROM events";
     ENDED = "ended"
@@ -49,9 +52,10 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
     // Should anything fail, the end stays out of its place and is read anew.
     let mut end = desk.log.take();
     let transaction = desk.begin()?;
-    let (mut gone, mut keys) = (Vec::new(), HashSet::new());
+    let (mut gone, mut positions, mut keys) = (Vec::new(), HashSet::new(), HashSet::new());
     for mut row in transaction.desk.fetch(&REMOVABLE, [json_array(ids.iter().copied())])? {
         gone.push(row.id::<EventId>()?);
+        positions.insert(Position(row.int()?));
         if !row.is_null() {
             keys.insert(dedupe_key(&mut row)?);
         }
@@ -59,11 +63,12 @@ pub(super) fn events(desk: &mut Desk, ids: &[EventId]) -> Result<u64> {
     transaction.desk.run(&KEEP_HEAD, [])?;
     let removed = json_array(gone.iter().copied());
     transaction.desk.run(&REMOVE_KEYS, [removed.clone(), transaction.desk.runs.length.into()])?;
-    for statement in [&NOTE_REMOVED, &REMOVE_TRIED, &REMOVE_OWED, &REMOVE_EVENTS] {
+    for statement in [&NOTE_REMOVED, &REMOVE_TRIED, &REMOVE_OWED, &REMOVE_USERS, &REMOVE_EVENTS] {
         transaction.desk.run(statement, [removed.clone()])?;
     }
     let oldest = transaction.desk.fetch(&OLDEST, [])?.into_iter().next();
     transaction.commit()?;
+    desk.users.forget(&positions);
     if let Some(mut oldest) = oldest {
         desk.runs.forget_before(Position(oldest.int()?));
     }

@@ -1,5 +1,5 @@
-//! What the suite cannot see from outside: that every statement is one that SQLite can prepare, and that dedupe keys are
-//! found wherever they are on their way from memory to the index, and that the disk is waited for.
+//! What the suite cannot see from outside: that every statement is one that SQLite can prepare, that dedupe keys and users'
+//! events are found wherever they are on their way from memory to the index, and that the disk is waited for.
 
 use std::io;
 use std::sync::mpsc;
@@ -20,7 +20,7 @@ fn every_statement_prepares() {
         runs::INDEXED,
         runs::KEYS_OF_RUN,
     ]);
-    for statement in crate::tables::statements().into_iter().chain(own).chain(multi_row) {
+    for statement in crate::tables::statements::<Sqlite>().into_iter().chain(own).chain(multi_row) {
         let prepared = connection.prepare(statement.text());
         assert!(prepared.is_ok(), "{}: {:?}", statement.name, prepared.err());
     }
@@ -35,7 +35,9 @@ fn no_statement_walks_through_all_events_deliveries_or_attempts() {
         runs::INDEXED,
         runs::KEYS_OF_RUN,
     ]);
-    let all = crate::tables::served_by_indexes().into_iter().chain(own.map(|statement| (statement, false)));
+    let all = crate::tables::served_by_indexes::<Sqlite>()
+        .into_iter()
+        .chain(own.map(|statement| (statement, false)));
     let partial = column(
         &connection,
         "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql LIKE '% WHERE %'",
@@ -45,7 +47,8 @@ fn no_statement_walks_through_all_events_deliveries_or_attempts() {
         let plan = column(&connection, &format!("EXPLAIN QUERY PLAN {}", statement.text()), 3);
         for step in &plan {
             let words: Vec<&str> = step.split(' ').collect();
-            let is_walk = matches!(words[..], ["SCAN", "events" | "deliveries" | "attempts" | "known", ..]);
+            let is_walk =
+                matches!(words[..], ["SCAN", "events" | "mine" | "deliveries" | "attempts" | "known", ..]);
             let is_narrow = words.iter().any(|word| partial.iter().any(|index| index == word));
             let is_history = words.contains(&"deliveries_subscription")
                 && ["waiting", "overdue", "statistics"].contains(&statement.name);
@@ -70,7 +73,7 @@ fn open(path: &Path) -> Desk {
     let connection = connect(path).unwrap();
     let runs = Runs::open(&connection, RUN).unwrap();
     let disk = Disk::start(|| Ok(())).unwrap();
-    let mut desk = Desk::new(connection, runs, disk, Arc::default(), Arc::default());
+    let mut desk = Desk::new(connection, runs, RecentUsers::default(), disk, Arc::default(), Arc::default());
     desk.log = Some(write::read_log_end(&desk, GENERATION).unwrap());
     desk
 }
@@ -140,6 +143,89 @@ fn what_is_removed_is_new_again_and_all_else_is_still_known() {
     assert!(again[1_000..].iter().zip(stays).all(|(kept, known)| !kept.is_new && kept.id == known.id));
 }
 
+#[test]
+fn the_events_of_a_user_are_found_wherever_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("waystation.db");
+    let mut first = Vec::new();
+    for opened in 0..4 {
+        let mut desk = open(&path);
+        for batch in 0..20 {
+            let new: Vec<_> = (0..50).map(|index| (opened * 20 + batch) * 50 + index).collect();
+            first.extend(append(&mut desk, new.iter()));
+            let user = user_of(batch);
+            write::index_events_of(&mut desk, &user).unwrap();
+            let theirs = first.iter().enumerate().filter(|&(number, _)| user_of(number) == user);
+            assert!(
+                indexed_of(&desk, &user).into_iter().eq(theirs.map(|(_, kept)| (kept.id, kept.position)))
+            );
+        }
+        let indexed = count(&desk, "SELECT count(*) FROM user_events");
+        assert!(indexed < first.len() as i64, "{indexed} of {}", first.len());
+        let indexed_to = count(&desk, "SELECT users_indexed_to FROM log");
+        assert!(indexed_to >= first.len() as i64 - 4 * GENERATION, "{indexed_to} of {}", first.len());
+    }
+}
+
+#[test]
+fn what_is_removed_is_not_in_the_index_of_users_either_and_does_not_come_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut desk = open(&directory.path().join("waystation.db"));
+    let all: Vec<usize> = (0..2_000).collect();
+    let first: Vec<_> = all.chunks(50).flat_map(|batch| append(&mut desk, batch.iter())).collect();
+    // Some were indexed long ago, some have just moved, and some have not.
+    let gone: Vec<EventId> = first.iter().step_by(2).map(|kept| kept.id).collect();
+    for ids in gone.chunks(100) {
+        assert_eq!(remove::events(&mut desk, ids).unwrap(), 100);
+    }
+    let more: Vec<usize> = (2_000..3_000).collect();
+    more.chunks(50).for_each(|batch| _ = append(&mut desk, batch.iter()));
+    let of_none = "SELECT count(*) FROM user_events WHERE NOT EXISTS
+                       (SELECT 1 FROM events WHERE position = user_events.position AND id = user_events.id)";
+    assert_eq!(count(&desk, of_none), 0);
+    assert!(count(&desk, "SELECT count(*) FROM user_events") > 1_000);
+}
+
+#[tokio::test]
+async fn the_index_of_users_is_made_for_a_database_that_had_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("waystation.db");
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(MIGRATIONS[0].script).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO events
+             WITH RECURSIVE n (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 300)
+             SELECT n, randomblob(16), 'task.created', nullif('user-' || (n % 3), 'user-0'), 'api', NULL, 0, 0, NULL, '{}', NULL
+             FROM n;
+             PRAGMA user_version = 1",
+        )
+        .unwrap();
+    drop(connection);
+    let store = SqliteStore::open(&path).await.unwrap();
+    let theirs = store.read_log_of(&"user-1".parse().unwrap(), Position(100), 10).await.unwrap();
+    assert_eq!(
+        theirs.iter().map(|logged| logged.position.0).collect::<Vec<_>>(),
+        (103..).step_by(3).take(10).collect::<Vec<_>>()
+    );
+    let filter = EventFilter { user_id: Some("user-2".parse().unwrap()), ..EventFilter::default() };
+    assert_eq!(store.events(&filter, &Page::first(200)).await.unwrap().len(), 100);
+    store.close().await;
+}
+
+fn count(desk: &Desk, statement: &str) -> i64 {
+    desk.connection.query_row(statement, [], |row| row.get(0)).unwrap()
+}
+
+/// What the index says of a user, in the order of the log.
+fn indexed_of(desk: &Desk, user: &UserId) -> Vec<(EventId, Position)> {
+    let statement = "SELECT id, position FROM user_events WHERE user_id = $1 ORDER BY position";
+    let mut prepared = desk.connection.prepare(statement).unwrap();
+    let rows = prepared
+        .query_map([user.as_str()], |row| Ok((row.get::<_, [u8; 16]>(0)?.into(), Position(row.get(1)?))));
+    rows.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+}
+
 /// A store whose disk flushes when the test says so, with what the test says.
 fn on_disk(path: &Path) -> (SqliteStore, mpsc::Sender<io::Result<()>>) {
     let (flush, flushes) = mpsc::channel();
@@ -147,12 +233,14 @@ fn on_disk(path: &Path) -> (SqliteStore, mpsc::Sender<io::Result<()>>) {
     let (durable, counters) = (Arc::default(), Arc::default());
     let connection = connect(path).unwrap();
     let runs = Runs::open(&connection, super::RUN).unwrap();
-    let desk = Desk::new(connection, runs, disk, Arc::clone(&durable), Arc::clone(&counters));
+    let users = RecentUsers::default();
+    let desk = Desk::new(connection, runs, users.clone(), disk, Arc::clone(&durable), Arc::clone(&counters));
     let writer = Writer::start(desk, Folding::start(path).unwrap()).unwrap();
     (
         SqlStore(Sqlite {
             writer,
             readers: Readers::new(path.to_owned()),
+            users,
             durable,
             counters,
             notes: Board::default(),
@@ -207,7 +295,7 @@ fn numbered(number: &usize) -> NewEvent {
     let event = Event {
         id: EventId::new(now, &mut rand::make_rng::<SmallRng>()),
         event_type: "task.created".parse().unwrap(),
-        user_id: None,
+        user_id: Some(user_of(*number)),
         source: "api".into(),
         provider: None,
         occurred_at: now,
@@ -217,4 +305,9 @@ fn numbered(number: &usize) -> NewEvent {
     };
     let dedupe_key = Some(DedupeKey::new("api", None, &number.to_string()));
     NewEvent { event: Arc::new(event), dedupe_key, deliveries: vec![] }
+}
+
+/// Forty users in turn.
+fn user_of(number: usize) -> UserId {
+    format!("user-{}", number % 40).parse().unwrap()
 }

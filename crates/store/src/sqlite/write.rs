@@ -9,10 +9,12 @@ use domain::delivery::{Claim, Delivery};
 use domain::event::DedupeKey;
 use domain::job::Only;
 use domain::limits::BATCH_BYTES_MAX;
-use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp};
+use domain::{DeliveryId, EventId, SourceId, SubscriptionId, Timestamp, UserId};
 
+use super::generations::{GENERATION, Generations};
 use super::multirow::MultiRow;
-use super::recent::{GENERATION, RecentKeys};
+use super::recent::RecentKeys;
+use super::users::UserEvent;
 use super::writer::{Binder, Desk, LogEnd, Transaction};
 use crate::ends::{Ends, count_ends};
 use crate::hours::count_hours;
@@ -41,15 +43,20 @@ macro_rules! along_lines {
 statements! {
     TAKE_KEY = "take_key" include_str!("../../sql/sqlite/take_key.sql");
     LOG_END = "log_end"
-        "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)), routes_version, keys_indexed_to FROM log";
-    UNINDEXED = "unindexed"
+        "SELECT max(position, (SELECT coalesce(max(position), 0) FROM events)), routes_version, keys_indexed_to,
+                users_indexed_to
+         FROM log";
+    UNINDEXED_KEYS = "unindexed_keys"
         "SELECT dedupe_key, position FROM events WHERE position > $1 AND dedupe_key IS NOT NULL ORDER BY position";
+    UNINDEXED_USERS = "unindexed_users"
+        "SELECT user_id, id, position FROM events WHERE position > $1 AND user_id IS NOT NULL ORDER BY position";
     FIND_KEYS = "find_keys"
         "SELECT dedupe_keys.key, position
          FROM json_each($1) AS asked
               JOIN dedupe_keys ON run = asked.value ->> 0 AND dedupe_keys.key = unhex(asked.value ->> 1)";
     IDS = "ids" "SELECT position, id FROM events WHERE position IN (SELECT value FROM json_each($1))";
-    INDEXED_TO = "indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    KEYS_INDEXED_TO = "keys_indexed_to" "UPDATE log SET keys_indexed_to = $1";
+    USERS_INDEXED_TO = "users_indexed_to" "UPDATE log SET users_indexed_to = $1";
     MOVE_HEAD = "move_head" "UPDATE log SET position = $1";
     OWABLE = "owable" include_str!("../../sql/sqlite/owable.sql");
     DUE = "due" along_lines!("../../sql/sqlite/due.sql");
@@ -123,6 +130,11 @@ static INDEX_KEYS: MultiRow = MultiRow::new(
     "INSERT OR IGNORE INTO dedupe_keys (run, key, position) VALUES {rows}",
     "(?,?,?)",
 );
+static INDEX_USERS: MultiRow = MultiRow::new(
+    "index_users",
+    "INSERT OR IGNORE INTO user_events (user_id, id, position) VALUES {rows}",
+    "(?,?,?)",
+);
 static INSERT_DELIVERIES: MultiRow = MultiRow::new(
     "insert_deliveries",
     include_str!("../../sql/sqlite/insert_deliveries.sql"),
@@ -144,9 +156,10 @@ static COUNT_HOURS: MultiRow =
     MultiRow::new("count_hours", include_str!("../../sql/sqlite/count_hours.sql"), "(?,?,?,?,?,?,?,?,?)");
 
 #[cfg(test)]
-pub(super) static MULTI_ROW: [&MultiRow; 7] = [
+pub(super) static MULTI_ROW: [&MultiRow; 8] = [
     &INSERT_EVENTS,
     &INDEX_KEYS,
+    &INDEX_USERS,
     &INSERT_DELIVERIES,
     &CHANGE_DELIVERIES,
     &INSERT_ATTEMPTS,
@@ -157,12 +170,22 @@ pub(super) static MULTI_ROW: [&MultiRow; 7] = [
 /// Places in the index that one statement looks at: 40 bytes of its text are each.
 const PLACES_ASKED_MAX: usize = 4_096;
 
+/// Events of a user that are moved into the index at once: what waits for the writer meanwhile waits some milliseconds.
+const USER_EVENTS_MOVED_MAX: usize = 2_048;
+
 /// An event of a batch, and where it is in the log: where it will be, or where its first has been.
 struct Placed<'a> {
     new: &'a NewEvent,
     position: Position,
     is_new: bool,
     id: EventId,
+}
+
+impl Placed<'_> {
+    fn of_user(&self) -> Option<UserEvent> {
+        let user = self.new.event.user_id.clone()?;
+        Some(UserEvent { user, id: self.id, position: self.position })
+    }
 }
 
 pub(super) fn append(
@@ -198,9 +221,11 @@ pub(super) fn append(
     let owed: Vec<_> = owed.collect();
     INSERT_DELIVERIES.run(&transaction, &owed, bind_delivery)?;
     index_keys(&mut transaction, &end.keys)?;
+    index_users(&transaction)?;
     transaction.commit()?;
-    let keyed = new.filter_map(|placed| Some((placed.new.dedupe_key?, placed.position)));
+    let keyed = new.clone().filter_map(|placed| Some((placed.new.dedupe_key?, placed.position)));
     end.keys.advance(keyed, end.position);
+    desk.users.advance(new.filter_map(Placed::of_user), end.position);
     desk.log = Some(end);
     Ok(Appended::Durable(answer(appends, &taken, &placed)))
 }
@@ -209,12 +234,19 @@ pub(super) fn append(
 pub(super) fn read_log_end(desk: &Desk, generation: i64) -> Result<LogEnd> {
     let lost = || StoreError::Corrupt("the log has lost its head".to_owned());
     let mut row = desk.fetch(&LOG_END, [])?.into_iter().next().ok_or_else(lost)?;
-    let (position, routes, indexed_to) = (Position(row.int()?), RoutesVersion(row.int()?), row.int()?);
-    let unindexed = desk.fetch(&UNINDEXED, args![indexed_to])?;
-    let entry = |mut row: Row| Ok((dedupe_key(&mut row)?, Position(row.int()?)));
-    let unindexed = unindexed.into_iter().map(entry).collect::<Result<Vec<_>>>()?;
-    let keys = RecentKeys::new(generation, Position(indexed_to), position, unindexed);
+    let (position, routes) = (Position(row.int()?), RoutesVersion(row.int()?));
+    let (keys_to, users_to) = (row.int()?, row.int()?);
+    let since = |indexed_to| Generations::new(generation, Position(indexed_to), position);
+    let key = |mut row: Row| Ok((dedupe_key(&mut row)?, Position(row.int()?)));
+    let keys = desk.fetch(&UNINDEXED_KEYS, args![keys_to])?.into_iter().map(key);
+    let keys = RecentKeys::new(since(keys_to), keys.collect::<Result<Vec<_>>>()?);
+    let users = desk.fetch(&UNINDEXED_USERS, args![users_to])?.into_iter().map(user_event);
+    desk.users.know(since(users_to), users.collect::<Result<Vec<_>>>()?);
     Ok(LogEnd { position, routes, keys })
+}
+
+fn user_event(mut row: Row) -> Result<UserEvent> {
+    Ok(UserEvent { user: row.parsed()?, id: row.id()?, position: Position(row.int()?) })
 }
 
 pub(super) fn dedupe_key(row: &mut Row) -> Result<DedupeKey> {
@@ -289,9 +321,36 @@ fn index_keys(transaction: &mut Transaction<'_>, keys: &RecentKeys) -> Result<()
         row.bind(*run).bind(key.as_bytes().as_slice()).bind(position.0);
     })?;
     if let Some(Position(indexed_to)) = keys.completes() {
-        transaction.desk.run(&INDEXED_TO, args![indexed_to])?;
+        transaction.desk.run(&KEYS_INDEXED_TO, args![indexed_to])?;
     }
     Ok(())
+}
+
+/// Moves a few of the users' events that are in memory into the index.
+fn index_users(transaction: &Transaction<'_>) -> Result<()> {
+    let (due, completes) = transaction.desk.users.due();
+    INDEX_USERS.run(transaction, &due, bind_user_event)?;
+    if let Some(Position(indexed_to)) = completes {
+        transaction.desk.run(&USERS_INDEXED_TO, args![indexed_to])?;
+    }
+    Ok(())
+}
+
+/// Moves some of the events of `user` that are in memory into the index, the oldest first.
+pub(super) fn index_events_of(desk: &mut Desk, user: &UserId) -> Result<()> {
+    if desk.log.is_none() {
+        desk.log = Some(read_log_end(desk, GENERATION)?);
+    }
+    let events = desk.users.of(user, USER_EVENTS_MOVED_MAX);
+    let transaction = desk.begin()?;
+    INDEX_USERS.run(&transaction, &events, bind_user_event)?;
+    transaction.commit()?;
+    desk.users.moved_of(user, events.len());
+    Ok(())
+}
+
+fn bind_user_event(event: &UserEvent, row: &mut Binder<'_, '_>) {
+    row.bind(event.user.as_str()).id(event.id).bind(event.position.0);
 }
 
 /// Deals out what was kept to the appends it came from.

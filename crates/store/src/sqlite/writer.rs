@@ -14,6 +14,7 @@ use super::disk::Disk;
 use super::fold::Folding;
 use super::recent::RecentKeys;
 use super::runs::Runs;
+use super::users::RecentUsers;
 use super::{classify, unpack};
 use crate::sql::{Counters, Row, Statement, Value};
 use crate::{Position, Result, RoutesVersion, StoreError, one_core};
@@ -96,6 +97,7 @@ pub(super) struct Desk {
     pub(super) log: Option<LogEnd>,
     /// They outlast a failure: at worst they let too many keys pass.
     pub(super) runs: Runs,
+    pub(super) users: RecentUsers,
     disk: Disk,
     /// Up to which position the log is on the disk.
     durable: Arc<AtomicI64>,
@@ -131,12 +133,13 @@ impl Desk {
     pub(super) fn new(
         connection: Connection,
         runs: Runs,
+        users: RecentUsers,
         disk: Disk,
         durable: Arc<AtomicI64>,
         counters: Arc<Counters>,
     ) -> Self {
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Self { connection, log: None, runs, disk, durable, counters }
+        Self { connection, log: None, runs, users, disk, durable, counters }
     }
 
     /// Tells `waiter` once all that has been committed so far is on the disk.

@@ -10,8 +10,7 @@ use crate::sql::{Select, Sql, Statement, Value, args};
 use crate::{Page, Past, PastEvent, Result, StoreError, StoredJob};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&Statement] =
-    &[&CREATE, &ONE, &RUNNING, &REMOVE_ENDED, &PAST_EVENTS, &PAST_EVENTS_OF_USER];
+pub(crate) const STATEMENTS: &[&Statement] = &[&CREATE, &ONE, &RUNNING, &REMOVE_ENDED];
 
 /// PostgreSQL writes one together with the subscription that it is for.
 pub(crate) const INSERT: &str =
@@ -125,34 +124,44 @@ pub(crate) async fn remove_ended(sql: &impl Sql, before: Timestamp, limit: u32) 
 const STANDING: &str =
     "(SELECT CAST(max(CASE WHEN subscription_id <> $3 THEN 0 WHEN status = 'cancelled' THEN 1
                                               WHEN status = 'failed' THEN 2 ELSE 3 END) AS BIGINT)
-                         FROM deliveries WHERE event_id = events.id)";
+                         FROM deliveries WHERE event_id = mine.id)";
 
 /// The columns of an event, without what is large.
 const PAST: &str = formatcp!(
-    "SELECT position, id, event_type, user_id, source, provider, occurred_at, received_at, 'null' AS data,
-            NULL AS raw, CAST(octet_length(data) AS BIGINT) AS data_bytes, {STANDING} AS standing
-     FROM events WHERE id > $1 AND id <= $2"
+    "SELECT mine.position, mine.id, event_type, mine.user_id, source, provider, occurred_at, received_at,
+            'null' AS data, NULL AS raw, CAST(octet_length(data) AS BIGINT) AS data_bytes, {STANDING} AS standing"
 );
 
-const PAST_EVENTS: Statement = Statement::new("past_events", formatcp!("{PAST} ORDER BY id LIMIT $4"));
-const PAST_EVENTS_OF_USER: Statement =
-    Statement::new("past_events_of_user", formatcp!("{PAST} AND user_id = $5 ORDER BY id LIMIT $4"));
+fn past<S: Sql>(of_user: bool) -> Statement {
+    let (name, all_or_theirs, condition) = match of_user {
+        true => ("past_events_of_user", S::USER_EVENTS, "AND mine.user_id = $5"),
+        false => ("past_events", "events AS mine", ""),
+    };
+    let text = format!(
+        "{PAST} FROM {all_or_theirs} WHERE mine.id > $1 AND mine.id <= $2 {condition} ORDER BY mine.id LIMIT $4"
+    );
+    Statement::made(name, text)
+}
 
-pub(crate) async fn past_events(sql: &impl Sql, past: &Past, limit: u32) -> Result<Vec<PastEvent>> {
+/// What is put together for an engine.
+#[cfg(test)]
+pub(crate) fn made<S: Sql>() -> [Statement; 2] {
+    [past::<S>(true), past::<S>(false)]
+}
+
+pub(crate) async fn past_events<S: Sql>(sql: &S, meant: &Past, limit: u32) -> Result<Vec<PastEvent>> {
     let mut args = args![
-        Value::id(past.after),
-        Value::id(past.last),
-        Value::id(past.subscription_id),
+        Value::id(meant.after),
+        Value::id(meant.last),
+        Value::id(meant.subscription_id),
         i64::from(limit),
     ];
-    let statement = match &past.user_id {
-        Some(user) => {
-            args.push(user.as_str().into());
-            &PAST_EVENTS_OF_USER
-        }
-        None => &PAST_EVENTS,
-    };
-    sql.read(statement, args).await?.into_iter().map(|mut row| row.past_event()).collect()
+    if let Some(user) = &meant.user_id {
+        sql.index_events_of(user).await?;
+        args.push(user.as_str().into());
+    }
+    let rows = sql.read(&past::<S>(meant.user_id.is_some()), args).await?;
+    rows.into_iter().map(|mut row| row.past_event()).collect()
 }
 
 pub(crate) async fn past_deliveries(

@@ -19,23 +19,23 @@ pub(crate) mod subscriptions;
 pub(crate) mod tasks;
 
 #[cfg(test)]
-use crate::sql::Statement;
+use crate::sql::{Sql, Statement};
 
 /// Statements that must not walk through all events, deliveries or attempts; and whether each may walk along their ids,
 /// as a list does of which little is asked, or what is asked is plentiful.
 #[cfg(test)]
-pub(crate) fn served_by_indexes() -> Vec<(Statement, bool)> {
+pub(crate) fn served_by_indexes<S: Sql>() -> Vec<(Statement, bool)> {
     let lists = ["events", "deliveries"];
-    let all = statements().into_iter().map(|statement| {
+    let all = statements::<S>().into_iter().map(|statement| {
         let is_list = lists.contains(&statement.name);
         (statement, is_list)
     });
     all.chain(deliveries::narrow_filters().into_iter().map(|statement| (statement, false))).collect()
 }
 
-/// Every fixed statement, for the test that prepares them on both engines.
+/// Every statement, for the test that prepares them on both engines.
 #[cfg(test)]
-pub(crate) fn statements() -> Vec<Statement> {
+pub(crate) fn statements<S: Sql>() -> Vec<Statement> {
     let of_each_file = [
         connections::STATEMENTS,
         deliveries::STATEMENTS,
@@ -56,10 +56,11 @@ pub(crate) fn statements() -> Vec<Statement> {
         .concat()
         .into_iter()
         .cloned()
-        .chain(log::any_filter())
+        .chain(log::made::<S>())
         .chain([log::some()])
         .chain(deliveries::any_filter())
         .chain(jobs::any_filter())
+        .chain(jobs::made::<S>())
         .chain(rejections::statements())
         .chain(sealed::statements())
         .chain(sources::STATEMENTS.iter().copied().cloned())
